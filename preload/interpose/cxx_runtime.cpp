@@ -1,0 +1,108 @@
+#include "interpose/cxx_runtime.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <atomic>
+
+#include "interpose/hook.h"
+#include "platform/rare_lock.h"
+
+namespace memprof {
+
+constinit NestedCode nested_code = {};
+
+namespace {
+
+constexpr const char* kNames[kCxxOperators] = {
+    "_Znwm", "_ZnwmRKSt9nothrow_t", "_ZnwmSt11align_val_t", "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    "_Znam", "_ZnamRKSt9nothrow_t", "_ZnamSt11align_val_t", "_ZnamSt11align_val_tRKSt9nothrow_t",
+    "_ZdlPv", "_ZdlPvm", "_ZdlPvRKSt9nothrow_t", "_ZdlPvSt11align_val_t", "_ZdlPvmSt11align_val_t",
+    "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    "_ZdaPv", "_ZdaPvm", "_ZdaPvRKSt9nothrow_t", "_ZdaPvSt11align_val_t", "_ZdaPvmSt11align_val_t",
+    "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+};
+constexpr const char* kRuntimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
+
+constinit std::atomic<void*> found[kCxxOperators] = {};
+constinit RareLock noting;
+
+bool is_ours(void* function) {
+  const auto address = reinterpret_cast<uintptr_t>(function);
+  return address >= reinterpret_cast<uintptr_t>(__ehdr_start) && address < reinterpret_cast<uintptr_t>(_end);
+}
+
+void* search(const char* name, const void* caller) {
+  void* function = dlsym(RTLD_NEXT, name);
+  Dl_info info;
+  link_map* map = nullptr;
+  if (function == nullptr && caller != nullptr &&
+      dladdr1(caller, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) != 0 && map != nullptr) {
+    function = dlsym(map, name);  // the caller's own dependencies
+    if (function != nullptr && is_ours(function)) function = nullptr;
+  }
+  for (const char* runtime : kRuntimes) {
+    if (function != nullptr) break;
+    void* handle = dlopen(runtime, RTLD_LAZY | RTLD_NOLOAD);
+    if (handle == nullptr) continue;
+    function = dlsym(handle, name);
+    dlclose(handle);
+  }
+  return function;
+}
+
+// Remembers where the body of an operator lies, so that the malloc in it is not a second allocation.
+void note_body(void* function) {
+  Dl_info info;
+  const ElfW(Sym)* symbol = nullptr;
+  if (dladdr1(function, &info, const_cast<void**>(reinterpret_cast<const void**>(&symbol)), RTLD_DL_SYMENT) == 0) return;
+  if (symbol == nullptr || info.dli_saddr != function) return;
+  const auto begin = reinterpret_cast<uintptr_t>(function);
+  const CodeRange body{begin, begin + symbol->st_size + 1};  // a call at the very end returns past it
+  RareGuard guard(noting);
+  if (nested_code.count == kMaxNestedRanges) return;
+  nested_code.ranges[nested_code.count] = body;
+  std::atomic_ref(nested_code.count).store(nested_code.count + 1, std::memory_order_release);
+  if (nested_code.hull.end == 0 || body.end > nested_code.hull.end) nested_code.hull.end = body.end;
+  if (nested_code.hull.begin == 0 || body.begin < nested_code.hull.begin) nested_code.hull.begin = body.begin;
+}
+
+}  // namespace
+
+bool is_in_runtime_operator(uintptr_t address) {
+  const unsigned count = std::atomic_ref(nested_code.count).load(std::memory_order_acquire);  // pairs with note_body
+  for (unsigned i = 0; i < count; ++i) {
+    const CodeRange& range = nested_code.ranges[i];
+    if (address >= range.begin && address < range.end) return true;
+  }
+  return false;
+}
+
+void* find_cxx_operator(CxxOperator which, const void* caller) {
+  void* function = found[which].load(std::memory_order_acquire);
+  if (__builtin_expect(function != nullptr, 1)) return function;
+  // The whole family, as one operator calls the others.
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    if (found[i].load(std::memory_order_relaxed) != nullptr) continue;
+    void* operation = search(kNames[i], caller);
+    if (operation == nullptr) continue;
+    void* expected = nullptr;
+    note_body(operation);
+    found[i].compare_exchange_strong(expected, operation, std::memory_order_release);
+  }
+  return found[which].load(std::memory_order_acquire);
+}
+
+void find_loaded_cxx_operators() {
+  if (dlsym(RTLD_NEXT, kNames[kNew]) != nullptr) find_cxx_operator(kNew, nullptr);
+}
+
+void forget_unloaded_cxx_operators() {
+  for (std::atomic<void*>& function : found) {
+    void* address = function.load(std::memory_order_acquire);
+    Dl_info info;
+    if (address != nullptr && dladdr(address, &info) == 0) function.store(nullptr, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace memprof

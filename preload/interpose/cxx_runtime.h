@@ -1,0 +1,27 @@
+// The C++ runtime's own operators new and delete, found when they are first needed: a C program may load C++ later, with
+// RTLD_LOCAL, where RTLD_NEXT does not look.
+#pragma once
+
+#include <stdint.h>
+
+namespace memprof {
+
+enum CxxOperator : unsigned {
+  kNew, kNewNothrow, kNewAligned, kNewAlignedNothrow,
+  kNewArray, kNewArrayNothrow, kNewArrayAligned, kNewArrayAlignedNothrow,
+  kDelete, kDeleteSized, kDeleteNothrow, kDeleteAligned, kDeleteSizedAligned, kDeleteAlignedNothrow,
+  kDeleteArray, kDeleteArraySized, kDeleteArrayNothrow, kDeleteArrayAligned, kDeleteArraySizedAligned,
+  kDeleteArrayAlignedNothrow,
+  kCxxOperators
+};
+
+// The runtime's function, or nullptr when no C++ runtime is loaded. `caller` is an address in the calling module.
+void* find_cxx_operator(CxxOperator which, const void* caller);
+
+// Looks up what is loaded already; from the constructor.
+void find_loaded_cxx_operators();
+
+// A dlclose may have unloaded a runtime.
+void forget_unloaded_cxx_operators();
+
+}  // namespace memprof

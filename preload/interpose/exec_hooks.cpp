@@ -1,0 +1,92 @@
+// The exec family. libc's variants call each other's insides, so each is hooked; an image that is replaced has ended well.
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "interpose/hook.h"
+#include "interpose/next_function.h"
+#include "lifecycle/lifecycle.h"
+
+using namespace memprof;
+
+namespace {
+
+using Strings = char* const[];
+constinit NextFunction<int(const char*, Strings, Strings)> next_execve("execve");
+constinit NextFunction<int(const char*, Strings)> next_execv("execv");
+constinit NextFunction<int(const char*, Strings)> next_execvp("execvp");
+constinit NextFunction<int(const char*, Strings, Strings)> next_execvpe("execvpe");
+constinit NextFunction<int(int, Strings, Strings)> next_fexecve("fexecve");
+constinit NextFunction<int(int, const char*, Strings, Strings, int)> next_execveat("execveat");
+
+MEMPROF_FIND_NEXT void find_next() {
+  next_execve.get();
+  next_execv.get();
+  next_execvp.get();
+  next_execvpe.get();
+  next_fexecve.get();
+  next_execveat.get();
+}
+
+template <typename F, typename... Arguments>
+int exec(F* next, Arguments... arguments) {
+  note_end(format::EndState::exec);
+  const int result = next(arguments...);
+  note_exec_failed();
+  return result;
+}
+
+// Number of arguments up to and without the closing null pointer.
+size_t count_arguments(const char* first, va_list more) {
+  size_t count = 0;
+  for (const char* argument = first; argument != nullptr; argument = va_arg(more, const char*)) ++count;
+  return count;
+}
+
+}  // namespace
+
+// Collects `first` and the variable arguments into argv on the stack of the hook, as libc does.
+#define MEMPROF_COLLECT_ARGUMENTS(first)                                                                  \
+  va_list more;                                                                                           \
+  va_start(more, first);                                                                                  \
+  const size_t count = count_arguments(first, more);                                                      \
+  va_end(more);                                                                                           \
+  char** argv = static_cast<char**>(__builtin_alloca((count + 1) * sizeof(char*)));                       \
+  va_start(more, first);                                                                                  \
+  argv[0] = const_cast<char*>(first);                                                                     \
+  for (size_t i = 1; i <= count; ++i) argv[i] = va_arg(more, char*)
+
+MEMPROF_EXPORT int execve(const char* path, char* const argv[], char* const envp[]) noexcept {
+  return exec(next_execve.get(), path, argv, envp);
+}
+MEMPROF_EXPORT int execv(const char* path, char* const argv[]) noexcept {
+  return exec(next_execv.get(), path, argv);
+}
+MEMPROF_EXPORT int execvp(const char* file, char* const argv[]) noexcept {
+  return exec(next_execvp.get(), file, argv);
+}
+MEMPROF_EXPORT int execvpe(const char* file, char* const argv[], char* const envp[]) noexcept {
+  return exec(next_execvpe.get(), file, argv, envp);
+}
+MEMPROF_EXPORT int fexecve(int fd, char* const argv[], char* const envp[]) noexcept {
+  return exec(next_fexecve.get(), fd, argv, envp);
+}
+MEMPROF_EXPORT int execveat(int directory, const char* path, char* const argv[], char* const envp[], int flags) noexcept {
+  return exec(next_execveat.get(), directory, path, argv, envp, flags);
+}
+MEMPROF_EXPORT int execl(const char* path, const char* first, ...) noexcept {
+  MEMPROF_COLLECT_ARGUMENTS(first);
+  va_end(more);
+  return exec(next_execv.get(), path, static_cast<char* const*>(argv));
+}
+MEMPROF_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
+  MEMPROF_COLLECT_ARGUMENTS(first);
+  va_end(more);
+  return exec(next_execvp.get(), file, static_cast<char* const*>(argv));
+}
+MEMPROF_EXPORT int execle(const char* path, const char* first, ...) noexcept {
+  MEMPROF_COLLECT_ARGUMENTS(first);
+  char* const* envp = va_arg(more, char* const*);
+  va_end(more);
+  return exec(next_execve.get(), path, static_cast<char* const*>(argv), envp);
+}

@@ -1,0 +1,57 @@
+// What every hook needs: where it was called from, and whether memprof itself or the C++ runtime is the caller.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "unwind/unwinder.h"
+
+#define MEMPROF_EXPORT extern "C" __attribute__((visibility("default")))
+
+// Must stand in the hook itself: it names the hook's own frame.
+#define MEMPROF_CALLER() \
+  ::memprof::caller_of(__builtin_return_address(0), __builtin_dwarf_cfa(), __builtin_frame_address(0))
+
+// Keeps the call before it from becoming a jump: the callee must see a return address in memprof (is_nested).
+#define MEMPROF_NO_TAIL_CALL() asm volatile("" ::: "memory")
+
+namespace memprof {
+
+// The frame address points at the saved frame pointer of the caller on x86-64 and aarch64 alike.
+inline CapturePoint caller_of(const void* return_address, const void* cfa, const void* frame) {
+  return {reinterpret_cast<uintptr_t>(return_address), reinterpret_cast<uintptr_t>(cfa),
+          *static_cast<const uintptr_t*>(frame)};
+}
+
+// [begin, end) of code whose calls are part of a call that a hook already accounts for: memprof itself, and the bodies
+// of the C++ runtime's operators, which call malloc, free and each other.
+struct CodeRange {
+  uintptr_t begin;
+  uintptr_t end;
+};
+constexpr unsigned kMaxNestedRanges = 48;
+struct NestedCode {
+  CodeRange hull;  // around all ranges of the runtime
+  CodeRange ranges[kMaxNestedRanges];
+  unsigned count;
+};
+extern NestedCode nested_code;
+
+extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern "C" const char _end[] __attribute__((visibility("hidden")));
+
+bool is_in_runtime_operator(uintptr_t address);
+
+inline bool is_nested(const void* return_address) {
+  const auto address = reinterpret_cast<uintptr_t>(return_address);
+  if (address - reinterpret_cast<uintptr_t>(__ehdr_start) <
+      reinterpret_cast<uintptr_t>(_end) - reinterpret_cast<uintptr_t>(__ehdr_start)) {
+    return true;
+  }
+  if (__builtin_expect(address - nested_code.hull.begin >= nested_code.hull.end - nested_code.hull.begin, 1)) {
+    return false;
+  }
+  return is_in_runtime_operator(address);
+}
+
+}  // namespace memprof

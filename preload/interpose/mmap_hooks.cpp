@@ -1,0 +1,60 @@
+// Mappings that the program makes itself: the domain mmap. What libc maps for malloc does not come through here.
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#include "interpose/hook.h"
+#include "real_allocator/real_allocator.h"
+#include "recorder/recorder.h"
+
+using namespace memprof;
+
+namespace {
+
+void find_if_early() {
+  if (real.mremap == nullptr) find_real_functions();
+}
+
+}  // namespace
+
+MEMPROF_EXPORT void* mmap(void* wanted, size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
+  find_if_early();
+  void* region = real.mmap(wanted, bytes, protection, flags, fd, offset);
+  if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
+  return region;
+}
+
+// off_t has 64 bits wherever memprof runs, so this is the same function under another name.
+MEMPROF_EXPORT void* mmap64(void* wanted, size_t bytes, int protection, int flags, int fd, off64_t offset) noexcept {
+  find_if_early();
+  void* region = real.mmap(wanted, bytes, protection, flags, fd, offset);
+  if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
+  return region;
+}
+
+// Recorded after the call, as it may fail, with the time before it.
+MEMPROF_EXPORT int munmap(void* region, size_t bytes) noexcept {
+  find_if_early();
+  const uint64_t begin_ticks = read_ticks();
+  const int result = real.munmap(region, bytes);
+  if (result == 0) record_unmapped(region, bytes, Function::munmap, begin_ticks, MEMPROF_CALLER());
+  return result;
+}
+
+MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int flags, ...) noexcept {
+  find_if_early();
+  va_list more;
+  va_start(more, flags);
+  void* wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
+  va_end(more);
+  const uint64_t begin_ticks = read_ticks();
+  void* moved = real.mremap(region, old_bytes, bytes, flags, wanted);
+  if (moved == MAP_FAILED) return moved;
+  const CapturePoint caller = MEMPROF_CALLER();
+  // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays.
+  constexpr int kDontUnmap = 4;
+  if (old_bytes != 0 && (flags & kDontUnmap) == 0) {
+    record_unmapped(region, old_bytes, Function::mremap, begin_ticks, caller);
+  }
+  record_alloc(moved, bytes, Function::mremap, caller);
+  return moved;
+}

@@ -1,0 +1,67 @@
+// Calls that begin or end a process, or unload code.
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "interpose/cxx_runtime.h"
+#include "interpose/hook.h"
+#include "interpose/next_function.h"
+#include "lifecycle/lifecycle.h"
+#include "stack_table/module_table.h"
+#include "stack_table/stack_table.h"
+#include "thread_state/thread_state.h"
+
+using namespace memprof;
+using format::EndState;
+
+namespace {
+
+constinit NextFunction<pid_t()> next_fork("fork");
+constinit NextFunction<void(int)> next_underscore_exit("_exit");
+constinit NextFunction<void(int)> next_upper_exit("_Exit");
+constinit NextFunction<void(int)> next_quick_exit("quick_exit");
+constinit NextFunction<int(void*)> next_dlclose("dlclose");
+
+MEMPROF_FIND_NEXT void find_next() {
+  next_fork.get();
+  next_underscore_exit.get();
+  next_upper_exit.get();
+  next_quick_exit.get();
+  next_dlclose.get();
+}
+
+}  // namespace
+
+MEMPROF_EXPORT pid_t fork() noexcept {
+  note_fork();
+  return next_fork.get()();
+}
+
+// vfork needs no hook: its child uses the parent's memory, and is told apart by its pid.
+
+MEMPROF_EXPORT void _exit(int status) {
+  note_end(EndState::immediate_exit);
+  next_underscore_exit.get()(status);
+  __builtin_unreachable();
+}
+MEMPROF_EXPORT void _Exit(int status) noexcept {
+  note_end(EndState::immediate_exit);
+  next_upper_exit.get()(status);
+  __builtin_unreachable();
+}
+MEMPROF_EXPORT void quick_exit(int status) noexcept {
+  note_end(EndState::quick_exit);
+  next_quick_exit.get()(status);
+  __builtin_unreachable();
+}
+
+MEMPROF_EXPORT int dlclose(void* handle) noexcept {
+  note_modules_changing();
+  const int result = next_dlclose.get()(handle);
+  note_modules_changed();
+  if (recording_control != nullptr && is_recording()) {
+    find_unloaded_modules(retire_range);
+  }
+  forget_unloaded_cxx_operators();
+  return result;
+}

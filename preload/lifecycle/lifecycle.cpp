@@ -1,0 +1,240 @@
+#include "lifecycle/lifecycle.h"
+
+#include <stdlib.h>
+#include <sys/auxv.h>
+
+#include "lifecycle/settings.h"
+#include "platform/clock.h"
+#include "platform/diagnostics.h"
+#include "platform/rare_lock.h"
+#include "platform/syscalls.h"
+#include "platform/text.h"
+#include "real_allocator/real_allocator.h"
+#include "stack_table/module_table.h"
+#include "stack_table/stack_table.h"
+#include "thread_state/thread_state.h"
+#include "trace_writer/record_stream.h"
+#include "trace_writer/trace_writer.h"
+#include "unwind/unwinder.h"
+
+namespace memprof {
+namespace {
+
+enum class Mode : uint32_t { off, waiting, recording, stopped };
+constinit std::atomic<Mode> mode{Mode::off};
+constinit RareLock changing;
+constinit uint64_t generation = 0;
+constinit ClockChoice clock_choice{};
+constinit Text<256> program_name;
+constinit uint32_t traced_pid = 0;
+constinit char** arguments = nullptr;
+constinit int argument_count = 0;
+constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
+
+void write_text(format::MetadataRecord type, const char* text, size_t bytes) {
+  const Piece piece{text, bytes};
+  write_metadata_record(type, &piece, 1);
+}
+
+void write_command() {
+  constexpr int kMostArguments = 4096;  // as pieces of one record; a longer command is cut there
+  static constinit Piece pieces[kMostArguments] = {};
+  size_t count = 0;
+  for (int i = 0; i < argument_count && i < kMostArguments; ++i) {
+    pieces[count++] = {arguments[i], text_length(arguments[i]) + 1};
+  }
+  write_metadata_record(format::MetadataRecord::command, pieces, count);
+}
+
+void write_process_records(const char* parent_trace) {
+  static constinit Text<4352> path;
+  write_text(format::MetadataRecord::library, MEMPROF_VERSION, sizeof(MEMPROF_VERSION) - 1);
+  write_command();
+  long bytes = sys::read_link("/proc/self/exe", path.data(), path.capacity());
+  if (bytes > 0) write_text(format::MetadataRecord::executable, path.data(), static_cast<size_t>(bytes));
+  bytes = sys::working_directory(path.data(), path.capacity());
+  if (bytes > 1) write_text(format::MetadataRecord::directory, path.data(), static_cast<size_t>(bytes) - 1);
+  for (unsigned i = 0; given_setting(i) != nullptr; ++i) {
+    write_text(format::MetadataRecord::setting, given_setting(i), text_length(given_setting(i)));
+  }
+  if (*parent_trace != '\0') {
+    write_text(format::MetadataRecord::parent_trace, parent_trace, text_length(parent_trace));
+  }
+}
+
+// Opens the trace and lets events in. Single-threaded, or under `changing` in a forked child.
+bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const char* parent_trace) {
+  if (settings.filter.active) flags |= format::kFiltered;
+  if (settings.free_stacks) flags |= format::kFreeStacks;
+  const TraceStart start{settings.output.c_str(), program_name.c_str(),       settings.limit_bytes,
+                         settings.max_depth,      flags,                      parent_pid,
+                         fork_ticks,              clock_choice.nominal_ticks_per_second, clock_choice.clock,
+                         next_allocator_size_bias()};
+  if (start_trace(start) != StartResult::ok) return false;
+  if (!start_stack_table()) {
+    stop_recording(format::DropCause::no_memory, "no address space left");
+    return false;
+  }
+  traced_pid = sys::process_id();
+  write_process_records(parent_trace);
+  if (settings.verbose) {
+    Text<1024> line;
+    line.add("recording pid ").add_number(traced_pid).add(" to ").add(trace_path());
+    say(line.c_str());
+  }
+  return true;
+}
+
+void let_events_in() {
+  mode.store(Mode::recording, std::memory_order_relaxed);
+  // release: pairs with the acquire in enter_slowly; everything that recording needs is set up
+  std::atomic_ref(recording_control->generation).store(++generation, std::memory_order_release);
+}
+
+void keep_events_out(Mode now) {
+  mode.store(now, std::memory_order_relaxed);
+  std::atomic_ref(recording_control->generation).store(kIdle, std::memory_order_release);
+}
+
+const char* last_component(const char* path) {
+  const char* name = path;
+  for (const char* at = path; *at != '\0'; ++at) {
+    if (*at == '/') name = at + 1;
+  }
+  return name;
+}
+
+void say_end() {
+  if (!settings.verbose) return;
+  uint64_t dropped = 0;
+  for (const uint64_t& count : trace_header->dropped_events) dropped += count;
+  Text<1024> line;
+  line.add("recorded ").add_number(trace_header->page_count & ~format::kPageCountClosed).add(" pages, ");
+  line.add_number(trace_header->node_count).add(" stack nodes, ").add_number(dropped).add(" events dropped (");
+  line.add(trace_path()).add(")");
+  say(line.c_str());
+}
+
+bool is_traced_process() { return trace_header != nullptr && sys::process_id() == traced_pid; }
+
+void close_trace(format::EndState state) {
+  if (!is_traced_process()) return;
+  const bool alone = !other_threads_record();
+  if (alone) {
+    seal_own_pages();
+    seal_record_streams();
+  }
+  end_trace(state, alone);
+}
+
+// Registered while the loader runs the last destructors, so that exit() calls it after all of them.
+void after_last_destructor() {
+  if (!is_traced_process()) return;
+  say_end();
+  close_trace(format::EndState::exit);
+}
+
+// Priority: the first constructor of the library; -z initfirst makes it the first of the process.
+__attribute__((constructor(101))) void begin_process(int argc, char** argv, char** environment) {
+  if (getauxval(AT_SECURE) != 0) return;
+  remember_stderr();
+  read_settings(environment);
+  find_real_functions();
+  arguments = argv;
+  argument_count = argc;
+  if (argc > 0) program_name.add(last_component(argv[0]));
+  if (program_name.length() == 0) program_name.add("program");
+  clock_choice = choose_clock();
+  if (!start_thread_states()) {
+    say("cannot record: this kernel lacks MADV_WIPEONFORK or address space; the program runs unrecorded");
+    return;
+  }
+  unwinder_init(settings.verify_stacks != 0);
+  const uint32_t flags = settings.start_paused ? uint32_t{format::kLateStart} : 0;
+  if (!open_trace(flags, sys::parent_id(), 0, "")) return;
+  if (settings.start_paused) {
+    mode.store(Mode::waiting, std::memory_order_relaxed);
+  } else {
+    let_events_in();
+  }
+}
+
+__attribute__((destructor(101))) void end_process() {
+  if (recording_control == nullptr) return;
+  if (recording_control->generation == 0) begin_forked_child();
+  note_end(format::EndState::exit);
+  if (is_traced_process()) atexit(after_last_destructor);
+}
+
+}  // namespace
+
+void note_fork() { forked_at = read_ticks(); }
+
+void begin_forked_child() {
+  // No other thread has come over, but the child may have started some since.
+  static constinit std::atomic<uint32_t> beginning_for{0};
+  const uint32_t pid = sys::process_id();
+  uint32_t before = beginning_for.load(std::memory_order_relaxed);
+  if (before == pid || !beginning_for.compare_exchange_strong(before, pid, std::memory_order_relaxed)) return;
+
+  const bool was_recording = mode.load(std::memory_order_relaxed) == Mode::recording;
+  const uint32_t parent = traced_pid;
+  static constinit Text<4352> parent_trace;
+  parent_trace.clear();
+  parent_trace.add(trace_path());
+  const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
+  forked_at = 0;
+  changing.reset();
+  reset_thread_states();
+  abandon_record_streams();
+  abandon_trace();
+  reset_stack_table();
+  reset_modules();
+  forget_module_changes();
+  if (!settings.follow_fork || !was_recording) {
+    keep_events_out(Mode::off);
+    return;
+  }
+  if (open_trace(format::kForkChild, parent, fork_ticks, parent_trace.c_str())) {
+    let_events_in();
+  } else {
+    keep_events_out(trace_header != nullptr ? Mode::stopped : Mode::off);
+  }
+}
+
+void note_unrecorded_event() {
+  if (mode.load(std::memory_order_relaxed) == Mode::stopped) count_dropped(stop_cause());
+}
+
+void go_idle() { keep_events_out(Mode::stopped); }
+
+void note_end(format::EndState state) {
+  if (recording_control == nullptr) return;
+  if (state == format::EndState::immediate_exit) {
+    if (is_traced_process()) say_end();
+    close_trace(state);
+  } else if (is_traced_process()) {
+    end_trace(state, false);
+  }
+}
+
+void note_exec_failed() {
+  if (is_traced_process()) resume_trace();
+}
+
+void start_recording() {
+  if (recording_control == nullptr) return;
+  const Mode now = mode.load(std::memory_order_relaxed);
+  if (now == Mode::waiting) let_events_in();
+  settings.filter.paused = false;
+}
+
+void pause_recording() {
+  if (mode.load(std::memory_order_relaxed) != Mode::recording) return;
+  std::atomic_ref(trace_header->live_flags).fetch_or(format::kLateStart, std::memory_order_relaxed);
+  settings.filter.paused = true;
+}
+
+bool is_recording() { return mode.load(std::memory_order_relaxed) == Mode::recording && !settings.filter.paused; }
+
+}  // namespace memprof

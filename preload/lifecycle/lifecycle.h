@@ -1,0 +1,36 @@
+// Beginning, forking, pausing and ending of a recording.
+//
+//   constructor (runs before every other one: -z initfirst) -> recording, or paused, or off
+//   fork -> the child's first event finds the control page wiped -> begin_forked_child -> its own trace
+//   exit -> destructor (others may still run after it) -> after the loader's last destructor: the file is closed
+#pragma once
+
+#include <stdint.h>
+
+#include "memprof/trace_format.h"
+
+namespace memprof {
+
+// In a forked child, at its first event: makes the child's own trace, or turns recording off.
+void begin_forked_child();
+
+// The calling thread forks now: its child's trace will say when.
+void note_fork();
+
+// An event came while not recording: counted as dropped if recording stopped early.
+void note_unrecorded_event();
+
+// No page was to be had: from now on events are only counted.
+void go_idle();
+
+// The process is about to end or to exec. Async-signal-safe; does nothing in a vfork child, whose memory is its parent's.
+void note_end(format::EndState state);
+// The exec failed.
+void note_exec_failed();
+
+// Client API: nothing is recorded but frees while paused. Any thread.
+void start_recording();
+void pause_recording();
+bool is_recording();
+
+}  // namespace memprof

@@ -1,0 +1,113 @@
+#include "lifecycle/settings.h"
+
+#include "platform/diagnostics.h"
+#include "unwind/unwinder.h"
+
+namespace memprof {
+
+constinit Settings settings;
+
+namespace {
+
+constexpr unsigned kMaxGiven = 16;
+constinit const char* given[kMaxGiven + 1] = {};
+constinit unsigned given_count = 0;
+
+bool parse_number(const char* text, uint64_t* out) {
+  if (*text == '\0') return false;
+  uint64_t value = 0;
+  for (; *text != '\0'; ++text) {
+    if (*text < '0' || *text > '9') return false;
+    if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *text - '0', &value)) return false;
+  }
+  *out = value;
+  return true;
+}
+
+bool set_switch(const char* value, bool* out) {
+  if (text_equals(value, "0") || text_equals(value, "1")) {
+    *out = *value == '1';
+    return true;
+  }
+  return false;
+}
+
+bool set_count(const char* value, uint64_t least, uint64_t most, uint32_t* out) {
+  uint64_t number = 0;
+  if (!parse_number(value, &number) || number < least || number > most) return false;
+  *out = static_cast<uint32_t>(number);
+  return true;
+}
+
+bool set_output(const char* value) {
+  if (*value == '\0') return false;
+  Text<4096> pattern;
+  pattern.add(value);
+  if (pattern.cut()) return false;
+  for (const char* at = value; *at != '\0'; ++at) {
+    if (*at != '%') continue;
+    ++at;
+    if (*at != 'p' && *at != 'e' && *at != 'n' && *at != '%') return false;
+  }
+  settings.output = pattern;
+  return true;
+}
+
+struct Setting {
+  const char* name;
+  const char* expected;
+  bool (*set)(const char* value);
+};
+
+constexpr Setting kSettings[] = {
+    {"MEMPROF_OUTPUT", "a path of fewer than 4096 bytes with %p, %e, %n or %%", set_output},
+    {"MEMPROF_FILTER", "conditions such as domain=cpu,allocator=malloc|new,size>=4096",
+     [](const char* value) { return parse_filter(value, &settings.filter); }},
+    {"MEMPROF_MAX_DEPTH", "a number of frames from 1 to 1024",
+     [](const char* value) { return set_count(value, 1, kMaxDepth, &settings.max_depth); }},
+    {"MEMPROF_FREE_STACKS", "0 or 1", [](const char* value) { return set_switch(value, &settings.free_stacks); }},
+    {"MEMPROF_FOLLOW_FORK", "0 or 1", [](const char* value) { return set_switch(value, &settings.follow_fork); }},
+    {"MEMPROF_START", "on or paused",
+     [](const char* value) {
+       settings.start_paused = text_equals(value, "paused");
+       return settings.start_paused || text_equals(value, "on");
+     }},
+    {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
+     [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
+    {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",
+     [](const char* value) { return set_count(value, 0, UINT32_MAX, &settings.verify_stacks); }},
+    {"MEMPROF_VERBOSE", "0 or 1", [](const char* value) { return set_switch(value, &settings.verbose); }},
+};
+static_assert(kMaxDepth == 1024, "the text of MEMPROF_MAX_DEPTH names the limit");
+
+// Returns the value when `entry` is NAME=value.
+const char* value_of(const char* entry, const char* name) {
+  while (*name != '\0' && *entry == *name) ++entry, ++name;
+  return *name == '\0' && *entry == '=' ? entry + 1 : nullptr;
+}
+
+}  // namespace
+
+void read_settings(char** environment) {
+  settings.output.add("trace.bin");
+  for (char** entry = environment; *entry != nullptr; ++entry) {
+    for (const Setting& setting : kSettings) {
+      const char* value = value_of(*entry, setting.name);
+      if (value == nullptr) continue;
+      const Settings before = settings;
+      if (setting.set(value)) {
+        if (given_count < kMaxGiven) given[given_count++] = *entry;
+      } else {
+        settings = before;
+        Text<1024> line;
+        line.add(setting.name).add(": expected ").add(setting.expected).add(", found '").add(value);
+        line.add("'; using the default");
+        say(line.c_str());
+      }
+    }
+  }
+}
+
+const char* given_setting(unsigned index) { return index < given_count ? given[index] : nullptr; }
+
+}  // namespace memprof

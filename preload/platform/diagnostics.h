@@ -1,0 +1,13 @@
+// The only way memprof speaks: one line on the stderr that the program was started with.
+#pragma once
+
+namespace memprof {
+
+// Remembers which file fd 2 is now; called once, before the host runs.
+void remember_stderr();
+
+// Writes "memprof: " + text + newline, if fd 2 is still that file: a daemon that closed it may have reused the number
+// for its data. Async-signal-safe.
+void say(const char* text);
+
+}  // namespace memprof

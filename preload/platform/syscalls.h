@@ -1,0 +1,121 @@
+// System calls made directly: no libc wrapper, so no errno is written, no hook of ours is met and nothing can be
+// interposed. Each returns the kernel's result: negative errno on failure. All are async-signal-safe.
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+namespace memprof::sys {
+
+inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+#if defined(__x86_64__)
+  long result;
+  register long r10 asm("r10") = d;
+  register long r8 asm("r8") = e;
+  register long r9 asm("r9") = f;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long x8 asm("x8") = number;
+  register long x0 asm("x0") = a;
+  register long x1 asm("x1") = b;
+  register long x2 asm("x2") = c;
+  register long x3 asm("x3") = d;
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = f;
+  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+#else
+#error "memprof knows the system calls of x86-64 and aarch64"
+#endif
+}
+
+inline long arg(const void* pointer) { return reinterpret_cast<long>(pointer); }
+
+// Returns nullptr on failure.
+inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
+  const long result = call(SYS_mmap, 0, static_cast<long>(bytes), protection, flags, fd, static_cast<long>(offset));
+  return result < 0 && result > -4096 ? nullptr : reinterpret_cast<void*>(result);
+}
+// Zeroed private memory, or nullptr.
+inline void* map_anonymous(size_t bytes) {
+  constexpr int kReadWrite = 0x1 | 0x2, kPrivateAnonymous = 0x02 | 0x20;
+  return map(bytes, kReadWrite, kPrivateAnonymous, -1, 0);
+}
+inline void unmap(void* start, size_t bytes) { call(SYS_munmap, arg(start), static_cast<long>(bytes)); }
+inline long advise(void* start, size_t bytes, int advice) {
+  return call(SYS_madvise, arg(start), static_cast<long>(bytes), advice);
+}
+
+inline long open_file(const char* path, int flags, unsigned mode = 0) {
+  return call(SYS_openat, AT_FDCWD, arg(path), flags, mode);
+}
+inline long close_file(int fd) { return call(SYS_close, fd); }
+inline long status(int fd, struct stat* out) { return call(SYS_fstat, fd, arg(out)); }
+// Does not follow a link at the end of the path.
+inline long status_of(const char* path, struct stat* out) {
+#if defined(SYS_newfstatat)
+  return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), AT_SYMLINK_NOFOLLOW);
+#else
+  return call(SYS_fstatat, AT_FDCWD, arg(path), arg(out), AT_SYMLINK_NOFOLLOW);
+#endif
+}
+// Exclusive, waits; released by close_file.
+inline long lock_file(int fd) { return call(SYS_flock, fd, 2 /* LOCK_EX */); }
+inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd, arg(to), static_cast<long>(bytes)); }
+inline long write_file(int fd, const void* from, size_t bytes) {
+  return call(SYS_write, fd, arg(from), static_cast<long>(bytes));
+}
+inline long write_at(int fd, const void* from, size_t bytes, uint64_t offset) {
+  return call(SYS_pwrite64, fd, arg(from), static_cast<long>(bytes), static_cast<long>(offset));
+}
+inline long reserve(int fd, uint64_t offset, uint64_t bytes) {
+  return call(SYS_fallocate, fd, 0, static_cast<long>(offset), static_cast<long>(bytes));
+}
+inline long truncate(int fd, uint64_t bytes) { return call(SYS_ftruncate, fd, static_cast<long>(bytes)); }
+inline long control(int fd, int command, long argument) { return call(SYS_fcntl, fd, command, argument); }
+inline long rename(const char* from, const char* to) {
+  return call(SYS_renameat2, AT_FDCWD, arg(from), AT_FDCWD, arg(to), 0);
+}
+// Fails with -EEXIST instead of replacing `to`.
+inline long rename_new(const char* from, const char* to) {
+  constexpr long kNoReplace = 1;
+  return call(SYS_renameat2, AT_FDCWD, arg(from), AT_FDCWD, arg(to), kNoReplace);
+}
+inline long remove(const char* path) { return call(SYS_unlinkat, AT_FDCWD, arg(path), 0); }
+inline long read_link(const char* path, char* to, size_t bytes) {
+  return call(SYS_readlinkat, AT_FDCWD, arg(path), arg(to), static_cast<long>(bytes));
+}
+inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, arg(to), static_cast<long>(bytes)); }
+
+inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
+inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
+inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
+// Signal 0 asks whether the target exists.
+inline bool process_exists(uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
+inline bool thread_exists(uint32_t pid, uint32_t tid) { return call(SYS_tgkill, pid, tid, 0) != -3 /* ESRCH */; }
+inline long resource_limit(int resource, struct rlimit* out) {
+  return call(SYS_prlimit64, 0, resource, 0, arg(out));
+}
+inline void yield() { call(SYS_sched_yield); }
+
+using SignalSet = uint64_t;
+inline SignalSet block_all_signals() {
+  const SignalSet all = ~SignalSet{0};
+  SignalSet before = 0;
+  call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&all), arg(&before), sizeof(SignalSet));
+  return before;
+}
+inline void restore_signals(SignalSet before) {
+  call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before), 0, sizeof(SignalSet));
+}
+
+}  // namespace memprof::sys

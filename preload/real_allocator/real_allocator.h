@@ -1,0 +1,41 @@
+// The next allocator: whatever RTLD_NEXT finds behind memprof (glibc, jemalloc, tcmalloc, mimalloc, ...), called exactly
+// once per call of the host.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+namespace memprof {
+
+struct RealFunctions {
+  void* (*malloc)(size_t);
+  void (*free)(void*);
+  void* (*calloc)(size_t, size_t);
+  void* (*realloc)(void*, size_t);
+  void* (*reallocarray)(void*, size_t, size_t);
+  int (*posix_memalign)(void**, size_t, size_t);
+  void* (*aligned_alloc)(size_t, size_t);
+  void* (*memalign)(size_t, size_t);
+  void* (*valloc)(size_t);
+  void* (*pvalloc)(size_t);
+  void (*free_sized)(void*, size_t);                   // may be nullptr: C23
+  void (*free_aligned_sized)(void*, size_t, size_t);   // may be nullptr: C23
+  void* (*mmap)(void*, size_t, int, int, int, off_t);
+  int (*munmap)(void*, size_t);
+  void* (*mremap)(void*, size_t, size_t, int, ...);
+};
+extern RealFunctions real;
+
+// Looks all of them up; called by the constructor, or by the first hook that runs before it.
+void find_real_functions();
+
+// FileHeader::size_bias of the next allocator: glibc keeps 8 bytes a block and rounds up to 16.
+uint32_t next_allocator_size_bias();
+
+// While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
+bool is_bootstrap_block(const void* block);
+void* bootstrap_alloc(size_t size_bytes);
+size_t bootstrap_size(const void* block);
+
+}  // namespace memprof

@@ -1,0 +1,136 @@
+#include "recorder/recorder.h"
+
+#include "lifecycle/lifecycle.h"
+#include "lifecycle/settings.h"
+#include "thread_state/thread_state.h"
+
+namespace memprof {
+namespace {
+
+inline ThreadState* enter() {
+  ThreadState* state = current_state;
+  if (__builtin_expect(state != nullptr, 1) && state->busy == 0 &&
+      state->generation == recording_control->generation) {
+    state->busy = 1;
+    std::atomic_signal_fence(std::memory_order_acquire);  // a handler on this thread sees busy before any change
+    state->entered_at = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+    return state;
+  }
+  return enter_slowly();
+}
+
+inline void leave(ThreadState* state) {
+  std::atomic_signal_fence(std::memory_order_release);
+  state->busy = 0;
+}
+
+__attribute__((noinline, cold)) void check_stack(ThreadState* state, const CapturePoint& caller) {
+  if (state->captures_until_check-- != 0) return;
+  state->captures_until_check = settings.verify_stacks - 1;
+  const bool same = verify_capture(state->unwind, caller, settings.max_depth);
+  std::atomic_ref(trace_header->verify_checked).fetch_add(1, std::memory_order_relaxed);
+  if (!same) std::atomic_ref(trace_header->verify_mismatches).fetch_add(1, std::memory_order_relaxed);
+}
+
+uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
+  capture(state->unwind, caller, settings.max_depth);
+  const StackMemo& memo = state->unwind.memo;
+  if (state->path.known > memo.unchanged) state->path.known = memo.unchanged;
+  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(state, caller);
+  return intern_stack(memo, state->path, state->nodes);
+}
+
+// A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the page.
+__attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t first_ticks) {
+  const uint64_t first_units = EventEncoder::units_down(first_ticks);
+  const uint64_t start_units = state->encoder.time() > first_units ? state->encoder.time() : first_units;
+  if (!state->events.roll(format::StreamKind::events, state->stream_id, state->thread_serial, state->thread_id,
+                          start_units)) {
+    return false;
+  }
+  state->encoder.restart(state->events.start_units(), trace_header->size_bias);
+  return true;
+}
+
+// Recording has stopped: this event and all that follow are counted, not written.
+__attribute__((noinline, cold)) void lose_event() {
+  count_dropped(stop_cause());
+  go_idle();
+}
+
+template <typename Encode>
+inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode) {
+  if (__builtin_expect(!state->events.has_room(EventEncoder::kMostBytes), 0) && !roll_page(state, first_ticks)) {
+    lose_event();
+    return;
+  }
+  state->events.publish(encode(state->encoder, state->events.at()));
+}
+
+inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }
+
+void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks, const CapturePoint& caller) {
+  ThreadState* state = enter();
+  if (state == nullptr) return;
+  const uint32_t stack = settings.free_stacks ? take_stack(state, caller) : format::kNoStack;
+  write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
+    return encoder.free(at, ticks, address_of(block), size_bytes, stack, static_cast<uint16_t>(function));
+  });
+  leave(state);
+}
+
+}  // namespace
+
+void record_alloc(void* block, size_t size_bytes, Function function, const CapturePoint& caller) {
+  if (!settings.filter.accepts(function, size_bytes)) return;
+  ThreadState* state = enter();
+  if (state == nullptr) return;
+  const uint64_t ticks = read_ticks();
+  const uint32_t stack = take_stack(state, caller);
+  if (__builtin_expect(stack == format::kNoStack, 0)) {
+    lose_event();
+    leave(state);
+    return;
+  }
+  write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
+    return encoder.alloc(at, ticks, address_of(block), size_bytes, stack, static_cast<uint16_t>(function));
+  });
+  leave(state);
+}
+
+void record_free(void* block, Function function, const CapturePoint& caller) {
+  write_free(block, 0, function, read_ticks(), caller);
+}
+
+void record_realloc_free(void* old_block, Function function, uint64_t begin_ticks, const CapturePoint& caller) {
+  write_free(old_block, 0, function, begin_ticks, caller);
+}
+
+void record_unmapped(void* start, size_t size_bytes, Function function, uint64_t begin_ticks,
+                     const CapturePoint& caller) {
+  write_free(start, size_bytes, function, begin_ticks, caller);
+}
+
+void record_realloc(void* old_block, void* new_block, size_t size_bytes, Function function, uint64_t begin_ticks,
+                    const CapturePoint& caller) {
+  if (!settings.filter.accepts(function, size_bytes)) {
+    write_free(old_block, 0, function, begin_ticks, caller);
+    return;
+  }
+  ThreadState* state = enter();
+  if (state == nullptr) return;
+  const uint64_t end_ticks = read_ticks();
+  const uint32_t stack = take_stack(state, caller);
+  if (__builtin_expect(stack == format::kNoStack, 0)) {
+    lose_event();
+    leave(state);
+    return;
+  }
+  write_event(state, begin_ticks, [&](EventEncoder& encoder, unsigned char* at) {
+    return encoder.realloc(at, begin_ticks, end_ticks, address_of(old_block), address_of(new_block), size_bytes, stack,
+                           static_cast<uint16_t>(function));
+  });
+  leave(state);
+}
+
+}  // namespace memprof

@@ -1,0 +1,214 @@
+#include "thread_state/thread_state.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "lifecycle/lifecycle.h"
+#include "platform/rare_lock.h"
+#include "platform/syscalls.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+namespace memprof {
+
+constinit RecordingControl* recording_control = nullptr;
+constinit thread_local ThreadState* current_state = nullptr;
+
+namespace {
+
+// Survives the thread's state: a destructor that runs after ours goes on under the same serial.
+constinit thread_local uint32_t own_serial __attribute__((tls_model("initial-exec"))) = 0;
+// Set while pthread_setspecific runs: what it allocates is memprof's, not the host's.
+constinit thread_local bool arming __attribute__((tls_model("initial-exec"))) = false;
+
+constinit RareLock pool_lock;
+constinit ThreadState* free_states = nullptr;
+constinit uint32_t states_in_use = 0;
+constinit uint32_t streams_made = 0;
+constinit pthread_key_t exit_key = 0;
+constinit bool have_key = false;
+
+constexpr size_t kStateBytes = (sizeof(ThreadState) + 4095) & ~size_t{4095};
+
+ThreadState* take_state() {
+  RareGuard guard(pool_lock);
+  ThreadState* state = free_states;
+  if (state != nullptr) {
+    free_states = state->next_free;
+  } else {
+    state = static_cast<ThreadState*>(sys::map_anonymous(kStateBytes));
+    if (state == nullptr) return nullptr;
+  }
+  ++states_in_use;
+  state->stream_id = ++streams_made;
+  return state;
+}
+
+void give_state_back(ThreadState* state) {
+  RareGuard guard(pool_lock);
+  state->next_free = free_states;
+  free_states = state;
+  --states_in_use;
+}
+
+// A stack of the previous owner must not be trusted: the unwinder starts empty, its rules stay.
+void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
+  state->generation = recording_control->generation;
+  state->busy = 0;
+  state->level = level;
+  state->nested = nullptr;
+  state->thread_serial = serial;
+  state->thread_id = sys::thread_id();
+  state->captures_until_check = 0;
+  state->events = PageCursor{};
+  state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id};
+  state->path.known = 0;
+  state->encoder.restart(0, 0);
+  forget_stack(state->unwind);
+}
+
+uint32_t next_serial() {
+  return static_cast<uint32_t>(std::atomic_ref(trace_header->thread_count).fetch_add(1, std::memory_order_relaxed)) + 1;
+}
+
+ThreadState* make_state(uint32_t level) {
+  if (own_serial == 0) own_serial = next_serial();
+  ThreadState* state = take_state();
+  if (state == nullptr) {
+    count_dropped(format::DropCause::no_memory);
+    return nullptr;
+  }
+  begin_streams(state, own_serial, level);
+  return state;
+}
+
+ThreadState* make_first_state() {
+  ThreadState* state = make_state(0);
+  if (state == nullptr) return nullptr;
+  if (current_state != nullptr) {  // a signal handler was quicker
+    give_state_back(state);
+    return current_state;
+  }
+  current_state = state;
+  if (have_key) {
+    arming = true;
+    pthread_setspecific(exit_key, state);
+    arming = false;
+  }
+  return state;
+}
+
+ThreadState* make_nested_state(ThreadState* above) {
+  if (above->level + 1 >= kMaxNesting) {
+    count_dropped(format::DropCause::nested);
+    return nullptr;
+  }
+  ThreadState* state = make_state(above->level + 1);
+  if (state == nullptr) return nullptr;
+  if (above->nested != nullptr) {
+    give_state_back(state);
+    return above->nested;
+  }
+  above->nested = state;
+  return state;
+}
+
+void seal_state(ThreadState* state) {
+  state->events.seal();
+  state->nodes.cursor.seal();
+}
+
+}  // namespace
+
+ThreadState* enter_slowly() {
+  if (recording_control == nullptr || arming) return nullptr;
+  uint64_t generation = std::atomic_ref(recording_control->generation).load(std::memory_order_acquire);
+  if (generation == 0) {
+    begin_forked_child();
+    generation = std::atomic_ref(recording_control->generation).load(std::memory_order_acquire);
+  }
+  if (generation == kIdle || generation == 0) {
+    note_unrecorded_event();
+    return nullptr;
+  }
+  ThreadState* state = current_state;
+  if (state == nullptr) state = make_first_state();
+  while (state != nullptr && state->busy != 0) {
+    state = state->nested != nullptr ? state->nested : make_nested_state(state);
+  }
+  if (state == nullptr) return nullptr;
+  state->busy = 1;
+  std::atomic_signal_fence(std::memory_order_acquire);
+  state->entered_at = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  return state;
+}
+
+void release_thread(void* first) {
+  (void)first;
+  ThreadState* state = current_state;
+  current_state = nullptr;  // a later destructor that allocates takes a state, and arms the key, again
+  if (recording_control->generation == 0) return;  // a forked child's copy of pages that are not its own
+  while (state != nullptr) {
+    ThreadState* nested = state->nested;
+    seal_state(state);
+    give_state_back(state);
+    state = nested;
+  }
+}
+
+void seal_own_pages() {
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    if (state->busy == 0) seal_state(state);
+  }
+}
+
+bool other_threads_record() {
+  uint32_t own = 0;
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) ++own;
+  RareGuard guard(pool_lock);
+  return states_in_use > own;
+}
+
+void forget_abandoned(uintptr_t target_sp) {
+  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    // Frames between here and the target die; an entry elsewhere lies on another stack and stays.
+    const bool dies = state->busy != 0 && state->entered_at >= here && state->entered_at < target_sp;
+    if (!dies) continue;
+    state->path.known = 0;
+    forget_stack(state->unwind);
+    state->busy = 0;
+  }
+}
+
+bool start_thread_states() {
+  auto* control = static_cast<RecordingControl*>(sys::map_anonymous(4096));
+  if (control == nullptr) return false;
+  // Without it (Linux < 4.14) a child of a raw clone would write into its parent's file: rather do not record.
+  if (sys::advise(control, 4096, MADV_WIPEONFORK) != 0) return false;
+  control->generation = kIdle;
+  have_key = pthread_key_create(&exit_key, release_thread) == 0;
+  recording_control = control;
+  return true;
+}
+
+void reset_thread_states() {
+  pool_lock.reset();
+  own_serial = 0;
+  free_states = nullptr;
+  streams_made = 0;
+  states_in_use = 0;
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    if (state->busy == 0) {
+      state->events.abandon();
+      state->nodes.cursor.abandon();
+    }
+    state->path.known = 0;
+  }
+  // A state that the fork interrupted is still in use by the code below us: leave it, and start anew.
+  current_state = nullptr;
+}
+
+}  // namespace memprof

@@ -1,0 +1,68 @@
+// What one thread needs to record: its two page cursors, its encoder, its remembered stack. One mmap'd block a thread,
+// found through one initial-exec thread-local pointer (the block is too large for TLS: threads with PTHREAD_STACK_MIN
+// stacks keep theirs there).
+//
+// Invariants:
+//   * A state is used by its thread alone, and `busy` while it is: a signal handler that interrupts the recorder finds
+//     it busy and uses the next state of the chain, a stream of its own, down to kMaxNesting.
+//   * busy is cleared when the recorder returns, or by forget_abandoned() when a longjmp left it for good.
+//   * Recording is on exactly when a state's generation equals recording_control->generation. The control lies in a
+//     page that fork wipes, so even a child of a raw clone finds generation 0 and never writes into its parent's file.
+#pragma once
+
+#include <stdint.h>
+
+#include "recorder/event_encoder.h"
+#include "stack_table/stack_table.h"
+#include "trace_writer/page_cursor.h"
+#include "unwind/unwinder.h"
+
+namespace memprof {
+
+struct ThreadState {
+  uint64_t generation;
+  uint32_t busy;
+  uint32_t level;            // 0, or how many states the handlers above interrupted
+  ThreadState* nested;
+  ThreadState* next_free;
+  uintptr_t entered_at;      // stack pointer of the recorder's entry while busy
+  uint32_t thread_serial;
+  uint32_t thread_id;
+  uint32_t stream_id;
+  uint32_t captures_until_check;  // MEMPROF_VERIFY_STACKS
+  PageCursor events;
+  EventEncoder encoder;
+  NodeStream nodes;
+  StackPath path;
+  UnwindState unwind;
+};
+
+constexpr uint32_t kMaxNesting = 4;
+
+struct RecordingControl {
+  uint64_t generation;  // kIdle: not recording; 0: wiped by a fork
+};
+constexpr uint64_t kIdle = ~uint64_t{0};
+extern RecordingControl* recording_control;
+
+extern constinit thread_local ThreadState* current_state __attribute__((tls_model("initial-exec")));
+
+// The current thread's state, made idle-to-busy; nullptr: this event is not recorded (not recording, or counted as
+// dropped). Slow half of enter() in recorder.h.
+ThreadState* enter_slowly();
+
+// At thread exit, from the key destructor: seals the thread's pages and gives its states back.
+void release_thread(void* state);
+// Seals the calling thread's pages at process end.
+void seal_own_pages();
+// Whether another thread may be recording.
+bool other_threads_record();
+// A longjmp to a frame at `target_sp` leaves every recorder entry below it for good.
+void forget_abandoned(uintptr_t target_sp);
+
+// Makes the control page and the key. False: recording cannot work here.
+bool start_thread_states();
+// In a forked child: the states of the other threads are gone, the own one starts afresh.
+void reset_thread_states();
+
+}  // namespace memprof

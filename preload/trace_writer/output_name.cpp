@@ -1,0 +1,267 @@
+#include "trace_writer/output_name.h"
+
+#include <errno.h>
+
+#include "memprof/trace_format.h"
+#include "platform/syscalls.h"
+#include "platform/text.h"
+
+namespace memprof {
+namespace {
+
+using Path = Text<4352>;
+
+constinit Path chosen;
+
+constexpr int kCreate = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+constexpr unsigned kAttempts = 100'000;
+
+// Writes `stem + middle + extension` where the name is split at the last dot of its last component.
+void insert_before_extension(const Path& name, const char* middle, Path* out) {
+  size_t split = name.length();
+  for (size_t i = name.length(); i > 0 && name.c_str()[i - 1] != '/'; --i) {
+    const bool hidden_file = i == 1 || name.c_str()[i - 2] == '/';
+    if (name.c_str()[i - 1] == '.' && !hidden_file) {
+      split = i - 1;
+      break;
+    }
+  }
+  out->clear();
+  out->add(name.c_str(), split).add(middle).add(name.c_str() + split);
+}
+
+bool has_directive(const char* pattern, char letter) {
+  for (; *pattern != '\0'; ++pattern) {
+    if (*pattern != '%') continue;
+    ++pattern;
+    if (*pattern == letter) return true;
+  }
+  return false;
+}
+
+void expand(const OutputRequest& request, uint64_t number, Path* out) {
+  out->clear();
+  if (request.pattern[0] != '/') {
+    // Absolute, because the host may change its directory before the file must be opened again.
+    const long bytes = sys::working_directory(out->data(), Path::capacity());
+    out->set_length(bytes > 1 && out->c_str()[0] == '/' ? static_cast<size_t>(bytes) - 1 : 0);
+    if (out->length() > 1) out->add('/');
+  }
+  for (const char* at = request.pattern; *at != '\0'; ++at) {
+    if (*at != '%') {
+      out->add(*at);
+      continue;
+    }
+    switch (*++at) {
+      case 'p': out->add_number(request.pid); break;
+      case 'e': out->add(request.program); break;
+      case 'n': out->add_number(number); break;
+      default: out->add('%'); break;
+    }
+  }
+}
+
+enum class Existing { same_process, alive, finished, foreign };
+
+// Who wrote the open file that has our name?
+Existing inspect(int fd, const OutputRequest& request) {
+  struct stat status;
+  format::FileHeader header;
+  const bool is_trace = sys::status(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+                        sys::read_file(fd, &header, sizeof(header)) == sizeof(header) &&
+                        __builtin_memcmp(header.magic, format::kMagic, sizeof(header.magic)) == 0;
+  if (!is_trace) return Existing::foreign;
+  if (header.pid == request.pid && header.process_start == request.process_start && !request.forked) {
+    return Existing::same_process;
+  }
+  const bool same_life = sys::process_exists(header.pid) && process_start_time(header.pid) == header.process_start;
+  return same_life ? Existing::alive : Existing::finished;
+}
+
+// Whether the parent process runs under memprof too, by its LD_PRELOAD: then an existing finished trace belongs to
+// this same run and must not be displaced.
+bool parent_is_recorded() {
+  Text<64> path;
+  path.add("/proc/").add_number(sys::parent_id()).add("/environ");
+  const long fd = sys::open_file(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  constexpr char kName[] = "LD_PRELOAD=";
+  constexpr char kLibrary[] = "libmemprof.so";
+  size_t name_at = 0, library_at = 0;
+  bool in_entry = true;  // nothing but a prefix of kName seen since the last zero byte
+  bool found = false;
+  char buffer[512];
+  for (long bytes; !found && (bytes = sys::read_file(static_cast<int>(fd), buffer, sizeof(buffer))) > 0;) {
+    for (long i = 0; i < bytes && !found; ++i) {
+      const char c = buffer[i];
+      if (c == '\0') {
+        in_entry = true;
+        name_at = library_at = 0;
+      } else if (in_entry && name_at < sizeof(kName) - 1) {
+        in_entry = c == kName[name_at++];
+      } else if (in_entry) {
+        library_at = c == kLibrary[library_at] ? library_at + 1 : (c == kLibrary[0] ? 1 : 0);
+        found = library_at == sizeof(kLibrary) - 1;
+      }
+    }
+  }
+  sys::close_file(static_cast<int>(fd));
+  return found;
+}
+
+// Cuts the pages that an image reserved and never used; only for files that nobody writes any more.
+void trim(const char* path) {
+  const long fd = sys::open_file(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return;
+  format::FileHeader header;
+  if (sys::read_file(static_cast<int>(fd), &header, sizeof(header)) == sizeof(header) &&
+      header.page_size == format::kPageSize) {
+    const uint64_t pages = header.page_count & ~format::kPageCountClosed;
+    struct stat status;
+    const uint64_t bytes = pages * format::kPageSize;
+    if (sys::status(static_cast<int>(fd), &status) == 0 && static_cast<uint64_t>(status.st_size) > bytes && pages > 0) {
+      sys::truncate(static_cast<int>(fd), bytes);
+    }
+  }
+  sys::close_file(static_cast<int>(fd));
+}
+
+// renameat2 needs help from the filesystem; without it the check and the rename are two steps.
+bool rename_to_new(const char* from, const char* to) {
+  const long result = sys::rename_new(from, to);
+  if (result == 0) return true;
+  if (result != -EINVAL && result != -ENOSYS) return false;
+  const long fd = sys::open_file(to, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0) sys::close_file(static_cast<int>(fd));
+  return fd == -ENOENT && sys::rename(from, to) == 0;
+}
+
+// Another trace of this process, or of a process of this run that had its number: name.PID.N.ext, N from 1.
+bool keep_numbered(const Path& name, bool names_pid, const OutputRequest& request) {
+  trim(name.c_str());
+  for (unsigned number = 1; number < kAttempts; ++number) {
+    Text<64> middle;
+    if (!names_pid) middle.add('.').add_number(request.pid);
+    middle.add('.').add_number(number);
+    Path target;
+    insert_before_extension(name, middle.c_str(), &target);
+    if (rename_to_new(name.c_str(), target.c_str())) return true;
+  }
+  return false;
+}
+
+bool keep_old(const Path& name) {
+  Path old;
+  old.add(name.c_str()).add(".old");
+  return !old.cut() && sys::rename(name.c_str(), old.c_str()) == 0;
+}
+
+bool is_same_file(int fd, const char* path) {
+  struct stat ours;
+  struct stat there;
+  return sys::status(fd, &ours) == 0 && sys::status_of(path, &there) == 0 && ours.st_dev == there.st_dev &&
+         ours.st_ino == there.st_ino;
+}
+
+enum class Step { try_again, use_pid, give_up };
+
+// Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
+Step make_room(const Path& name, bool names_pid, const OutputRequest& request) {
+  const long opened = sys::open_file(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (opened == -ENOENT) return Step::try_again;
+  if (opened < 0) return Step::give_up;
+  const int fd = static_cast<int>(opened);
+  sys::lock_file(fd);
+  Step step = Step::try_again;
+  if (is_same_file(fd, name.c_str())) {
+    switch (inspect(fd, request)) {
+      case Existing::foreign: step = Step::give_up; break;
+      case Existing::alive: step = names_pid ? Step::give_up : Step::use_pid; break;
+      case Existing::same_process:
+        if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
+        break;
+      case Existing::finished:
+        if (names_pid) {
+          if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
+        } else if (parent_is_recorded()) {
+          step = Step::use_pid;
+        } else if (!keep_old(name)) {
+          step = Step::give_up;
+        }
+        break;
+    }
+  }
+  sys::close_file(fd);
+  return step;
+}
+
+void take_name_with_pid(const OutputRequest& request, Path* name) {
+  if (has_directive(request.pattern, 'p')) return;
+  Text<32> middle;
+  middle.add('.').add_number(request.pid);
+  Path plain = *name;
+  insert_before_extension(plain, middle.c_str(), name);
+}
+
+// An earlier image of a forked child wrote under this name: then this image belongs there as well.
+bool wrote_with_pid(const OutputRequest& request, Path* name) {
+  expand(request, 0, name);
+  take_name_with_pid(request, name);
+  const long fd = sys::open_file(name->c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool ours = inspect(static_cast<int>(fd), request) == Existing::same_process;
+  sys::close_file(static_cast<int>(fd));
+  return ours;
+}
+
+}  // namespace
+
+OutputFile make_output_file(const OutputRequest& request) {
+  const bool counted = has_directive(request.pattern, 'n');
+  const bool pattern_names_pid = has_directive(request.pattern, 'p');
+  bool with_pid = request.forked || (!counted && !pattern_names_pid && wrote_with_pid(request, &chosen));
+  uint64_t number = 0;
+  for (unsigned attempt = 0; attempt < kAttempts; ++attempt) {
+    expand(request, number, &chosen);
+    if (with_pid && !counted) take_name_with_pid(request, &chosen);
+    if (chosen.cut()) return {-ENAMETOOLONG, chosen.c_str()};
+    const long fd = sys::open_file(chosen.c_str(), kCreate, 0600);
+    if (fd != -EEXIST) return {static_cast<int>(fd), chosen.c_str()};
+    if (counted) {
+      ++number;
+      continue;
+    }
+    switch (make_room(chosen, with_pid || pattern_names_pid, request)) {
+      case Step::try_again: break;
+      case Step::use_pid: with_pid = true; break;
+      case Step::give_up: return {-EEXIST, chosen.c_str()};
+    }
+  }
+  return {-EEXIST, chosen.c_str()};
+}
+
+uint64_t process_start_time(uint32_t pid) {
+  Text<64> path;
+  path.add("/proc/").add_number(pid).add("/stat");
+  const long fd = sys::open_file(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char buffer[1024];
+  const long bytes = sys::read_file(static_cast<int>(fd), buffer, sizeof(buffer));
+  sys::close_file(static_cast<int>(fd));
+  // Field 2 is the name in parentheses and may hold anything: count fields from the last one that closes.
+  long at = bytes - 1;
+  while (at >= 0 && buffer[at] != ')') --at;
+  if (at < 0) return 0;
+  unsigned field = 2;
+  uint64_t value = 0;
+  for (++at; at < bytes && field <= 22; ++at) {
+    if (buffer[at] == ' ') {
+      ++field;
+    } else if (field == 22 && buffer[at] >= '0' && buffer[at] <= '9') {
+      value = value * 10 + static_cast<uint64_t>(buffer[at] - '0');
+    }
+  }
+  return value;
+}
+
+}  // namespace memprof

@@ -1,0 +1,33 @@
+// Where a process writes its trace: the rules of MEMPROF_OUTPUT.
+//
+//   trace.bin          a process whose name is free, or taken by a finished trace of an older run (renamed .old) or by
+//                      an earlier image of the same process, before exec (renamed trace.PID.1.bin)
+//   trace.PID.bin      a forked child; a process that finds the name written by another living process, or finished by
+//                      another process of the same run
+#pragma once
+
+#include <stdint.h>
+
+namespace memprof {
+
+struct OutputFile {
+  int fd;            // < 0: negative errno, nothing was opened
+  const char* path;  // absolute where the working directory is known; static storage
+};
+
+struct OutputRequest {
+  const char* pattern;  // MEMPROF_OUTPUT
+  const char* program;  // for %e
+  uint32_t pid;
+  uint64_t process_start;
+  bool forked;
+};
+
+// Makes the file: 0600, O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC. Uses static buffers: callers hold the lifecycle lock or
+// are single-threaded.
+OutputFile make_output_file(const OutputRequest& request);
+
+// Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: unknown.
+uint64_t process_start_time(uint32_t pid);
+
+}  // namespace memprof

@@ -1,0 +1,67 @@
+// Writes records into the pages of one stream. Used by one thread at a time, without locks.
+//
+// Invariants: a record is stored whole before `used` covers it; a page is sealed before the next one is claimed.
+#pragma once
+
+#include <atomic>
+
+#include "trace_writer/trace_writer.h"
+
+namespace memprof {
+
+class PageCursor {
+ public:
+  // Room for `bytes` more? `bytes` is at most a page's payload.
+  bool has_room(size_t bytes) const { return static_cast<size_t>(end_ - at_) >= bytes; }
+  unsigned char* at() const { return at_; }
+  bool open() const { return page_ != nullptr; }
+
+  // Publishes everything up to `end`, which lies in the room.
+  void publish(unsigned char* end) {
+    at_ = end;
+    const auto used = static_cast<uint32_t>(end - payload());
+    // release: pairs with the acquire load of `used` in whoever reads the live file
+    std::atomic_ref(page_->used).store(used, std::memory_order_release);
+  }
+
+  // Seals the page, if any, and claims the next. False: recording has stopped.
+  bool roll(format::StreamKind kind, uint32_t stream_id, uint32_t thread_serial, uint32_t thread_id,
+            uint64_t start_units = kAnyTime) {
+    seal();
+    format::PageHeader* page = claim_page({kind, stream_id, sequence_, thread_serial, thread_id, start_units});
+    if (page == nullptr) return false;
+    ++sequence_;
+    page_ = page;
+    at_ = payload();
+    end_ = reinterpret_cast<unsigned char*>(page_) + format::kPageSize;
+    return true;
+  }
+
+  void seal() {
+    if (page_ == nullptr) return;
+    seal_page(page_);
+    forget();
+  }
+
+  // The page is another process's (after fork): unmap, change nothing in it.
+  void abandon() {
+    if (page_ != nullptr) sys_unmap_page(page_);
+    forget();
+    sequence_ = 0;
+  }
+
+  // Time 0 of the page's events.
+  uint64_t start_units() const { return (page_->base_ticks >> format::kTimeShift) - page_->lead_units; }
+
+ private:
+  static void sys_unmap_page(format::PageHeader* page);
+  unsigned char* payload() const { return reinterpret_cast<unsigned char*>(page_) + sizeof(format::PageHeader); }
+  void forget() { page_ = nullptr, at_ = nullptr, end_ = nullptr; }
+
+  unsigned char* at_;
+  unsigned char* end_;
+  format::PageHeader* page_;
+  uint32_t sequence_;
+};
+
+}  // namespace memprof

@@ -1,0 +1,26 @@
+// The two shared streams of rare records: modules and metadata. Any thread, async-signal-safe: a RareLock orders them.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memprof/trace_format.h"
+
+namespace memprof {
+
+struct Piece {
+  const void* bytes;
+  size_t count;
+};
+
+// One record of the joined pieces, split into continued records where it does not fit a page. False: not (wholly)
+// written, recording has stopped.
+bool write_module_record(format::ModuleRecord type, const Piece* pieces, size_t count);
+bool write_metadata_record(format::MetadataRecord type, const Piece* pieces, size_t count);
+
+// In a forked child: the pages are the parent's.
+void abandon_record_streams();
+// At the end: seals what is open.
+void seal_record_streams();
+
+}  // namespace memprof

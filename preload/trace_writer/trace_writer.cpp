@@ -1,0 +1,372 @@
+#include "trace_writer/trace_writer.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "platform/checksum.h"
+#include "platform/clock.h"
+#include "platform/diagnostics.h"
+#include "platform/rare_lock.h"
+#include "platform/syscalls.h"
+#include "platform/text.h"
+#include "trace_writer/output_name.h"
+
+namespace memprof {
+
+using format::DropCause;
+using format::FileHeader;
+using format::kPageSize;
+using format::PageHeader;
+
+constinit FileHeader* trace_header = nullptr;
+
+namespace {
+
+constexpr uint64_t kFirstGrowthPages = 16;
+constexpr uint64_t kMostGrowthPages = 256;
+constexpr uint32_t kNotStopped = 0;
+
+struct OpenFile {
+  int fd = -1;
+  dev_t device = 0;
+  ino_t inode = 0;
+  uint64_t limit_pages = 0;
+  uint64_t growth_pages = kFirstGrowthPages;
+  Text<4352> path;
+};
+constinit OpenFile file;
+constinit std::atomic<uint64_t> reserved_pages{0};  // pages below have disk blocks; written under growing
+constinit RareLock growing;
+
+bool is_our_file(int fd) {
+  struct stat status;
+  return fd >= 0 && sys::status(fd, &status) == 0 && status.st_dev == file.device && status.st_ino == file.inode;
+}
+
+// Keeps our number out of the host's way: it expects the lowest free numbers for itself.
+int move_high(int fd) {
+  struct rlimit limit;
+  if (sys::resource_limit(RLIMIT_NOFILE, &limit) != 0) return fd;
+  constexpr long kHighest = 1 << 16;
+  long number = limit.rlim_cur < kHighest ? static_cast<long>(limit.rlim_cur) : kHighest;
+  // Downwards in steps, as the topmost numbers may be taken.
+  for (number -= 1; number > fd; number -= 1 + number / 8) {
+    const long moved = sys::control(fd, F_DUPFD_CLOEXEC, number);
+    if (moved < 0) continue;
+    sys::close_file(fd);
+    return static_cast<int>(moved);
+  }
+  return fd;
+}
+
+// The descriptor, opened anew by its path when the host has closed it; -1 when the path does not lead there any more.
+int descriptor() {
+  if (is_our_file(file.fd)) return file.fd;
+  const long fd = sys::open_file(file.path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -1;
+  if (!is_our_file(static_cast<int>(fd))) {
+    sys::close_file(static_cast<int>(fd));
+    return -1;
+  }
+  file.fd = move_high(static_cast<int>(fd));
+  return file.fd;
+}
+
+long write_zeros(int fd, uint64_t offset, uint64_t bytes) {
+  static constinit const char zeros[4096] = {};
+  while (bytes > 0) {
+    const long written = sys::write_at(fd, zeros, bytes < sizeof(zeros) ? bytes : sizeof(zeros), offset);
+    if (written == -EINTR) continue;
+    if (written <= 0) return written < 0 ? written : -EIO;
+    offset += static_cast<uint64_t>(written);
+    bytes -= static_cast<uint64_t>(written);
+  }
+  return 0;
+}
+
+long reserve_blocks(int fd, uint64_t offset, uint64_t bytes) {
+  long result;
+  do {
+    result = sys::reserve(fd, offset, bytes);
+  } while (result == -EINTR);
+  const bool not_offered = result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV;
+  return not_offered ? write_zeros(fd, offset, bytes) : result;
+}
+
+DropCause cause_of(long error) {
+  if (error == -ENOSPC || error == -EDQUOT) return DropCause::no_space;
+  if (error == -EFBIG) return DropCause::file_limit;
+  return DropCause::io_error;
+}
+
+struct Growth {
+  bool ok;
+  DropCause cause;
+};
+
+// Reserves at least up to `pages` pages. Holds growing.
+Growth grow_to(uint64_t pages) {
+  const uint64_t have = reserved_pages.load(std::memory_order_relaxed);
+  if (have >= pages) return {true, {}};
+  if (file.limit_pages != 0 && pages > file.limit_pages) return {false, DropCause::trace_limit};
+  const int fd = descriptor();
+  if (fd < 0) return {false, DropCause::file_lost};
+
+  uint64_t most_pages = UINT64_MAX;
+  struct rlimit limit;
+  if (sys::resource_limit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    most_pages = limit.rlim_cur / kPageSize;  // beyond it the kernel would send SIGXFSZ
+  }
+  if (pages > most_pages) return {false, DropCause::file_limit};
+  uint64_t target = pages + file.growth_pages;
+  if (target > most_pages) target = most_pages;
+  if (file.limit_pages != 0 && target > file.limit_pages) target = file.limit_pages;
+
+  long result = reserve_blocks(fd, have * kPageSize, (target - have) * kPageSize);
+  if (result != 0 && target > pages) {
+    target = pages;  // the disk may still have room for this one
+    result = reserve_blocks(fd, have * kPageSize, (target - have) * kPageSize);
+  }
+  if (result != 0) return {false, cause_of(result)};
+  if (file.growth_pages < kMostGrowthPages) file.growth_pages *= 2;
+  reserved_pages.store(target, std::memory_order_release);  // pairs with the acquire in take_page_number
+  return {true, {}};
+}
+
+const char* describe(DropCause cause) {
+  switch (cause) {
+    case DropCause::no_space: return "no space left for the trace";
+    case DropCause::file_limit: return "the file size limit (RLIMIT_FSIZE) is reached";
+    case DropCause::trace_limit: return "MEMPROF_LIMIT is reached";
+    case DropCause::file_lost: return "the trace file is gone from its path and its descriptor was closed";
+    case DropCause::no_memory: return "no address space left";
+    case DropCause::table_full: return "a counter reached its limit";
+    default: return "the trace file cannot be grown";
+  }
+}
+
+// A new page's number, with disk blocks behind it. False: recording has stopped.
+bool take_page_number(uint64_t* number) {
+  std::atomic_ref<uint64_t> count(trace_header->page_count);
+  uint64_t next = count.load(std::memory_order_relaxed);
+  for (;;) {
+    if ((next & format::kPageCountClosed) != 0) return false;
+    if (next >= format::kMaxPages) {
+      std::atomic_ref(trace_header->invalid).store(1, std::memory_order_relaxed);
+      stop_recording(DropCause::table_full, describe(DropCause::table_full));
+      return false;
+    }
+    if (next < reserved_pages.load(std::memory_order_acquire)) {
+      if (count.compare_exchange_weak(next, next + 1, std::memory_order_relaxed)) {
+        *number = next;
+        return true;
+      }
+      continue;
+    }
+    Growth growth;
+    {
+      RareGuard guard(growing);
+      growth = grow_to(next + 1);
+    }
+    if (!growth.ok) {
+      stop_recording(growth.cause, describe(growth.cause));
+      return false;
+    }
+    next = count.load(std::memory_order_relaxed);
+  }
+}
+
+PageHeader* map_page(uint64_t number) {
+  const int fd = descriptor();
+  if (fd < 0) {
+    stop_recording(DropCause::file_lost, describe(DropCause::file_lost));
+    return nullptr;
+  }
+  void* page = sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, number * kPageSize);
+  if (page == nullptr) {
+    stop_recording(DropCause::no_memory, describe(DropCause::no_memory));
+    return nullptr;
+  }
+  if (!is_our_file(fd)) {  // closed and reused between the two calls: the mapping may be another file
+    sys::unmap(page, kPageSize);
+    stop_recording(DropCause::file_lost, describe(DropCause::file_lost));
+    return nullptr;
+  }
+  return static_cast<PageHeader*>(page);
+}
+
+void fill_header(FileHeader* header, const TraceStart& start) {
+  __builtin_memcpy(header->magic, format::kMagic, sizeof(header->magic));
+  header->format_version = format::kVersion;
+  header->endian_tag = format::kEndianTag;
+  header->fixed_bytes = format::kFixedBytes;
+  header->page_size = kPageSize;
+  header->pid = sys::process_id();
+  header->parent_pid = start.parent_pid;
+  header->process_start = process_start_time(header->pid);
+  header->start_ticks = read_ticks();
+  header->start_monotonic_ns = monotonic_ns();
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  header->start_realtime_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  header->nominal_ticks_per_second = start.nominal_ticks_per_second;
+  header->fork_ticks = start.fork_ticks;
+  header->clock = start.clock;
+  header->time_shift = format::kTimeShift;
+#if defined(__x86_64__)
+  header->machine = 62;  // EM_X86_64
+#elif defined(__aarch64__)
+  header->machine = 183;  // EM_AARCH64
+#endif
+  header->pointer_bits = 8 * sizeof(void*);
+  header->max_depth = start.max_depth;
+  header->flags = start.flags;
+  header->size_bias = start.size_bias;
+  header->memory_page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  header->page_count = 1;
+  header->checksum = checksum(header, format::kFixedBytes);
+}
+
+StartResult say_failure(const char* path, long error) {
+  Text<1024> line;
+  line.add("cannot record to ").add(path).add(": ");
+  switch (-error) {
+    case EEXIST: line.add("it exists and is not a finished trace"); break;
+    case ENOENT: line.add("no such directory"); break;
+    case EACCES: case EPERM: line.add("permission denied"); break;
+    case EROFS: line.add("read-only file system"); break;
+    case EMFILE: case ENFILE: line.add("no free file descriptor"); break;
+    case ENOSPC: case EDQUOT: line.add("no space left"); break;
+    case EFBIG: line.add("the file size limit (RLIMIT_FSIZE) is too small"); break;
+    case ENAMETOOLONG: line.add("the name is too long"); break;
+    case ENOTDIR: line.add("a component is not a directory"); break;
+    case ELOOP: line.add("it is a symbolic link"); break;
+    default: line.add("error ").add_number(static_cast<uint64_t>(-error)); break;
+  }
+  line.add("; the program runs unrecorded");
+  say(line.c_str());
+  return StartResult::failed;
+}
+
+}  // namespace
+
+StartResult start_trace(const TraceStart& start) {
+  const uint32_t pid = sys::process_id();
+  const OutputFile made = make_output_file({start.output_pattern, start.program, pid, process_start_time(pid),
+                                            (start.flags & format::kForkChild) != 0});
+  if (made.fd < 0) return say_failure(made.path, made.fd);
+  struct stat status;
+  sys::status(made.fd, &status);
+  file.device = status.st_dev;
+  file.inode = status.st_ino;
+  file.path.clear();
+  file.path.add(made.path);
+  file.fd = move_high(made.fd);
+  file.limit_pages = start.limit_bytes / kPageSize;
+  if (start.limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
+  file.growth_pages = kFirstGrowthPages;
+  growing.reset();
+  reserved_pages.store(0, std::memory_order_relaxed);
+
+  const Growth growth = grow_to(1);
+  void* page = growth.ok ? sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0) : nullptr;
+  if (page == nullptr) {
+    sys::remove(made.path);
+    sys::close_file(file.fd);
+    file.fd = -1;
+    return say_failure(made.path, !growth.ok && growth.cause == DropCause::no_space     ? -ENOSPC
+                                  : !growth.ok && growth.cause == DropCause::file_limit ? -EFBIG
+                                                                                        : -ENOMEM);
+  }
+  fill_header(static_cast<FileHeader*>(page), start);
+  trace_header = static_cast<FileHeader*>(page);
+  return StartResult::ok;
+}
+
+void abandon_trace() {
+  if (trace_header != nullptr) sys::unmap(trace_header, kPageSize);
+  trace_header = nullptr;
+  if (is_our_file(file.fd)) sys::close_file(file.fd);
+  file.fd = -1;
+}
+
+const char* trace_path() { return file.path.c_str(); }
+
+PageHeader* claim_page(const PageRequest& request) {
+  uint64_t number = 0;
+  if (std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed) != kNotStopped) return nullptr;
+  if (!take_page_number(&number)) return nullptr;
+  PageHeader* page = map_page(number);
+  if (page == nullptr) return nullptr;
+  page->magic = format::kPageMagic;
+  page->kind = request.kind;
+  page->header_bytes = sizeof(PageHeader);
+  page->stream_id = request.stream_id;
+  page->sequence = request.sequence;
+  page->thread_serial = request.thread_serial;
+  page->thread_id = request.thread_id;
+  page->base_ticks = read_ticks();
+  page->base_monotonic_ns = monotonic_ns();
+  page->page_index = number;
+  const uint64_t base_units = page->base_ticks >> format::kTimeShift;
+  if (request.start_units < base_units) {
+    const uint64_t lead = base_units - request.start_units;
+    page->lead_units = lead < UINT32_MAX ? static_cast<uint32_t>(lead) : UINT32_MAX;
+  }
+  // release: a reader of the live file that sees `open` sees the header (acquire in the analyzer's page index)
+  std::atomic_ref(page->state).store(format::PageState::open, std::memory_order_release);
+  return page;
+}
+
+void seal_page(PageHeader* page) {
+  page->checksum = checksum(page, sizeof(PageHeader) + page->used);  // state is open and the field zero, as the format says
+  std::atomic_ref(page->state).store(format::PageState::sealed, std::memory_order_release);
+  sys::unmap(page, kPageSize);
+}
+
+format::DropCause stop_cause() {
+  const uint32_t stopped = std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed);
+  return stopped == kNotStopped ? DropCause::after_end : static_cast<DropCause>(stopped - 1);
+}
+
+void count_dropped(DropCause cause, uint64_t events) {
+  if (trace_header == nullptr) return;
+  std::atomic_ref(trace_header->dropped_events[static_cast<unsigned>(cause)])
+      .fetch_add(events, std::memory_order_relaxed);
+}
+
+void stop_recording(DropCause cause, const char* why) {
+  uint32_t expected = kNotStopped;
+  const uint32_t stopped = 1 + static_cast<uint32_t>(cause);
+  if (!std::atomic_ref(trace_header->stopped).compare_exchange_strong(expected, stopped, std::memory_order_relaxed)) {
+    return;
+  }
+  trace_header->stop_ticks = read_ticks();
+  Text<1024> line;
+  line.add("recording stopped early: ").add(why).add("; what follows is counted as dropped (").add(trace_path());
+  line.add(")");
+  say(line.c_str());
+}
+
+void end_trace(format::EndState state, bool closing) {
+  if (closing) {
+    const uint64_t pages =
+        std::atomic_ref(trace_header->page_count).fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
+    RareGuard guard(growing);
+    const int fd = descriptor();
+    const bool open = (pages & format::kPageCountClosed) == 0;
+    if (open && fd >= 0 && pages < reserved_pages.load(std::memory_order_relaxed)) sys::truncate(fd, pages * kPageSize);
+  }
+  std::atomic_ref(trace_header->end_state).store(format::EndState::running, std::memory_order_relaxed);
+  trace_header->end_ticks = read_ticks();
+  trace_header->end_monotonic_ns = monotonic_ns();
+  // release: whoever sees the end state sees the end pair
+  std::atomic_ref(trace_header->end_state).store(state, std::memory_order_release);
+}
+
+void resume_trace() {
+  std::atomic_ref(trace_header->end_state).store(format::EndState::running, std::memory_order_relaxed);
+}
+
+}  // namespace memprof

@@ -1,0 +1,76 @@
+// The trace file of this process: makes it, hands out pages, ends it.
+//
+// Invariants:
+//   * A page is mapped only where the file has blocks reserved, so no store of ours can meet a full disk (SIGBUS).
+//   * The descriptor is used only after fstat said that it still is our file, and a mapping is written to only after
+//     it said so again: programs close and reuse every number.
+//   * Once stopped, nothing is claimed any more; what is lost from then on is counted in the header, which stays mapped.
+//   * Rare paths only: a claim happens once in thousands of events.
+#pragma once
+
+#include <stdint.h>
+
+#include "memprof/trace_format.h"
+
+namespace memprof {
+
+struct TraceStart {
+  const char* output_pattern;
+  const char* program;
+  uint64_t limit_bytes;  // 0: none
+  uint32_t max_depth;
+  uint32_t flags;        // format::FileFlags
+  uint32_t parent_pid;
+  uint64_t fork_ticks;
+  uint64_t nominal_ticks_per_second;
+  format::Clock clock;
+  uint32_t size_bias;    // see FileHeader
+};
+
+enum class StartResult { ok, failed };
+
+// Makes the file and maps its header. On failure says one line on stderr. Single-threaded.
+StartResult start_trace(const TraceStart& start);
+
+// Forgets a trace that belongs to the parent process: unmaps and closes, changes nothing in the file. In a forked
+// child only.
+void abandon_trace();
+
+// The live header, nullptr before start_trace.
+extern format::FileHeader* trace_header;
+
+// Path of the current trace, "" before start_trace.
+const char* trace_path();
+
+// Claims and maps one page for a stream; its header is filled in and its state is open. nullptr: recording has
+// stopped, trace_header->stopped says why. Async-signal-safe, any thread.
+struct PageRequest {
+  format::StreamKind kind;
+  uint32_t stream_id;
+  uint32_t sequence;
+  uint32_t thread_serial;
+  uint32_t thread_id;
+  uint64_t start_units;  // time 0 of its events; kAnyTime for streams without times
+};
+constexpr uint64_t kAnyTime = UINT64_MAX;
+format::PageHeader* claim_page(const PageRequest& request);
+
+// Writes the checksum, marks the page sealed and unmaps it.
+void seal_page(format::PageHeader* page);
+
+// The cause for which claim_page fails from now on.
+format::DropCause stop_cause();
+
+// Adds to the count of events that were lost. Any thread, async-signal-safe.
+void count_dropped(format::DropCause cause, uint64_t events = 1);
+
+// Stops recording for a cause; says one line on stderr the first time.
+void stop_recording(format::DropCause cause, const char* why);
+
+// Writes the end pair and end_state. With `closing` (no other thread records) the file is also cut to its claimed
+// pages and no page is claimed any more.
+void end_trace(format::EndState state, bool closing);
+// An exec failed: the process runs on.
+void resume_trace();
+
+}  // namespace memprof

@@ -1,0 +1,167 @@
+// The walk from the leaf, and where it meets the remembered stack.
+#include "unwind/unwinder.h"
+#include "unwind/walk.h"
+
+#include <atomic>
+
+namespace memprof {
+namespace {
+
+// Modules: the low half counts changes that are complete, the high half those under way.
+constexpr uint64_t kOneChanging = uint64_t{1} << 32;
+constinit std::atomic<uint64_t> modules{0};
+
+uint64_t after_a_change(uint64_t before) {
+  const uint64_t changing = before >> 32;
+  return (changing == 0 ? 0 : changing - 1) << 32 | ((before + 1) & 0xffffffff);
+}
+
+__attribute__((noinline, cold)) void forget_modules(UnwindState& state, uint64_t now) {
+  state.memo.depth = 0;
+  state.pages.forget();
+  state.rules.forget();
+  std::atomic_signal_fence(std::memory_order_release);  // if a handler leaves by longjmp, it is all done again
+  // While a change is under way the number stays unseen, so that the next capture forgets again.
+  state.modules_seen = now < kOneChanging ? now : ~uint64_t{0};
+}
+
+// Collects the frames inside the part of the memo that stays, then puts them there.
+class Capture {
+ public:
+  Capture(UnwindState& state, uint32_t depth, uint32_t max_depth)
+      : state_(state), frames_(state.memo.frames), max_depth_(max_depth), kept_(depth) {}
+
+  // False: the fast walk cannot follow this stack.
+  bool run(const CapturePoint& point) {
+    Walk at{point.pc, point.sp, point.bp, broken_link(point.bp, false), point.sp - sizeof(uintptr_t)};
+    for (;;) {
+      while (kept_ > 0 && frames_[kept_ - 1].sp < at.sp) --kept_;
+      Step step;
+      if (kept_ > 0 && at.is_at(frames_[kept_ - 1])) {
+        if (reuse(at, step)) return true;
+      } else {
+        push(at.pc, at.sp, at.bp, at.bp_slot);
+        step = step_outward(state_, at);
+      }
+      if (__builtin_expect(step != Step::stepped, 0)) return finish_at(step);
+      if (__builtin_expect(count_ == max_depth_, 0)) return finish(0, StackEnd::depth_limit);
+    }
+  }
+
+ private:
+  // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered, the capture is done.
+  // Else the proved frames have been taken over as if walked, and `at` and `step` are the result of the next step.
+  bool reuse(Walk& at, Step& step) {
+    Frame& met = frames_[kept_ - 1];
+    place(met, at.pc, at.sp, at.bp, at.bp_slot);  // reached from another inner frame perhaps
+    uint32_t proved = kept_ - 1;
+    for (;;) {
+      proved = prove_outward(frames_, proved);
+      const Frame& last = frames_[proved];
+      if (proved == 0 && count_ + kept_ > max_depth_) return finish_cut();
+      at = {last.pc, last.sp, last.bp, free_link(last), at.readable};
+      step = step_outward(state_, at);
+      if (proved == 0) break;
+      // Not a plain link, but it leads to the same frame.
+      if (step != Step::stepped || !at.is_at(frames_[proved - 1])) break;
+      --proved;
+      place(frames_[proved], at.pc, at.sp, at.bp, at.bp_slot);
+    }
+    if (proved == 0) {
+      if (step == Step::unknown_register) return finish_at(step);
+      // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
+      if (step != Step::stepped) return finish(kept_, end_of(step));
+      if (count_ + kept_ == max_depth_) return finish(kept_, StackEnd::depth_limit);
+    }
+    return take_over(proved);
+  }
+
+  // frames_[from .. kept_) count as walked. True: more of them than fit.
+  bool take_over(uint32_t from) {
+    while (kept_ > from) {
+      if (count_ == max_depth_) return finish(0, StackEnd::depth_limit);
+      const Frame& frame = frames_[--kept_];
+      push(frame.pc, frame.sp, frame.bp, free_link(frame));
+    }
+    return false;
+  }
+
+  void push(uintptr_t pc, uintptr_t sp, uintptr_t bp, const StackWord* bp_slot) {
+    state_.fresh[count_++] = {pc, sp, bp, bp_slot};
+  }
+
+  // All remembered frames are proved, but with the new ones they are too many: the outermost go.
+  bool finish_cut() {
+    const uint32_t dropped = count_ + kept_ - max_depth_;
+    for (uint32_t i = dropped; i < kept_; ++i) {
+      const Frame& frame = frames_[i];
+      place(frames_[i - dropped], frame.pc, frame.sp, frame.bp, free_link(frame));
+    }
+    return finish(kept_ - dropped, StackEnd::depth_limit, 0);
+  }
+
+  static StackEnd end_of(Step step) { return step == Step::whole ? StackEnd::whole : StackEnd::gave_up; }
+
+  bool finish_at(Step step) { return step != Step::unknown_register && finish(0, end_of(step)); }
+
+  bool finish(uint32_t kept, StackEnd end) { return finish(kept, end, kept); }
+  bool finish(uint32_t kept, StackEnd end, uint32_t unchanged) {
+    const uint32_t depth = kept + count_;
+    for (uint32_t i = 0; i < count_; ++i) {
+      const Frame& frame = state_.fresh[i];
+      place(frames_[depth - 1 - i], frame.pc, frame.sp, frame.bp, frame.bp_slot);
+    }
+    state_.memo.unchanged = unchanged;
+    state_.memo.end = end;
+    std::atomic_signal_fence(std::memory_order_release);
+    state_.memo.depth = depth;  // last: before it the memo is empty, whoever leaves this function early
+    return true;
+  }
+
+  UnwindState& state_;
+  Frame* frames_;
+  uint32_t max_depth_;
+  uint32_t kept_;       // frames_[0 .. kept_) may still be met
+  uint32_t count_ = 0;  // frames in state_.fresh
+};
+
+__attribute__((noinline, cold)) void capture_slowly(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
+  StackEnd end = StackEnd::gave_up;
+  const uint32_t depth = walk_all_registers(state, point, max_depth, end);
+  StackMemo& memo = state.memo;
+  for (uint32_t i = 0; i < depth; ++i) memo.frames[depth - 1 - i] = state.fresh[i];
+  memo.unchanged = 0;
+  memo.end = end;
+  std::atomic_signal_fence(std::memory_order_release);
+  memo.depth = depth;
+}
+
+}  // namespace
+
+void capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
+  const uint64_t now = modules.load(std::memory_order_acquire);  // pairs with the releases of note_modules_*
+  if (__builtin_expect(now != state.modules_seen, 0)) forget_modules(state, now);
+  const uint32_t depth = state.memo.depth;
+  state.memo.depth = 0;
+  std::atomic_signal_fence(std::memory_order_acquire);
+  if (!Capture(state, depth, max_depth).run(point)) capture_slowly(state, point, max_depth);
+}
+
+void forget_stack(UnwindState& state) {
+  state.memo.depth = 0;
+  state.memo.unchanged = 0;
+}
+
+void note_modules_changing() { modules.fetch_add(kOneChanging, std::memory_order_acq_rel); }
+
+void note_modules_changed() {
+  uint64_t before = modules.load(std::memory_order_relaxed);
+  while (!modules.compare_exchange_weak(before, after_a_change(before), std::memory_order_acq_rel)) {
+  }
+}
+
+void forget_module_changes() {
+  modules.store((modules.load(std::memory_order_relaxed) + 1) & 0xffffffff, std::memory_order_release);
+}
+
+}  // namespace memprof

@@ -1,0 +1,70 @@
+// One remembered frame, and the links between frames: which words of memory the step from a frame to the next depends on.
+//
+// Stepping out of a plain frame is a function of its state (pc, stack pointer, frame pointer: they give the rule, the
+// CFA and the two slots) and of the words in the two slots: the return address and the saved frame pointer. So if a
+// frame's state is the same as before, and both slots still hold what the outer frame remembers, the outer frame's
+// state is the same as before. Registers other than these three decide nothing about plain frames.
+#pragma once
+
+#include <stdint.h>
+
+#include "unwind/arch.h"
+#include "unwind/word.h"
+
+namespace memprof {
+
+// bp_slot of a frame whose inner neighbour is not plain (or that has none): the link cannot be proved by two loads, and
+// must be stepped anew. It points at a word that differs from the frame's bp, so that the proof stops there by itself,
+// before it reads the stack. Words 0 and 1: an ordinary caller. Words 2 and 3: a frame that a signal interrupted.
+extern const StackWord broken_links[4];
+
+struct Frame {
+  uintptr_t pc;  // the return address; of an interrupted frame the pc + arch::kIntoInstruction
+  uintptr_t sp;  // stack pointer after the call returns: the CFA of the frame inside
+  uintptr_t bp;  // the frame-pointer register in this frame, which may use it for anything
+  // Where the inner neighbour saved bp. The address of this bp itself if it did not: then the test is always true, and
+  // rightly, because the inner frame's bp is the same and is proved. Or one of broken_links.
+  const StackWord* bp_slot;
+
+  bool is_interrupted() const { return bp_slot == broken_links + 2 || bp_slot == broken_links + 3; }
+};
+
+inline const StackWord* broken_link(uintptr_t bp, bool interrupted) {
+  return broken_links + (interrupted ? 2 : 0) + (bp == 0 ? 1 : 0);
+}
+
+// A frame on the way outward, and how it was reached: bp_slot as above, but nullptr for "bp was not saved".
+struct Walk {
+  uintptr_t pc, sp, bp;
+  const StackWord* bp_slot;
+  uintptr_t readable;  // an address in a page that has been read
+
+  bool is_interrupted() const { return bp_slot == broken_links + 2 || bp_slot == broken_links + 3; }
+  bool is_at(const Frame& frame) const {
+    return pc == frame.pc && sp == frame.sp && bp == frame.bp && is_interrupted() == frame.is_interrupted();
+  }
+};
+
+// Stores a frame at its place, with its link in the form that depends on the place.
+inline void place(Frame& at, uintptr_t pc, uintptr_t sp, uintptr_t bp, const StackWord* bp_slot) {
+  at.pc = pc;
+  at.sp = sp;
+  at.bp = bp;
+  at.bp_slot = bp_slot != nullptr ? bp_slot : &at.bp;
+}
+// The link of a frame in the form that does not.
+inline const StackWord* free_link(const Frame& frame) { return frame.bp_slot == &frame.bp ? nullptr : frame.bp_slot; }
+
+// Follows links outward from frames[from], which is proved, and returns the index of the outermost frame proved. Each
+// link is proved before the next one is read, so nothing is read that an unwinder would not read at this moment.
+MEMPROF_READS_STACK inline uint32_t prove_outward(const Frame* frames, uint32_t from) {
+  for (; from > 0; --from) {
+    const Frame& outer = frames[from - 1];
+    if (*outer.bp_slot != outer.bp) break;
+    const uintptr_t slot = arch::return_slot(outer.sp, reinterpret_cast<uintptr_t>(outer.bp_slot));
+    if (arch::code_address(word_at(slot)) != outer.pc) break;
+  }
+  return from;
+}
+
+}  // namespace memprof

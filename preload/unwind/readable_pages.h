@@ -1,0 +1,42 @@
+// Which pages of stack may be read: keeps wrong CFI and clobbered stacks from crashing the host.
+//
+// With correct CFI every word that the walk reads is mapped, because the program's own return reads it too. But a fiber
+// whose entry "returns" to some function, or assembly with wrong CFI, sends the walk past the end of a stack. So a page
+// is asked for before its first read: rt_sigprocmask with an invalid `how` copies its argument from the address, then
+// fails with EFAULT or EINVAL and changes nothing. Pages found readable are remembered; there is no system call while
+// a thread stays on pages it has used before.
+//
+// Limit: a remembered page may have been unmapped since. It is read again only if CFI is wrong and leads there anew.
+#pragma once
+
+#include <stdint.h>
+
+namespace memprof {
+
+inline constexpr unsigned kPageBits = 12;  // the smallest page: a larger one is merely asked for more than once
+
+class ReadablePages {
+ public:
+  // Whether the word at `address` can be read. Misaligned: no.
+  bool contain_word(uintptr_t address) {
+    if ((address & 7) != 0) return false;
+    const uintptr_t page = address >> kPageBits;
+    if (page == 0) return false;
+    uintptr_t& slot = known_[page % kSlots];
+    if (slot == page) return true;
+    if (!is_readable(address)) return false;
+    slot = page;
+    return true;
+  }
+  void forget() {
+    for (uintptr_t& slot : known_) slot = 0;
+  }
+
+ private:
+  static constexpr unsigned kSlots = 64;
+  static bool is_readable(uintptr_t address);  // asks the kernel
+
+  uintptr_t known_[kSlots];  // page numbers; 0: empty
+};
+
+}  // namespace memprof

@@ -1,0 +1,105 @@
+#include "unwind/walk.h"
+
+#include "unwind/register_step.h"
+
+namespace memprof {
+
+alignas(64) constinit const StackWord broken_links[4] = {0, 1, 0, 1};
+
+namespace {
+
+// Two frames of one stack are nearer than this, where the outer one seems to lie below the inner one.
+constexpr uintptr_t kSameStackBytes = 64 * 1024;
+
+Step step_realigned(UnwindState& state, Walk& at, Rule rule) {
+  const uintptr_t cfa_slot = at.bp - rule.cfa_offset(), saved = at.bp - rule.saved_below_cfa();
+  if (!state.pages.contain_word(cfa_slot) || !state.pages.contain_word(saved)) return Step::gave_up;
+  const uintptr_t cfa = word_at(cfa_slot), slot = arch::return_slot(cfa, saved);
+  if (!admit_frame(state, at, cfa, saved, slot)) return Step::gave_up;
+  at.pc = arch::code_address(word_at(slot));
+  at.sp = cfa;
+  at.bp = word_at(saved);
+  at.bp_slot = broken_link(at.bp, false);
+  at.readable = slot;
+  return at.pc != 0 ? Step::stepped : Step::whole;
+}
+
+Step step_complex(UnwindState& state, Walk& at) {
+  Registers registers;
+  registers.known = 0;
+  registers.set(arch::kStackPointer, at.sp);
+  registers.set(arch::kFramePointer, at.bp);
+  bool interrupted = at.is_interrupted();
+  switch (step_registers(registers, at.pc, interrupted, state.scratch, state.pages)) {
+    case RegisterStep::stepped: break;
+    case RegisterStep::outermost: return Step::whole;
+    case RegisterStep::unknown_register: return Step::unknown_register;
+    case RegisterStep::failed: return Step::gave_up;
+  }
+  at.sp = registers.value[arch::kStackPointer];
+  at.bp = registers.knows(arch::kFramePointer) ? registers.value[arch::kFramePointer] : 0;
+  at.bp_slot = broken_link(at.bp, interrupted);
+  return at.pc != 0 ? Step::stepped : Step::whole;
+}
+
+// What is known of `pc`. Code outside all modules is not remembered: a module may be mapped there later.
+Rule rule_of(UnwindState& state, uintptr_t pc) {
+  FrameDescription description;
+  const Found found = find_description(pc - 1, description);
+  if (found == Found::no_module) return Rule::special(RuleKind::no_data);
+  Rule rule = Rule::special(RuleKind::no_data);
+  if (found == Found::yes && run_cfi(description, pc - 1, state.scratch)) {
+    rule = rule_from_row(state.scratch.row, description);
+  }
+  state.rules.insert(pc, rule);
+  return rule;
+}
+
+}  // namespace
+
+__attribute__((noinline)) bool admit_frame(UnwindState& state, const Walk& at, uintptr_t cfa, uintptr_t saved,
+                                           uintptr_t return_slot) {
+  if (cfa % 8 != 0) return false;
+  // A CFA below the stack pointer is right only where the code switches stacks in mid-frame.
+  if (cfa <= at.sp && at.sp - cfa < kSameStackBytes) return false;
+  return state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
+}
+
+__attribute__((noinline)) MEMPROF_READS_STACK Step step_by_description(UnwindState& state, Walk& at) {
+  const RuleTable::Entry entry = state.rules.look_up(at.pc);
+  const Rule rule = entry.is_hit() ? entry.rule() : rule_of(state, at.pc);
+  if (rule.is_plain()) return step_plain(state, at, rule);
+  switch (rule.kind()) {
+    case RuleKind::outermost: return Step::whole;
+    case RuleKind::no_data: return Step::gave_up;
+    case RuleKind::realigned: return step_realigned(state, at, rule);
+    case RuleKind::complex: break;
+  }
+  return step_complex(state, at);
+}
+
+__attribute__((noinline, cold)) uint32_t walk_all_registers(UnwindState& state, const CapturePoint& point,
+                                                            uint32_t max_depth, StackEnd& end) {
+  Registers registers;
+  registers.known = 0;
+  registers.set(arch::kStackPointer, point.sp);
+  registers.set(arch::kFramePointer, point.bp);
+  uintptr_t pc = point.pc;
+  bool interrupted = false;
+  for (uint32_t count = 0;;) {
+    const uintptr_t bp = registers.knows(arch::kFramePointer) ? registers.value[arch::kFramePointer] : 0;
+    if (count == max_depth) {
+      end = StackEnd::depth_limit;
+      return count;
+    }
+    place(state.fresh[count++], pc, registers.value[arch::kStackPointer], bp, broken_link(bp, interrupted));
+    const RegisterStep step = step_registers(registers, pc, interrupted, state.scratch, state.pages);
+    const bool is_whole = step == RegisterStep::outermost || (step == RegisterStep::stepped && pc == 0);
+    if (is_whole || step != RegisterStep::stepped) {
+      end = is_whole ? StackEnd::whole : StackEnd::gave_up;
+      return count;
+    }
+  }
+}
+
+}  // namespace memprof
