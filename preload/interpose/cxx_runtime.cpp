@@ -93,10 +93,6 @@ void* find_cxx_operator(CxxOperator which, const void* caller) {
   return found[which].load(std::memory_order_acquire);
 }
 
-void find_loaded_cxx_operators() {
-  if (dlsym(RTLD_NEXT, kNames[kNew]) != nullptr) find_cxx_operator(kNew, nullptr);
-}
-
 void forget_unloaded_cxx_operators() {
   for (std::atomic<void*>& function : found) {
     void* address = function.load(std::memory_order_acquire);

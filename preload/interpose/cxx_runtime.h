@@ -1,5 +1,5 @@
-// The C++ runtime's own operators new and delete, found when they are first needed: a C program may load C++ later, with
-// RTLD_LOCAL, where RTLD_NEXT does not look.
+// The C++ runtime's own operators new and delete, found when one is first called: a C program may load C++ later, with
+// RTLD_LOCAL, where RTLD_NEXT does not look, and a look-up that fails would allocate in the host's heap.
 #pragma once
 
 #include <stdint.h>
@@ -17,9 +17,6 @@ enum CxxOperator : unsigned {
 
 // The runtime's function, or nullptr when no C++ runtime is loaded. `caller` is an address in the calling module.
 void* find_cxx_operator(CxxOperator which, const void* caller);
-
-// Looks up what is loaded already; from the constructor.
-void find_loaded_cxx_operators();
 
 // A dlclose may have unloaded a runtime.
 void forget_unloaded_cxx_operators();

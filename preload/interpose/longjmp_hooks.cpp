@@ -29,7 +29,7 @@ uintptr_t target_stack(const struct __jmp_buf_tag* buffer) {
 
 [[noreturn]] void jump(Jump* next, struct __jmp_buf_tag* buffer, int value) {
   const ThreadState* state = current_state;
-  if (state != nullptr && state->busy != 0) forget_abandoned(target_stack(buffer));
+  if (state != nullptr && state->busy != Busy::idle) forget_abandoned(target_stack(buffer));
   next(buffer, value);
   __builtin_unreachable();
 }

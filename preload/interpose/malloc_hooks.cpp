@@ -149,23 +149,15 @@ MEMPROF_EXPORT void* pvalloc(size_t size_bytes) noexcept {
   return block;
 }
 
-// C23; where the next allocator has none, free does the same.
-MEMPROF_EXPORT void free_sized(void* block, size_t size_bytes) noexcept {
+// C23 defines both as free with a hint, so the next allocator's free serves them; Debian's glibc has neither.
+MEMPROF_EXPORT void free_sized(void* block, size_t) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
   record_free(block, Function::free_sized, MEMPROF_CALLER());
-  if (real.free_sized != nullptr) {
-    real.free_sized(block, size_bytes);
-  } else {
-    real.free(block);
-  }
+  real.free(block);
 }
 
-MEMPROF_EXPORT void free_aligned_sized(void* block, size_t alignment, size_t size_bytes) noexcept {
+MEMPROF_EXPORT void free_aligned_sized(void* block, size_t, size_t) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
   record_free(block, Function::free_aligned_sized, MEMPROF_CALLER());
-  if (real.free_aligned_sized != nullptr) {
-    real.free_aligned_sized(block, alignment, size_bytes);
-  } else {
-    real.free(block);
-  }
+  real.free(block);
 }

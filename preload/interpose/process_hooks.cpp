@@ -59,9 +59,7 @@ MEMPROF_EXPORT int dlclose(void* handle) noexcept {
   note_modules_changing();
   const int result = next_dlclose.get()(handle);
   note_modules_changed();
-  if (recording_control != nullptr && is_recording()) {
-    find_unloaded_modules(retire_range);
-  }
+  if (may_write_records()) find_unloaded_modules(retire_range);
   forget_unloaded_cxx_operators();
   return result;
 }

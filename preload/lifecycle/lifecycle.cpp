@@ -149,7 +149,7 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
     say("cannot record: this kernel lacks MADV_WIPEONFORK or address space; the program runs unrecorded");
     return;
   }
-  unwinder_init(settings.verify_stacks != 0);
+  unwinder_init(false);  // the oracle comes later: see stack_check.cpp
   const uint32_t flags = settings.start_paused ? uint32_t{format::kLateStart} : 0;
   if (!open_trace(flags, sys::parent_id(), 0, "")) return;
   if (settings.start_paused) {
@@ -177,7 +177,7 @@ void begin_forked_child() {
   uint32_t before = beginning_for.load(std::memory_order_relaxed);
   if (before == pid || !beginning_for.compare_exchange_strong(before, pid, std::memory_order_relaxed)) return;
 
-  const bool was_recording = mode.load(std::memory_order_relaxed) == Mode::recording;
+  const Mode parent_mode = mode.load(std::memory_order_relaxed);
   const uint32_t parent = traced_pid;
   static constinit Text<4352> parent_trace;
   parent_trace.clear();
@@ -191,14 +191,18 @@ void begin_forked_child() {
   reset_stack_table();
   reset_modules();
   forget_module_changes();
-  if (!settings.follow_fork || !was_recording) {
+  if (!settings.follow_fork || parent_mode == Mode::off) {
     keep_events_out(Mode::off);
     return;
   }
-  if (open_trace(format::kForkChild, parent, fork_ticks, parent_trace.c_str())) {
-    let_events_in();
-  } else {
+  const bool late = parent_mode == Mode::waiting || settings.filter.paused;
+  const uint32_t flags = format::kForkChild | (late ? uint32_t{format::kLateStart} : 0);
+  if (!open_trace(flags, parent, fork_ticks, parent_trace.c_str())) {
     keep_events_out(trace_header != nullptr ? Mode::stopped : Mode::off);
+  } else if (parent_mode == Mode::waiting) {
+    keep_events_out(Mode::waiting);
+  } else {
+    let_events_in();
   }
 }
 
@@ -230,10 +234,12 @@ void start_recording() {
 }
 
 void pause_recording() {
-  if (mode.load(std::memory_order_relaxed) != Mode::recording) return;
+  if (!may_write_records()) return;
   std::atomic_ref(trace_header->live_flags).fetch_or(format::kLateStart, std::memory_order_relaxed);
   settings.filter.paused = true;
 }
+
+bool may_write_records() { return mode.load(std::memory_order_relaxed) == Mode::recording && is_traced_process(); }
 
 bool is_recording() { return mode.load(std::memory_order_relaxed) == Mode::recording && !settings.filter.paused; }
 

@@ -33,4 +33,7 @@ void start_recording();
 void pause_recording();
 bool is_recording();
 
+// Whether this process has a trace of its own that is being written: false in a forked child before its first event.
+bool may_write_records();
+
 }  // namespace memprof

@@ -22,7 +22,7 @@ void find(F*& function, const char* name) {
 }  // namespace
 
 void find_real_functions() {
-  // Those that a failing dlsym may call come first.
+  // Only what every libc has: a failing dlsym would allocate in the host's heap, which must look as it does without us.
   find(real.malloc, "malloc");
   find(real.calloc, "calloc");
   find(real.realloc, "realloc");
@@ -36,8 +36,6 @@ void find_real_functions() {
   find(real.mmap, "mmap");
   find(real.munmap, "munmap");
   find(real.mremap, "mremap");
-  find(real.free_sized, "free_sized");
-  find(real.free_aligned_sized, "free_aligned_sized");
 }
 
 uint32_t next_allocator_size_bias() {

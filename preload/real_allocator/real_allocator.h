@@ -19,8 +19,6 @@ struct RealFunctions {
   void* (*memalign)(size_t, size_t);
   void* (*valloc)(size_t);
   void* (*pvalloc)(size_t);
-  void (*free_sized)(void*, size_t);                   // may be nullptr: C23
-  void (*free_aligned_sized)(void*, size_t, size_t);   // may be nullptr: C23
   void* (*mmap)(void*, size_t, int, int, int, off_t);
   int (*munmap)(void*, size_t);
   void* (*mremap)(void*, size_t, size_t, int, ...);

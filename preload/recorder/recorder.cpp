@@ -2,6 +2,7 @@
 
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
+#include "recorder/stack_check.h"
 #include "thread_state/thread_state.h"
 
 namespace memprof {
@@ -9,9 +10,9 @@ namespace {
 
 inline ThreadState* enter() {
   ThreadState* state = current_state;
-  if (__builtin_expect(state != nullptr, 1) && state->busy == 0 &&
+  if (__builtin_expect(state != nullptr, 1) && state->busy == Busy::idle &&
       state->generation == recording_control->generation) {
-    state->busy = 1;
+    state->busy = Busy::entered;
     std::atomic_signal_fence(std::memory_order_acquire);  // a handler on this thread sees busy before any change
     state->entered_at = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
     return state;
@@ -21,22 +22,14 @@ inline ThreadState* enter() {
 
 inline void leave(ThreadState* state) {
   std::atomic_signal_fence(std::memory_order_release);
-  state->busy = 0;
-}
-
-__attribute__((noinline, cold)) void check_stack(ThreadState* state, const CapturePoint& caller) {
-  if (state->captures_until_check-- != 0) return;
-  state->captures_until_check = settings.verify_stacks - 1;
-  const bool same = verify_capture(state->unwind, caller, settings.max_depth);
-  std::atomic_ref(trace_header->verify_checked).fetch_add(1, std::memory_order_relaxed);
-  if (!same) std::atomic_ref(trace_header->verify_mismatches).fetch_add(1, std::memory_order_relaxed);
+  state->busy = Busy::idle;
 }
 
 uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
   capture(state->unwind, caller, settings.max_depth);
   const StackMemo& memo = state->unwind.memo;
   if (state->path.known > memo.unchanged) state->path.known = memo.unchanged;
-  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(state, caller);
+  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, caller);
   return intern_stack(memo, state->path, state->nodes);
 }
 
@@ -60,11 +53,15 @@ __attribute__((noinline, cold)) void lose_event() {
 
 template <typename Encode>
 inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode) {
+  state->busy = Busy::writing;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // a handler that abandons us sees how far we were
   if (__builtin_expect(!state->events.has_room(EventEncoder::kMostBytes), 0) && !roll_page(state, first_ticks)) {
     lose_event();
     return;
   }
   state->events.publish(encode(state->encoder, state->events.at()));
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  state->busy = Busy::written;
 }
 
 inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }

@@ -48,9 +48,9 @@ Table* make_table(uint32_t entries) {
 }
 
 // Multiply-and-fold of two odd constants (the mixing step of wyhash by Wang Yi, public domain).
+__extension__ using Wide = unsigned __int128;
 uint64_t extend_hash(uint64_t prefix, uintptr_t address) {
-  const unsigned __int128 product =
-      static_cast<unsigned __int128>(prefix ^ 0xa0761d6478bd642full) * (address ^ 0xe7037ed1a0b428dbull);
+  const Wide product = static_cast<Wide>(prefix ^ 0xa0761d6478bd642full) * (address ^ 0xe7037ed1a0b428dbull);
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
@@ -140,8 +140,11 @@ constexpr size_t kMostNodeBytes = 5 + 5 + 5 + 10;
 
 bool write_node(NodeStream& stream, uint32_t id, uint32_t parent, uintptr_t address, bool exact) {
   const ModuleAddress where = locate(address);
+  stream.writing = true;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   if (!stream.cursor.has_room(kMostNodeBytes)) {
     if (!stream.cursor.roll(format::StreamKind::stacks, stream.stream_id, stream.thread_serial, stream.thread_id)) {
+      stream.writing = false;
       return false;
     }
     stream.previous_id = 0;
@@ -153,6 +156,8 @@ bool write_node(NodeStream& stream, uint32_t id, uint32_t parent, uintptr_t addr
   at = put_varint(at, where.address);
   stream.cursor.publish(at);
   stream.previous_id = id;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  stream.writing = false;
   return true;
 }
 

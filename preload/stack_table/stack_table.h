@@ -34,6 +34,7 @@ struct NodeStream {
   uint32_t stream_id;
   uint32_t thread_serial;
   uint32_t thread_id;
+  bool writing;          // a record is under way: an abandoned one leaves the page's deltas unknown
 };
 
 // The node of the memo's whole stack; makes what is new. kNoStack: the table is full or recording has stopped.

@@ -20,8 +20,7 @@ namespace {
 
 // Survives the thread's state: a destructor that runs after ours goes on under the same serial.
 constinit thread_local uint32_t own_serial __attribute__((tls_model("initial-exec"))) = 0;
-// Set while pthread_setspecific runs: what it allocates is memprof's, not the host's.
-constinit thread_local bool arming __attribute__((tls_model("initial-exec"))) = false;
+constinit thread_local bool own_calls __attribute__((tls_model("initial-exec"))) = false;
 
 constinit RareLock pool_lock;
 constinit ThreadState* free_states = nullptr;
@@ -56,14 +55,14 @@ void give_state_back(ThreadState* state) {
 // A stack of the previous owner must not be trusted: the unwinder starts empty, its rules stay.
 void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
   state->generation = recording_control->generation;
-  state->busy = 0;
+  state->busy = Busy::idle;
   state->level = level;
   state->nested = nullptr;
   state->thread_serial = serial;
   state->thread_id = sys::thread_id();
   state->captures_until_check = 0;
   state->events = PageCursor{};
-  state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id};
+  state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id, false};
   state->path.known = 0;
   state->encoder.restart(0, 0);
   forget_stack(state->unwind);
@@ -91,12 +90,13 @@ ThreadState* make_first_state() {
     give_state_back(state);
     return current_state;
   }
+  state->busy = Busy::entered;  // hooks go the slow way, where own_calls stops them
   current_state = state;
   if (have_key) {
-    arming = true;
+    const OwnCalls own;
     pthread_setspecific(exit_key, state);
-    arming = false;
   }
+  state->busy = Busy::idle;
   return state;
 }
 
@@ -122,8 +122,11 @@ void seal_state(ThreadState* state) {
 
 }  // namespace
 
+OwnCalls::OwnCalls() : before_(own_calls) { own_calls = true; }
+OwnCalls::~OwnCalls() { own_calls = before_; }
+
 ThreadState* enter_slowly() {
-  if (recording_control == nullptr || arming) return nullptr;
+  if (recording_control == nullptr || own_calls) return nullptr;
   uint64_t generation = std::atomic_ref(recording_control->generation).load(std::memory_order_acquire);
   if (generation == 0) {
     begin_forked_child();
@@ -135,11 +138,11 @@ ThreadState* enter_slowly() {
   }
   ThreadState* state = current_state;
   if (state == nullptr) state = make_first_state();
-  while (state != nullptr && state->busy != 0) {
+  while (state != nullptr && state->busy != Busy::idle) {
     state = state->nested != nullptr ? state->nested : make_nested_state(state);
   }
   if (state == nullptr) return nullptr;
-  state->busy = 1;
+  state->busy = Busy::entered;
   std::atomic_signal_fence(std::memory_order_acquire);
   state->entered_at = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   return state;
@@ -160,7 +163,7 @@ void release_thread(void* first) {
 
 void seal_own_pages() {
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
-    if (state->busy == 0) seal_state(state);
+    if (state->busy == Busy::idle) seal_state(state);
   }
 }
 
@@ -175,11 +178,16 @@ void forget_abandoned(uintptr_t target_sp) {
   const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
     // Frames between here and the target die; an entry elsewhere lies on another stack and stays.
-    const bool dies = state->busy != 0 && state->entered_at >= here && state->entered_at < target_sp;
+    const bool dies = state->busy != Busy::idle && state->entered_at >= here && state->entered_at < target_sp;
     if (!dies) continue;
+    if (state->busy != Busy::written) count_dropped(format::DropCause::interrupted);
+    if (state->busy == Busy::writing) state->events.seal();  // the encoder may be half-way
+    if (state->nodes.writing) state->nodes.cursor.seal();
+    state->nodes.writing = false;
     state->path.known = 0;
     forget_stack(state->unwind);
-    state->busy = 0;
+    std::atomic_signal_fence(std::memory_order_release);
+    state->busy = Busy::idle;
   }
 }
 
@@ -201,7 +209,7 @@ void reset_thread_states() {
   streams_made = 0;
   states_in_use = 0;
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
-    if (state->busy == 0) {
+    if (state->busy == Busy::idle) {
       state->events.abandon();
       state->nodes.cursor.abandon();
     }

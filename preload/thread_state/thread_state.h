@@ -19,9 +19,12 @@
 
 namespace memprof {
 
+// How far the recorder is with the event in hand.
+enum class Busy : uint32_t { idle, entered, writing, written };
+
 struct ThreadState {
   uint64_t generation;
-  uint32_t busy;
+  Busy busy;
   uint32_t level;            // 0, or how many states the handlers above interrupted
   ThreadState* nested;
   ThreadState* next_free;
@@ -50,6 +53,19 @@ extern constinit thread_local ThreadState* current_state __attribute__((tls_mode
 // The current thread's state, made idle-to-busy; nullptr: this event is not recorded (not recording, or counted as
 // dropped). Slow half of enter() in recorder.h.
 ThreadState* enter_slowly();
+
+// While one lives, this thread's hooks record nothing: what libc allocates for memprof is not the host's. The thread's
+// state must be busy, as only enter_slowly() looks.
+class OwnCalls {
+ public:
+  OwnCalls();
+  ~OwnCalls();
+  OwnCalls(const OwnCalls&) = delete;
+  OwnCalls& operator=(const OwnCalls&) = delete;
+
+ private:
+  bool before_;
+};
 
 // At thread exit, from the key destructor: seals the thread's pages and gives its states back.
 void release_thread(void* state);

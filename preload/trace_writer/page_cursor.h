@@ -1,6 +1,7 @@
 // Writes records into the pages of one stream. Used by one thread at a time, without locks.
 //
-// Invariants: a record is stored whole before `used` covers it; a page is sealed before the next one is claimed.
+// Invariants: a record is stored whole before `used` covers it; a page is sealed before the next one is claimed. At every
+// instant seal() may be called by a signal handler that knows that the interrupted call will never go on.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,6 @@ class PageCursor {
   // Room for `bytes` more? `bytes` is at most a page's payload.
   bool has_room(size_t bytes) const { return static_cast<size_t>(end_ - at_) >= bytes; }
   unsigned char* at() const { return at_; }
-  bool open() const { return page_ != nullptr; }
 
   // Publishes everything up to `end`, which lies in the room.
   void publish(unsigned char* end) {
@@ -28,19 +28,22 @@ class PageCursor {
   bool roll(format::StreamKind kind, uint32_t stream_id, uint32_t thread_serial, uint32_t thread_id,
             uint64_t start_units = kAnyTime) {
     seal();
-    format::PageHeader* page = claim_page({kind, stream_id, sequence_, thread_serial, thread_id, start_units});
+    const uint32_t sequence = sequence_++;
+    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units});
     if (page == nullptr) return false;
-    ++sequence_;
     page_ = page;
     at_ = payload();
+    std::atomic_signal_fence(std::memory_order_release);
     end_ = reinterpret_cast<unsigned char*>(page_) + format::kPageSize;
     return true;
   }
 
   void seal() {
     if (page_ == nullptr) return;
-    seal_page(page_);
+    format::PageHeader* page = page_;
     forget();
+    std::atomic_signal_fence(std::memory_order_release);
+    seal_page(page);
   }
 
   // The page is another process's (after fork): unmap, change nothing in it.
@@ -56,7 +59,7 @@ class PageCursor {
  private:
   static void sys_unmap_page(format::PageHeader* page);
   unsigned char* payload() const { return reinterpret_cast<unsigned char*>(page_) + sizeof(format::PageHeader); }
-  void forget() { page_ = nullptr, at_ = nullptr, end_ = nullptr; }
+  void forget() { end_ = nullptr, at_ = nullptr, page_ = nullptr; }
 
   unsigned char* at_;
   unsigned char* end_;

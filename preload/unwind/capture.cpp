@@ -25,7 +25,8 @@ __attribute__((noinline, cold)) void forget_modules(UnwindState& state, uint64_t
   state.modules_seen = now < kOneChanging ? now : ~uint64_t{0};
 }
 
-// Collects the frames inside the part of the memo that stays, then puts them there.
+// Finds which of the remembered frames stay, and collects the frames inside them. All in registers: nothing takes this
+// object's address.
 class Capture {
  public:
   Capture(UnwindState& state, uint32_t depth, uint32_t max_depth)
@@ -34,55 +35,54 @@ class Capture {
   // False: the fast walk cannot follow this stack.
   bool run(const CapturePoint& point) {
     Walk at{point.pc, point.sp, point.bp, broken_link(point.bp, false), point.sp - sizeof(uintptr_t)};
+    Step step = Step::stepped;
     for (;;) {
       while (kept_ > 0 && frames_[kept_ - 1].sp < at.sp) --kept_;
-      Step step;
       if (kept_ > 0 && at.is_at(frames_[kept_ - 1])) {
-        if (reuse(at, step)) return true;
+        if (reuse(at, step)) break;
       } else {
         push(at.pc, at.sp, at.bp, at.bp_slot);
         step = step_outward(state_, at);
       }
-      if (__builtin_expect(step != Step::stepped, 0)) return finish_at(step);
-      if (__builtin_expect(count_ == max_depth_, 0)) return finish(0, StackEnd::depth_limit);
+      if (step != Step::stepped || count_ == max_depth_) {
+        kept_ = 0;
+        break;
+      }
     }
+    if (__builtin_expect(step == Step::unknown_register, 0)) return false;
+    finish(step);
+    return true;
   }
 
  private:
-  // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered, the capture is done.
-  // Else the proved frames have been taken over as if walked, and `at` and `step` are the result of the next step.
-  bool reuse(Walk& at, Step& step) {
-    Frame& met = frames_[kept_ - 1];
-    place(met, at.pc, at.sp, at.bp, at.bp_slot);  // reached from another inner frame perhaps
-    uint32_t proved = kept_ - 1;
-    for (;;) {
+  // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered. Else the frames that
+  // are proved have been taken over as if walked. `at` and `step` are the result of the step out of the last of them.
+  [[gnu::always_inline]] bool reuse(Walk& at, Step& step) {
+    place(frames_[kept_ - 1], at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
+    for (uint32_t proved = kept_ - 1;;) {
       proved = prove_outward(frames_, proved);
       const Frame& last = frames_[proved];
-      if (proved == 0 && count_ + kept_ > max_depth_) return finish_cut();
       at = {last.pc, last.sp, last.bp, free_link(last), at.readable};
+      if (proved == 0 && count_ + kept_ > max_depth_) return true;
       step = step_outward(state_, at);
-      if (proved == 0) break;
-      // Not a plain link, but it leads to the same frame.
-      if (step != Step::stepped || !at.is_at(frames_[proved - 1])) break;
+      // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
+      if (proved == 0 && (step != Step::stepped || count_ + kept_ == max_depth_)) return true;
+      // Not a plain link, but it may lead to the same frame.
+      if (proved == 0 || step != Step::stepped || !at.is_at(frames_[proved - 1])) return !take_over(proved, step);
       --proved;
       place(frames_[proved], at.pc, at.sp, at.bp, at.bp_slot);
     }
-    if (proved == 0) {
-      if (step == Step::unknown_register) return finish_at(step);
-      // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
-      if (step != Step::stepped) return finish(kept_, end_of(step));
-      if (count_ + kept_ == max_depth_) return finish(kept_, StackEnd::depth_limit);
-    }
-    return take_over(proved);
   }
 
-  // frames_[from .. kept_) count as walked. True: more of them than fit.
-  bool take_over(uint32_t from) {
-    while (kept_ > from) {
-      if (count_ == max_depth_) return finish(0, StackEnd::depth_limit);
+  // frames_[from .. kept_) count as walked. False: they are more than fit, so that the walk ends here.
+  bool take_over(uint32_t from, Step& step) {
+    while (kept_ > from && count_ < max_depth_) {
       const Frame& frame = frames_[--kept_];
       push(frame.pc, frame.sp, frame.bp, free_link(frame));
     }
+    if (kept_ == from) return true;
+    kept_ = 0;
+    step = Step::stepped;
     return false;
   }
 
@@ -91,31 +91,33 @@ class Capture {
   }
 
   // All remembered frames are proved, but with the new ones they are too many: the outermost go.
-  bool finish_cut() {
-    const uint32_t dropped = count_ + kept_ - max_depth_;
-    for (uint32_t i = dropped; i < kept_; ++i) {
-      const Frame& frame = frames_[i];
-      place(frames_[i - dropped], frame.pc, frame.sp, frame.bp, free_link(frame));
+  __attribute__((noinline)) static void drop_outermost(Frame* frames, uint32_t dropped, uint32_t end) {
+    for (uint32_t i = dropped; i < end; ++i) {
+      const Frame& frame = frames[i];
+      place(frames[i - dropped], frame.pc, frame.sp, frame.bp, free_link(frame));
     }
-    return finish(kept_ - dropped, StackEnd::depth_limit, 0);
   }
 
-  static StackEnd end_of(Step step) { return step == Step::whole ? StackEnd::whole : StackEnd::gave_up; }
-
-  bool finish_at(Step step) { return step != Step::unknown_register && finish(0, end_of(step)); }
-
-  bool finish(uint32_t kept, StackEnd end) { return finish(kept, end, kept); }
-  bool finish(uint32_t kept, StackEnd end, uint32_t unchanged) {
-    const uint32_t depth = kept + count_;
+  void finish(Step step) {
+    uint32_t unchanged = kept_;
+    if (__builtin_expect(kept_ + count_ > max_depth_, 0)) {
+      const uint32_t dropped = kept_ + count_ - max_depth_;
+      drop_outermost(frames_, dropped, kept_);
+      kept_ -= dropped;
+      unchanged = 0;
+      step = Step::stepped;
+    }
+    const uint32_t depth = kept_ + count_;
     for (uint32_t i = 0; i < count_; ++i) {
       const Frame& frame = state_.fresh[i];
       place(frames_[depth - 1 - i], frame.pc, frame.sp, frame.bp, frame.bp_slot);
     }
     state_.memo.unchanged = unchanged;
-    state_.memo.end = end;
+    state_.memo.end = step == Step::stepped ? StackEnd::depth_limit
+                      : step == Step::whole ? StackEnd::whole
+                                            : StackEnd::gave_up;
     std::atomic_signal_fence(std::memory_order_release);
     state_.memo.depth = depth;  // last: before it the memo is empty, whoever leaves this function early
-    return true;
   }
 
   UnwindState& state_;

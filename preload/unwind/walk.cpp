@@ -15,7 +15,7 @@ Step step_realigned(UnwindState& state, Walk& at, Rule rule) {
   const uintptr_t cfa_slot = at.bp - rule.cfa_offset(), saved = at.bp - rule.saved_below_cfa();
   if (!state.pages.contain_word(cfa_slot) || !state.pages.contain_word(saved)) return Step::gave_up;
   const uintptr_t cfa = word_at(cfa_slot), slot = arch::return_slot(cfa, saved);
-  if (!admit_frame(state, at, cfa, saved, slot)) return Step::gave_up;
+  if (!admit_frame(state, at.sp, cfa, saved, slot)) return Step::gave_up;
   at.pc = arch::code_address(word_at(slot));
   at.sp = cfa;
   at.bp = word_at(saved);
@@ -57,11 +57,11 @@ Rule rule_of(UnwindState& state, uintptr_t pc) {
 
 }  // namespace
 
-__attribute__((noinline)) bool admit_frame(UnwindState& state, const Walk& at, uintptr_t cfa, uintptr_t saved,
+__attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved,
                                            uintptr_t return_slot) {
   if (cfa % 8 != 0) return false;
   // A CFA below the stack pointer is right only where the code switches stacks in mid-frame.
-  if (cfa <= at.sp && at.sp - cfa < kSameStackBytes) return false;
+  if (cfa <= sp && sp - cfa < kSameStackBytes) return false;
   return state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
 }
 

@@ -13,14 +13,14 @@ enum class Step : uint8_t {
 };
 
 // Whether a frame's slots may be read and its CFA be believed; called where they lie in a page not read before.
-bool admit_frame(UnwindState& state, const Walk& at, uintptr_t cfa, uintptr_t saved, uintptr_t return_slot);
+bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved, uintptr_t return_slot);
 
 MEMPROF_READS_STACK inline Step step_plain(UnwindState& state, Walk& at, Rule rule) {
   const uintptr_t cfa = (rule.from_frame_pointer() ? at.bp : at.sp) + rule.cfa_offset();
   const uintptr_t saved = cfa - rule.saved_below_cfa();
   const uintptr_t slot = arch::return_slot(cfa, saved);
   const bool is_near = (((slot ^ at.readable) | (saved ^ at.readable)) >> kPageBits) == 0 && cfa > at.sp && cfa % 8 == 0;
-  if (__builtin_expect(!is_near, 0) && !admit_frame(state, at, cfa, saved, slot)) return Step::gave_up;
+  if (__builtin_expect(!is_near, 0) && !admit_frame(state, at.sp, cfa, saved, slot)) return Step::gave_up;
   const uintptr_t frame_pointer = word_at(saved);
   at.pc = arch::code_address(word_at(slot));
   at.sp = cfa;
@@ -35,8 +35,14 @@ Step step_by_description(UnwindState& state, Walk& at);
 
 inline Step step_outward(UnwindState& state, Walk& at) {
   const RuleTable::Entry entry = state.rules.look_up(at.pc);
-  if (__builtin_expect(entry.is_hit() && entry.rule().is_plain(), 1)) return step_plain(state, at, entry.rule());
-  return step_by_description(state, at);
+  if (__builtin_expect(entry.is_hit(), 1)) {
+    if (__builtin_expect(entry.rule().is_plain(), 1)) return step_plain(state, at, entry.rule());
+    if (entry.rule().kind() == RuleKind::outermost) return Step::whole;
+  }
+  Walk copy = at;  // so that the address of the caller's is not taken and it stays in registers
+  const Step step = step_by_description(state, copy);
+  at = copy;
+  return step;
 }
 
 // The whole walk by full CFI with all registers, nothing reused: for the rare stack that needs them. Fills state.fresh,

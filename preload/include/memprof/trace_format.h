@@ -109,10 +109,11 @@ enum class DropCause : uint32_t {
   table_full = 7,   // a page, node or thread counter reached its limit
   no_syscalls = 8,  // a seccomp filter forbids what growing the file needs
   after_end = 9,    // other threads, after the file was closed at exit
+  interrupted = 10, // a signal handler jumped out of the recorder: the call's effect stands, its event is lost
 };
 inline constexpr uint32_t kDropCauses = 16;
 inline constexpr const char* kDropCauseNames[] = {"nested",    "no_space", "file_limit", "trace_limit", "file_lost",
-                                                  "no_memory", "io_error", "table_full", "no_syscalls", "after_end"};
+                                                  "no_memory", "io_error", "table_full", "no_syscalls", "after_end", "interrupted"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.

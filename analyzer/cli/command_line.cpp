@@ -1,0 +1,197 @@
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/exit_status.h"
+#include "report/escape.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr const char* kVersion = "memprof-analyze 0.1, trace format 1";
+
+struct CommandInfo {
+  Command command;
+  const char* name;
+  const char* description;
+};
+constexpr CommandInfo kCommands[] = {
+    {Command::summary, "summary", "Totals, peak and the stacks that matter most (the default)"},
+    {Command::stacks, "stacks", "Allocating stacks in the order of one of their numbers"},
+    {Command::leaks, "leaks", "Blocks not freed at exit, by stack"},
+    {Command::chunks, "chunks", "Every block as one JSON object a line"},
+    {Command::dump, "dump", "The trace file itself, page by page and record by record"},
+};
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : kCommands) names.push_back(info.name);
+  return names;
+}
+
+std::string list_commands() { return fmt::format("commands: {}", fmt::join(command_names(), ", ")); }
+
+class Parser {
+ public:
+  Parser() : app_("Explains what memprof recorded: where memory is allocated, what is left, what the peak is made of.", "memprof-analyze") {
+    app_.set_version_flag("--version", kVersion);
+    app_.require_subcommand(0, 1);
+    app_.allow_extras();
+    app_.footer("The trace is ./trace.bin unless named. A file named like a command: memprof-analyze ./stacks");
+    add_common(app_);
+    for (const CommandInfo& info : kCommands) add_command(info);
+  }
+
+  ParseResult parse(std::vector<std::string> arguments) {
+    ParseResult result;
+    try {
+      std::reverse(arguments.begin(), arguments.end());  // what CLI11 wants
+      app_.parse(std::move(arguments));
+      finish(result);
+    } catch (const CLI::Success& success) {
+      result = {true, kDone, final_text(success), {}};
+    } catch (const CLI::ParseError& error) {
+      result = usage_error(error.what());
+    }
+    return result;
+  }
+
+ private:
+  void add_common(CLI::App& app) {
+    app.add_option("trace", trace_, "The trace file")->type_name("TRACE");
+    app.add_flag("--json", line_.options.json, "Machine-readable output");
+    app.add_option("--top", top_, "How many stacks to list (0: all)")->type_name("N");
+    app.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");
+    app.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
+  }
+
+  void add_command(const CommandInfo& info) {
+    CLI::App& command = *app_.add_subcommand(info.name, info.description);
+    command.allow_extras();
+    add_common(command);
+    if (info.command == Command::stacks)
+      command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))->type_name("WHAT")->default_str("open");
+    if (info.command == Command::stacks || info.command == Command::leaks)
+      command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")->type_name("NAME")->default_str("cpu");
+    if (info.command == Command::chunks) command.add_option("--state", state_, "Only blocks in this state: open, closed, orphaned")->type_name("STATE");
+    if (info.command == Command::dump) {
+      DumpSections& sections = line_.sections;
+      command.add_flag("--stats", line_.dump_stats, "Only how the bytes are used: by stream, an event, an alloc+free pair");
+      command.add_flag("--header", sections.header, "The file header");
+      command.add_flag("--pages", sections.pages, "The page headers");
+      command.add_flag("--metadata", sections.metadata, "Command line, settings, marks, thread names");
+      command.add_flag("--modules", sections.modules, "The loaded objects");
+      command.add_flag("--nodes", sections.nodes, "The stack nodes");
+      command.add_flag("--events", sections.events, "The events, stream by stream");
+    }
+  }
+
+  const CLI::App& chosen_app() const {
+    const auto chosen = app_.get_subcommands();
+    return chosen.empty() ? app_ : *chosen.front();
+  }
+
+  std::string final_text(const CLI::Success& success) const {
+    if (dynamic_cast<const CLI::CallForVersion*>(&success)) return std::string(kVersion) + "\n";
+    return chosen_app().help();
+  }
+
+  ParseResult usage_error(std::string message) const {
+    const auto chosen = app_.get_subcommands();
+    const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + " ";
+    return {true, kUsageError, fmt::format("memprof-analyze: {} (see memprof-analyze {}--help)\n", escape_text(message), command), {}};
+  }
+
+  static bool exists(const std::string& path) {
+    struct stat status;
+    return ::stat(path.c_str(), &status) == 0;
+  }
+
+  std::vector<std::string> option_names() const {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : chosen_app().get_options())
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+  }
+
+  ParseResult unknown_argument(const std::string& argument) const {
+    if (argument.starts_with("-")) {
+      const std::string near = nearest_word(argument.substr(0, argument.find('=')), option_names());
+      return usage_error(fmt::format("unknown option {}{}", argument, near.empty() ? "" : fmt::format(", did you mean {}?", near)));
+    }
+    return usage_error(fmt::format("one trace at a time, found {} and {}", trace_, argument));
+  }
+
+  ParseResult unknown_command(const std::string& word) const {
+    const std::string near = nearest_word(word, command_names());
+    return usage_error(fmt::format("unknown command {}{}; {}", word, near.empty() ? "" : fmt::format(", did you mean {}?", near), list_commands()));
+  }
+
+  // A word in the place of a command that is neither a command nor a file.
+  bool looks_like_command(const std::string& word, bool more_follows) const {
+    if (word.empty() || exists(word)) return false;
+    static const std::vector<std::string> kPlanned = {"tree", "timeline", "diff", "check", "export", "report", "help"};
+    const bool is_word = word.find_first_of("./%") == std::string::npos;
+    return is_word && (more_follows || !nearest_word(word, command_names()).empty() || std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
+  }
+
+  void finish(ParseResult& result) {
+    const auto chosen = app_.get_subcommands();
+    const std::vector<std::string> extra = app_.remaining(true);
+    const auto surplus = std::find_if(extra.begin(), extra.end(), [](const std::string& e) { return !e.starts_with("-"); });
+    if (chosen.empty() && looks_like_command(trace_, surplus != extra.end())) {
+      result = unknown_command(trace_);
+      return;
+    }
+    if (!extra.empty()) {
+      result = unknown_argument(extra.front());
+      return;
+    }
+    for (const CommandInfo& info : kCommands)
+      if (!chosen.empty() && chosen.front()->get_name() == info.name) line_.command = info.command;
+    if (!trace_.empty()) line_.trace = trace_;
+    std::string problem = check_values();
+    if (!problem.empty()) {
+      result = usage_error(std::move(problem));
+      return;
+    }
+    result.line = line_;
+  }
+
+  // Empty when all is well.
+  std::string check_values() {
+    line_.options.symbols = !no_symbols_;
+    if (top_ < kUnset || max_frames_ < kUnset) return "--top and --max-frames take a number from 0";
+    if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
+    if (max_frames_ != kUnset) line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
+    if (const auto by = parse_rank(by_))
+      line_.options.by = *by;
+    else
+      return fmt::format("--by {} is unknown, one of: {}", by_, rank_names());
+    if (state_ == "open") line_.options.state = ChunkState::open;
+    else if (state_ == "closed") line_.options.state = ChunkState::closed;
+    else if (state_ == "orphaned") line_.options.state = ChunkState::orphaned;
+    else if (!state_.empty()) return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
+    if (line_.command == Command::dump && line_.options.json && !line_.dump_stats) return "dump prints --json only with --stats";
+    return {};
+  }
+
+  static constexpr int64_t kUnset = -1;
+
+  CLI::App app_;
+  CommandLine line_;
+  std::string trace_, by_ = "open", state_;
+  int64_t top_ = kUnset, max_frames_ = kUnset;
+  bool no_symbols_ = false;
+};
+
+}  // namespace
+
+ParseResult parse_command_line(std::vector<std::string> arguments) { return Parser().parse(std::move(arguments)); }
+
+}  // namespace memprof

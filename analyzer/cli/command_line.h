@@ -1,0 +1,36 @@
+// From argv to what was asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/report_options.h"
+#include "report/reports.h"
+
+namespace memprof {
+
+enum class Command { summary, stacks, leaks, chunks, dump };
+
+struct CommandLine {
+  Command command = Command::summary;
+  std::string trace = "trace.bin";
+  ReportOptions options;
+  DumpSections sections;
+  bool dump_stats = false;
+};
+
+struct ParseResult {
+  // When set, there is nothing to run: `text` goes to stdout for status 0 (help, version), else to stderr.
+  bool is_final = false;
+  int status = 0;
+  std::string text;
+  CommandLine line;
+};
+
+// `arguments` without the program's name.
+ParseResult parse_command_line(std::vector<std::string> arguments);
+
+// The candidate that a typing error may have turned into `word`; empty when none is near.
+std::string nearest_word(const std::string& word, const std::vector<std::string>& candidates);
+
+}  // namespace memprof

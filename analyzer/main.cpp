@@ -1,0 +1,52 @@
+// memprof-analyze: explains the trace of a program that libmemprof.so recorded.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "cli/command_line.h"
+#include "cli/exit_status.h"
+#include "cli/run_command.h"
+#include "report/escape.h"
+#include "report/output.h"
+#include "trace/trace_error.h"
+
+namespace {
+
+int fail(int status, const char* message) {
+  fmt::print(stderr, "memprof-analyze: {}\n", memprof::escape_text(message));
+  return status;
+}
+
+int run(int argc, char** argv) {
+  const memprof::ParseResult parsed = memprof::parse_command_line({argv + 1, argv + argc});
+  if (!parsed.is_final) return memprof::run_command(parsed.line, STDOUT_FILENO);
+  if (parsed.status != memprof::kDone) {
+    fmt::print(stderr, "{}", parsed.text);
+    return parsed.status;
+  }
+  memprof::Output out(STDOUT_FILENO);
+  out.write(parsed.text);
+  out.flush();
+  return memprof::kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A closed pipe is an error of write(), reported by the exit status and not by a signal.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return argc > 0 ? run(argc, argv) : memprof::kUsageError;
+  } catch (const memprof::TraceError& error) {
+    return fail(memprof::kTraceUnreadable, error.what());
+  } catch (const memprof::OutputError& error) {
+    return error.is_closed_pipe() ? memprof::kOtherError : fail(memprof::kOtherError, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(memprof::kOtherError, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(memprof::kOtherError, error.what());
+  }
+}

@@ -1,0 +1,50 @@
+// The blocks of one domain: what is live, what waits for its partner, the sums.
+#pragma once
+
+#include <tsl/robin_map.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "model/chunk.h"
+#include "model/mappings.h"
+#include "model/pending_window.h"
+#include "model/sites.h"
+
+namespace memprof {
+
+struct AddressHash {
+  // Block addresses are multiples of 16 and close together: spread them over all bits that the table masks.
+  size_t operator()(uint64_t address) const {
+    const uint64_t product = address * 0x9e3779b97f4a7c15u;
+    return product ^ (product >> 32);
+  }
+};
+using LiveBlocks = tsl::robin_map<uint64_t, Chunk, AddressHash>;
+
+struct Account {
+  Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks) : sites(nodes, dense_sites), pending(window_ticks) {}
+
+  Sites sites;
+  LiveBlocks live;                     // of domains whose blocks end whole
+  std::unique_ptr<Mappings> mappings;  // of the others
+  PendingWindow pending;
+
+  uint64_t allocations = 0;
+  uint64_t bytes_allocated = 0;
+  uint64_t temporary = 0;
+  uint64_t orphaned[3] = {};  // by OrphanKind; filtered ones are no orphans
+  uint64_t filtered_frees = 0;
+  uint64_t double_allocations = 0;
+  uint64_t mismatched_frees = 0;  // by the tags alone
+
+  uint64_t open_chunks() const { return sites.open_chunks(); }
+  uint64_t open_bytes() const { return sites.open_bytes(); }
+  uint64_t closed_chunks() const { return allocations - open_chunks(); }
+  uint64_t closed_bytes() const { return bytes_allocated - open_bytes(); }
+  uint64_t orphans() const { return orphaned[0] + orphaned[1] + orphaned[2]; }
+  uint64_t frees() const { return closed_chunks() + orphans(); }
+  bool is_unused() const { return allocations == 0 && orphans() == 0 && filtered_frees == 0; }
+};
+
+}  // namespace memprof

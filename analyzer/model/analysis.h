@@ -1,0 +1,49 @@
+// Everything about one trace that the reports draw on.
+#pragma once
+
+#include <memory>
+
+#include "model/clock.h"
+#include "model/domains.h"
+#include "model/merge.h"
+#include "model/pairing.h"
+#include "trace/metadata.h"
+#include "trace/modules.h"
+#include "trace/stack_nodes.h"
+#include "trace/trace_file.h"
+
+namespace memprof {
+
+// The small parts of a trace, read whole.
+struct Trace {
+  explicit Trace(TraceFile opened)
+      : file(std::move(opened)), metadata(read_metadata(file)), modules(file), nodes(file), clock(file), domains(metadata) {}
+
+  TraceFile file;
+  Metadata metadata;
+  Modules modules;
+  StackNodes nodes;
+  Clock clock;
+  Domains domains;
+};
+
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  virtual void advance(uint64_t pages_done, uint64_t pages_total) = 0;
+};
+
+// The accounts after the last event.
+struct Analysis {
+  const Trace& trace;
+  std::vector<Thread> threads;
+  Pairing pairing;
+
+  const Account* heap() const { return pairing.account(Domains::kHeap); }
+  uint64_t duration_ns() const;
+};
+
+// One pass over all events. `visitor` and `progress` may be null; `trace` outlives the result.
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr);
+
+}  // namespace memprof

@@ -1,0 +1,52 @@
+// What the tag of an event means: which domain it belongs to, which function it was, what that is called.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "memprof/trace_format.h"
+#include "trace/metadata.h"
+
+namespace memprof {
+
+struct Domain {
+  uint16_t number;  // format::Domain, or one that the trace defines
+  std::string name;
+  // Blocks are address ranges that may be unmapped in parts.
+  bool is_mapping;
+};
+
+class Domains {
+ public:
+  static constexpr uint16_t kHeap = 0;  // index of the cpu domain
+
+  // What the hot path wants of a tag, 4 bytes.
+  struct TagEntry {
+    uint16_t domain;  // index into all()
+    format::Family family;
+    bool is_known;
+  };
+
+  explicit Domains(const Metadata& metadata);
+
+  const std::vector<Domain>& all() const { return domains_; }
+  const TagEntry& tag(uint16_t tag) const { return tags_[tag]; }
+  // "malloc", "new[]", a client's own name (raw bytes), or "tag 77".
+  std::string tag_name(uint16_t tag) const;
+  // The client's tag name of a defined tag, else empty: goes to `tags` of the chunks report.
+  std::string user_tag(uint16_t tag) const;
+  // Function name without user tag.
+  std::string function_name(uint16_t tag) const;
+
+ private:
+  uint16_t index_of_domain(uint16_t number);
+
+  std::vector<Domain> domains_;
+  std::vector<TagEntry> tags_;  // all 65,536
+  std::vector<Metadata::Tag> defined_;
+};
+
+bool are_mismatched(format::Family allocated, format::Family freed);
+
+}  // namespace memprof

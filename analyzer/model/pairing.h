@@ -1,0 +1,86 @@
+// Allocation meets free: takes all events in the order of the clock and keeps the accounts.
+//
+//   alloc(p), p not live            opens a block
+//   free(p),  p live                closes it
+//   free(p),  p not live            held: an alloc(p) of another stream within the window is its allocation
+//                                   (the two stamps were inverted); else an orphan
+//   alloc(p), p live                held: a free(p) of another stream within the window belongs to the older block;
+//                                   else a double allocation: the older block stays open for good
+//   ranges of the mmap domain       a free or a new mapping cuts what lies in its range
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/account.h"
+#include "model/clock.h"
+#include "model/domains.h"
+#include "model/findings.h"
+#include "model/merge.h"
+
+namespace memprof {
+
+class Pairing {
+ public:
+  struct Config {
+    uint32_t flags = 0;  // format::FileFlags
+    uint64_t window_ticks = 0;
+    uint64_t memory_page_size = 4096;
+    size_t thread_count = 0;
+    bool one_stream = false;  // nothing can be inverted
+  };
+  static Config config_for(const TraceFile& file, const Clock& clock, const Merge& merge);
+
+  // `visitor` may be null. All references outlive the pairing.
+  Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor);
+
+  void process(const Run& run);
+  // After the last event: settles what is held and reports the open blocks.
+  void finish();
+
+  // By index of Domains::all(); null for a domain without events.
+  const Account* account(uint16_t domain) const { return accounts_[domain].get(); }
+  const Findings& findings() const { return findings_; }
+  uint64_t event_count() const { return event_count_; }
+  uint64_t last_ticks() const { return last_ticks_; }
+
+ private:
+  // The block that a thread allocated in its latest event: freed by the next one, it is temporary.
+  struct LatestEvent {
+    uint64_t address = 0;
+    uint16_t domain = 0;
+    bool is_allocation = false;
+  };
+
+  Account& account_of(uint16_t domain);
+  bool note_event(const Event& event, uint16_t domain, uint32_t thread);
+
+  void release_block(Account& account, uint16_t domain, const PendingEvent& release);
+  void allocate_block(Account& account, uint16_t domain, const PendingEvent& allocation);
+  void open_block(Account& account, const PendingEvent& allocation);
+  void close_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& release);
+  void displace_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& allocation);
+  void release_mapping(Account& account, uint16_t domain, const PendingEvent& release);
+  void allocate_mapping(Account& account, uint16_t domain, const PendingEvent& allocation);
+  bool cut_mappings(Account& account, uint16_t domain, const PendingEvent& release);
+
+  void settle_expired(Account& account, uint16_t domain, uint64_t now);
+  void report_open(const Account& account, uint16_t domain);
+  void orphan(Account& account, uint16_t domain, const PendingEvent& release);
+  Release describe_end(Account& account, const Chunk& chunk, const PendingEvent& release);
+  Chunk begin_chunk(Account& account, const PendingEvent& allocation);
+
+  const Domains& domains_;
+  const StackNodes& nodes_;
+  const Config config_;
+  const OrphanKind orphan_kind_;
+  ChunkVisitor* visitor_;
+  std::vector<std::unique_ptr<Account>> accounts_;
+  std::vector<LatestEvent> latest_;  // by thread
+  Findings findings_;
+  uint64_t event_count_ = 0;
+  uint64_t last_ticks_ = 0;
+};
+
+}  // namespace memprof

@@ -1,0 +1,81 @@
+#include "report/ending.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace memprof {
+
+using format::EndState;
+
+namespace {
+
+// The recorded process, not another one that was given its number since.
+bool is_alive(const format::FileHeader& header) {
+  if (header.process_start == 0) return false;
+  std::ifstream stat(fmt::format("/proc/{}/stat", header.pid));
+  std::string line;
+  if (!std::getline(stat, line)) return false;
+  // Field 2 is a name in parentheses that may hold anything; field 22 counts from behind it.
+  const size_t close = line.rfind(')');
+  if (close == std::string::npos) return false;
+  std::istringstream fields(line.substr(close + 1));
+  std::string field;
+  for (int number = 3; number <= 22; ++number)
+    if (!(fields >> field)) return false;
+  return field == std::to_string(header.process_start);
+}
+
+}  // namespace
+
+std::string ending_name(const TraceFile& file) {
+  switch (file.header().end_state) {
+    case EndState::exit: return "exit";
+    case EndState::quick_exit: return "quick_exit";
+    case EndState::immediate_exit: return "_exit";
+    case EndState::exec: return "exec";
+    case EndState::running: break;
+  }
+  return is_alive(file.header()) ? "running" : "died";
+}
+
+std::string describe_ending(const TraceFile& file) {
+  switch (file.header().end_state) {
+    case EndState::exit: return "exited";
+    case EndState::quick_exit: return "ended by quick_exit";
+    case EndState::immediate_exit: return "ended by _exit";
+    case EndState::exec: return "replaced itself by exec";
+    case EndState::running: break;
+  }
+  return is_alive(file.header()) ? "still running" : "died without closing the trace (a signal?)";
+}
+
+uint64_t dropped_events(const TraceFile& file) {
+  uint64_t sum = 0;
+  for (uint64_t count : file.header().dropped_events) sum += count;
+  return sum;
+}
+
+std::string drop_cause_name(uint32_t cause) {
+  return cause < std::size(format::kDropCauseNames) ? format::kDropCauseNames[cause] : fmt::format("cause_{}", cause);
+}
+
+std::string describe_drop_cause(uint32_t cause) {
+  switch (static_cast<format::DropCause>(cause)) {
+    case format::DropCause::nested: return "signal handlers nested too deep";
+    case format::DropCause::no_space: return "the disk or the quota was full";
+    case format::DropCause::file_limit: return "the file size limit (ulimit -f) was reached";
+    case format::DropCause::trace_limit: return "MEMPROF_LIMIT was reached";
+    case format::DropCause::file_lost: return "the program closed the trace's descriptor";
+    case format::DropCause::no_memory: return "no memory for the recorder";
+    case format::DropCause::io_error: return "the trace could not be written";
+    case format::DropCause::table_full: return "a counter reached its limit";
+    case format::DropCause::no_syscalls: return "a seccomp filter forbids growing the trace";
+    case format::DropCause::after_end: return "other threads went on after the exit";
+  }
+  return drop_cause_name(cause);
+}
+
+}  // namespace memprof

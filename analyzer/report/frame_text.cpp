@@ -1,0 +1,157 @@
+#include "report/frame_text.h"
+
+#include <algorithm>
+#include <array>
+
+#include "report/escape.h"
+#include "report/numbers.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr std::string_view kEllipsis = "...";
+
+// Everything between the outermost pair of brackets becomes "...". "operator<" and "operator>" are no brackets.
+std::string collapse(std::string_view name, char open, char close) {
+  std::string result;
+  int depth = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const bool in_operator = depth == 0 && result.size() >= 8 && std::string_view(result).substr(result.size() - 8) == "operator";
+    const bool is_arrow = c == '>' && i > 0 && name[i - 1] == '-';
+    if (c == open && !in_operator) {
+      if (depth++ == 0) (result += open) += kEllipsis;
+    } else if (c == close && depth > 0 && !is_arrow) {
+      if (--depth == 0) result += close;
+    } else if (depth == 0) {
+      result += c;
+    }
+  }
+  return depth == 0 ? result : std::string(name);
+}
+
+size_t text_width(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bool starts_with_any(std::string_view name, std::span<const std::string_view> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+// Code that passes an allocation on: a run of it tells less than its length.
+bool is_library_plumbing(const Frame& frame) {
+  static constexpr std::array<std::string_view, 7> kPrefixes = {"std::", "__gnu_cxx::", "void std::", "bool std::",
+                                                                "decltype", "auto std::", "std::__"};
+  return starts_with_any(frame.function, kPrefixes);
+}
+
+// What lies outside main or a thread's function is the same for every stack.
+bool is_startup(const Frame& frame) {
+  static constexpr std::array<std::string_view, 8> kNames = {"_start",       "__libc_start_main", "__libc_start_call_main",
+                                                             "start_thread", "clone",             "clone3",
+                                                             "__clone",      "__clone3"};
+  const std::string_view name = frame.function.substr(0, std::min(frame.function.find('@'), frame.function.find("_impl")));
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+const char* describe_root(StackRoot root) {
+  switch (root) {
+    case StackRoot::depth_limit: return "cut here: deeper than MEMPROF_MAX_DEPTH, outer frames unknown";
+    case StackRoot::gave_up: return "truncated here: the unwinder could not go on";
+    case StackRoot::lost: return "truncated here: the rest is in a damaged part of the trace";
+    case StackRoot::none: return "no stack was recorded";
+    case StackRoot::whole: break;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string cut_text(std::string text, size_t width) {
+  if (text_width(text) <= width) return text;
+  while (!text.empty() && text_width(text) + kEllipsis.size() > width) {
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+    if (!text.empty()) text.pop_back();
+  }
+  return text + std::string(kEllipsis);
+}
+
+std::string_view base_name(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
+}
+
+std::string shorten_function(std::string_view name, size_t width) {
+  std::string text(name);
+  if (text_width(text) > width) text = collapse(text, '<', '>');
+  if (text_width(text) > width) text = collapse(text, '(', ')');
+  return cut_text(std::move(text), width);
+}
+
+std::string frame_line(const Frame& frame, size_t index, size_t columns) {
+  const std::string number = fmt::format("#{:<2} ", index);
+  const std::string module = escape_text(base_name(frame.module));
+  if (frame.function.empty()) {
+    const std::string place = module.empty() ? fmt::format("{:#x}  (no module)", frame.offset) : fmt::format("{}+{:#x}", module, frame.offset);
+    return cut_text(number + place, columns);
+  }
+  std::string place;
+  if (!frame.file.empty()) place = fmt::format("  {}{}", escape_text(base_name(frame.file)), frame.line != 0 ? fmt::format(":{}", frame.line) : "");
+  if (frame.inlined)
+    place += "  (inlined)";
+  else if (!module.empty())
+    place += fmt::format("  ({})", module);
+  const size_t taken = text_width(number) + text_width(place);
+  const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 24);
+  return cut_text(number + shorten_function(escape_text(frame.function), room) + place, columns);
+}
+
+void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId stack, const StackStyle& style) {
+  const size_t columns = kTextColumns - style.indent.size();
+  size_t more = 0;
+  std::vector<Frame> frames = source.frames(stack, style.max_frames + 64, &more);
+  if (style.fold && more == 0) {
+    size_t kept = frames.size();
+    while (kept > 1 && is_startup(frames[kept - 1])) --kept;
+    frames.resize(kept);
+  }
+  size_t lines = 0;
+  size_t at = 0;
+  while (at < frames.size() && lines < style.max_frames) {
+    size_t run = at;
+    while (style.fold && run < frames.size() && is_library_plumbing(frames[run])) ++run;
+    if (run - at >= 2) {
+      out.print("{}    ... {} frames of the C++ library\n", style.indent, run - at);
+      at = run;
+    } else {
+      out.print("{}{}\n", style.indent, frame_line(frames[at], at, columns));
+      ++at;
+    }
+    ++lines;
+  }
+  if (const size_t left = frames.size() - at + more; left != 0)
+    out.print("{}    ... {}\n", style.indent, count_of(left, "more frame", "more frames"));
+  else if (const char* why = describe_root(trace.nodes.root(stack)))
+    out.print("{}    ({})\n", style.indent, why);
+}
+
+Json stack_json(FrameSource& source, StackId stack, size_t max_frames) {
+  Json array = Json::array();
+  for (const Frame& frame : source.frames(stack, max_frames)) {
+    array.push_back({{"function", frame.function.empty() ? Json() : Json(to_utf8(frame.function))},
+                     {"file", frame.file.empty() ? Json() : Json(to_utf8(frame.file))},
+                     {"line", frame.line == 0 ? Json() : Json(frame.line)},
+                     {"module", frame.module.empty() ? Json() : Json(to_utf8(frame.module))},
+                     {"offset", frame.offset},
+                     {"inlined", frame.inlined}});
+  }
+  return array;
+}
+
+void print_json(Output& out, const Json& document) {
+  out.write(document.dump(2, ' ', false, Json::error_handler_t::replace));
+  out.write("\n");
+}
+
+}  // namespace memprof

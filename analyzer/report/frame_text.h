@@ -1,0 +1,41 @@
+// Stacks as lines of text and as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/frames.h"
+#include "report/output.h"
+
+namespace memprof {
+
+inline constexpr size_t kTextColumns = 100;
+
+std::string_view base_name(std::string_view path);
+
+// Makes a C++ name fit: template arguments go first, then parameters, then the tail. `width` in characters.
+std::string shorten_function(std::string_view name, size_t width);
+
+// Cuts at the end. `width` in characters.
+std::string cut_text(std::string text, size_t width);
+
+// "#0 function  file.cpp:123  (module)", escaped and cut to `columns`.
+std::string frame_line(const Frame& frame, size_t number, size_t columns);
+
+struct StackStyle {
+  size_t max_frames = 8;     // lines, inlined frames included
+  std::string indent = "     ";
+  bool fold = true;          // runs of frames inside the standard library, and the start-up frames at the outer end
+};
+// One line a frame, then what was left out and, for a truncated stack, why it ends where it does.
+void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId stack, const StackStyle& style);
+
+using Json = nlohmann::ordered_json;
+Json stack_json(FrameSource& source, StackId stack, size_t max_frames);
+// One document with a line feed; bytes that are no UTF-8 are replaced.
+void print_json(Output& out, const Json& document);
+
+}  // namespace memprof

@@ -1,0 +1,49 @@
+// Standard output of the reports: buffered, every write checked.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace memprof {
+
+// The report could not be written. what() says why.
+class OutputError : public std::runtime_error {
+ public:
+  explicit OutputError(int error);
+  // The reader went away (`| head`): nothing to complain about.
+  bool is_closed_pipe() const;
+
+ private:
+  int error_;
+};
+
+class Output {
+ public:
+  explicit Output(int descriptor) : descriptor_(descriptor) {}
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void write(std::string_view text) {
+    buffer_ += text;
+    if (buffer_.size() >= kFlushBytes) flush();
+  }
+  template <class... Args>
+  void print(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(buffer_), format, std::forward<Args>(args)...);
+    if (buffer_.size() >= kFlushBytes) flush();
+  }
+  // Throws OutputError. To be called at the end: the destructor drops what is left.
+  void flush();
+
+ private:
+  static constexpr size_t kFlushBytes = 1u << 16;
+  int descriptor_;
+  std::string buffer_;
+};
+
+}  // namespace memprof

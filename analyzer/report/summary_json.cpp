@@ -1,0 +1,108 @@
+#include "report/ending.h"
+#include "report/escape.h"
+#include "report/mismatches.h"
+#include "report/reports.h"
+#include "report/site_json.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr size_t kDefaultTop = 5;
+
+Json trace_json(const Analysis& analysis) {
+  const TraceFile& file = analysis.trace.file;
+  const format::FileHeader& header = file.header();
+  Json command = Json::array();
+  for (const std::string& argument : analysis.trace.metadata.command) command.push_back(to_utf8(argument));
+  Json warnings = Json::array();
+  for (const std::string& line : file.damage().warnings()) warnings.push_back(to_utf8(line));
+  return {{"format_version", header.format_version},
+          {"pid", header.pid},
+          {"command", command},
+          {"executable", to_utf8(analysis.trace.metadata.executable)},
+          {"duration_ns", analysis.duration_ns()},
+          {"threads", analysis.threads.size()},
+          {"events", analysis.pairing.event_count()},
+          {"bytes", file.size_bytes()},
+          {"complete", file.complete()},
+          {"end", ending_name(file)},
+          {"stopped", header.stopped == 0 ? Json() : Json(drop_cause_name(header.stopped - 1))},
+          {"dropped_events", dropped_events(file)},
+          {"damaged_pages", file.damage().pages()},
+          {"warnings", warnings}};
+}
+
+Json dropped_json(const TraceFile& file) {
+  Json dropped = Json::object();
+  for (uint32_t cause = 0; cause < format::kDropCauses; ++cause)
+    if (const uint64_t count = file.header().dropped_events[cause]; count != 0) dropped[drop_cause_name(cause)] = count;
+  return dropped;
+}
+
+Json domains_json(const Analysis& analysis) {
+  Json domains = Json::object();
+  const auto& all = analysis.trace.domains.all();
+  for (uint16_t index = 0; index < all.size(); ++index) {
+    if (index == Domains::kHeap || !analysis.pairing.account(index)) continue;
+    put_account(domains[to_utf8(all[index].name)], analysis, analysis.pairing.account(index));
+  }
+  return domains;
+}
+
+Json mismatches_json(const Analysis& analysis, FrameSource& source, const ConfirmedMismatches& mismatches, size_t top, size_t frames) {
+  Json array = Json::array();
+  for (const MismatchGroup& group : mismatches.groups) {
+    if (array.size() == top) break;
+    array.push_back({{"allocator", to_utf8(analysis.trace.domains.tag_name(group.alloc_tag))},
+                     {"free_function", to_utf8(analysis.trace.domains.tag_name(group.free_tag))},
+                     {"count", group.count},
+                     {"bytes", group.bytes},
+                     {"stack", stack_json(source, group.alloc_stack, frames)},
+                     {"free_stack", stack_json(source, group.free_stack, frames)}});
+  }
+  return array;
+}
+
+Json double_allocations_json(const Analysis& analysis, FrameSource& source, size_t top, size_t frames) {
+  Json array = Json::array();
+  for (const DoubleAllocationGroup& group : analysis.pairing.findings().double_allocations()) {
+    if (array.size() == top) break;
+    array.push_back({{"count", group.count},
+                     {"address", fmt::format("{:#x}", group.address)},
+                     {"first_stack", stack_json(source, group.first_stack, frames)},
+                     {"second_stack", stack_json(source, group.second_stack, frames)}});
+  }
+  return array;
+}
+
+}  // namespace
+
+void report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
+  const size_t top = options.top.value_or(kDefaultTop);
+  const size_t frames = options.max_frames.value_or(StackNodes::kMaxFrames);
+  FrameSource source(analysis.trace, options.symbols);
+  const ConfirmedMismatches mismatches = confirm_mismatches(analysis, source);
+  const Account* heap = analysis.heap();
+
+  Json document = {{"schema", "memprof.summary/1"}, {"trace", trace_json(analysis)}};
+  put_account(document, analysis, heap);
+  document["mismatched_frees"] = mismatches.count;
+  document["verify"] = {{"checked", analysis.trace.file.header().verify_checked},
+                        {"mismatches", analysis.trace.file.header().verify_mismatches}};
+  document["dropped"] = dropped_json(analysis.trace.file);
+  document["domains"] = domains_json(analysis);
+  Json& tops = document["top"] = Json::object();
+  for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
+    Json& list = tops[rank_info(by).name] = Json::array();
+    if (!heap) continue;
+    for (const Site* site : ranked_sites(*heap, by, top)) list.push_back(site_json(analysis, source, *site, frames));
+  }
+  document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, frames);
+  document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, frames);
+  document["missing_symbols"] = Json::array();
+  for (const std::string& line : source.symbol_problems()) document["missing_symbols"].push_back(to_utf8(line));
+  print_json(out, document);
+}
+
+}  // namespace memprof

@@ -1,0 +1,92 @@
+#include "trace/metadata.h"
+
+#include "trace/byte_reader.h"
+#include "trace/record_reader.h"
+#include "trace/text_bytes.h"
+
+namespace memprof {
+
+using format::MetadataRecord;
+
+namespace {
+
+std::vector<std::string> split_at_zeros(std::span<const std::byte> bytes) {
+  std::vector<std::string> result;
+  while (!bytes.empty()) {
+    result.push_back(text_of(bytes));
+    bytes = bytes.subspan(std::min(result.back().size() + 1, bytes.size()));
+  }
+  return result;
+}
+
+// Reads a fixed head, then the name that follows it. False when the payload is too short.
+template <class Head>
+bool split_name(std::span<const std::byte> payload, Head& head, std::string& name) {
+  ByteReader reader(payload);
+  if (!reader.read(head)) return false;
+  std::span<const std::byte> rest;
+  if (!reader.take(reader.remaining(), rest)) return false;
+  name = text_of(rest);
+  return true;
+}
+
+bool add_record(Metadata& metadata, const Record& record) {
+  std::string name;
+  switch (static_cast<MetadataRecord>(record.type)) {
+    case MetadataRecord::command:
+      metadata.command = split_at_zeros(record.payload);
+      return true;
+    case MetadataRecord::executable:
+      metadata.executable = text_of(record.payload);
+      return true;
+    case MetadataRecord::directory:
+      metadata.directory = text_of(record.payload);
+      return true;
+    case MetadataRecord::setting:
+      metadata.settings.push_back(text_of(record.payload));
+      return true;
+    case MetadataRecord::parent_trace:
+      metadata.parent_trace = text_of(record.payload);
+      return true;
+    case MetadataRecord::library:
+      metadata.library = text_of(record.payload);
+      return true;
+    case MetadataRecord::mark: {
+      format::Mark head;
+      if (!split_name(record.payload, head, name)) return false;
+      metadata.marks.push_back({head.ticks, head.thread_serial, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::thread_name: {
+      format::ThreadName head;
+      if (!split_name(record.payload, head, name)) return false;
+      metadata.thread_names.push_back({head.thread_serial, head.thread_id, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::tag: {
+      format::TagDefinition head;
+      if (!split_name(record.payload, head, name) || head.tag < format::kFirstDefinedTag) return false;
+      metadata.tags.push_back({head.tag, head.function, head.domain, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::domain: {
+      format::DomainDefinition head;
+      if (!split_name(record.payload, head, name) || head.domain < format::kFirstDefinedDomain) return false;
+      metadata.domains.push_back({head.domain, std::move(name)});
+      return true;
+    }
+  }
+  return true;  // a type of a later library
+}
+
+}  // namespace
+
+Metadata read_metadata(const TraceFile& file) {
+  Metadata metadata;
+  visit_records(file, format::StreamKind::metadata, [&](const Record& record) {
+    if (!add_record(metadata, record)) file.damage().add_page(record.page, "a metadata record does not hold what it says");
+  });
+  return metadata;
+}
+
+}  // namespace memprof

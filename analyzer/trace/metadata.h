@@ -1,0 +1,47 @@
+// What the recorder wrote about the process: its command line, settings, marks, thread names, own tags.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "trace/trace_file.h"
+
+namespace memprof {
+
+// All strings are the recorder's raw bytes: escape before printing.
+struct Metadata {
+  struct Mark {
+    uint64_t ticks;
+    uint32_t thread_serial;
+    std::string name;
+  };
+  struct ThreadName {
+    uint32_t thread_serial;
+    uint32_t thread_id;
+    std::string name;
+  };
+  struct Tag {
+    uint16_t tag, function, domain;
+    std::string name;
+  };
+  struct Domain {
+    uint16_t domain;
+    std::string name;
+  };
+
+  std::vector<std::string> command;
+  std::string executable;
+  std::string directory;
+  std::vector<std::string> settings;
+  std::string parent_trace;
+  std::string library;
+  std::vector<Mark> marks;
+  std::vector<ThreadName> thread_names;
+  std::vector<Tag> tags;
+  std::vector<Domain> domains;
+};
+
+Metadata read_metadata(const TraceFile& file);
+
+}  // namespace memprof

@@ -1,0 +1,137 @@
+#include "trace/stack_nodes.h"
+
+#include <tsl/robin_map.h>
+
+#include <algorithm>
+
+#include "trace/byte_reader.h"
+
+namespace memprof {
+
+namespace {
+
+// A node takes at least 4 bytes of payload, so the stacks pages bound how many ids can be in use. The slack is for ids
+// that were handed out and never written (a thread that was killed, a full disk).
+constexpr uint64_t kMinNodeBytes = 4;
+constexpr uint64_t kIdSlack = 1u << 20;
+
+struct NodeKey {
+  uint64_t address;
+  uint64_t module_and_exact;
+  StackId parent;
+  bool operator==(const NodeKey&) const = default;
+};
+
+struct NodeKeyHash {
+  size_t operator()(const NodeKey& key) const {
+    uint64_t h = key.address * 0x9e3779b97f4a7c15u;
+    h ^= ((uint64_t{key.parent} << 32) + key.module_and_exact) * 0xc2b2ae3d27d4eb4fu;
+    h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 29);
+  }
+};
+
+StackRoot root_of_parent(StackId parent) {
+  switch (parent) {
+    case format::kRootWhole: return StackRoot::whole;
+    case format::kRootDepthLimit: return StackRoot::depth_limit;
+    case format::kRootGaveUp: return StackRoot::gave_up;
+    default: return StackRoot::lost;
+  }
+}
+
+bool can_be_parent(uint64_t id) {
+  return id == format::kRootWhole || id == format::kRootDepthLimit || id == format::kRootGaveUp || id >= format::kFirstNode;
+}
+
+}  // namespace
+
+StackNodes::StackNodes(const TraceFile& file) {
+  const auto streams = file.streams(format::StreamKind::stacks);
+  uint64_t payload_bytes = 0;
+  for (StreamPages stream : streams)
+    for (const PageEntry& entry : stream) payload_bytes += entry.used;
+  max_id_ = std::min<uint64_t>(format::kFirstNode + payload_bytes / kMinNodeBytes + kIdSlack, UINT32_MAX);
+  nodes_.resize(format::kFirstNode);
+
+  std::vector<std::byte> buffer;
+  for (StreamPages stream : streams) {
+    for (const PageEntry& entry : stream) {
+      std::span<const std::byte> payload;
+      if (file.read_page(entry, buffer, payload) && !read_page(payload))
+        file.damage().add_page(entry.page, "a stack node does not decode");
+    }
+  }
+  canonicalise();
+}
+
+bool StackNodes::read_page(std::span<const std::byte> payload) {
+  ByteReader reader(payload);
+  uint64_t id = 0;
+  while (!reader.at_end()) {
+    uint64_t id_step, parent_step, module_bits, address;
+    if (!reader.read_varint(id_step) || !reader.read_varint(parent_step) || !reader.read_varint(module_bits) ||
+        !reader.read_varint(address))
+      return false;
+    if (id_step == 0 || id_step > max_id_ - id) return false;
+    id += id_step;
+    if (id < format::kFirstNode || id >= max_id_ || parent_step == 0 || parent_step > id || !can_be_parent(id - parent_step) ||
+        module_bits >> 33 != 0)
+      return false;
+    if (id >= nodes_.size()) nodes_.resize(id + 1);
+    StackNode& node = nodes_[id];
+    if (node.parent != 0) return false;  // an id is given once
+    node.parent = static_cast<StackId>(id - parent_step);
+    node.module = static_cast<uint32_t>(module_bits >> 1);
+    node.exact_address = (module_bits & format::kNodeExactAddress) != 0;
+    node.address = address;
+    ++node_count_;
+  }
+  return true;
+}
+
+// Parents have lower ids than their children, so one walk upward settles every node after its parent.
+void StackNodes::canonicalise() {
+  canonical_.resize(nodes_.size(), kLostStack);
+  // A stack may have no frame at all: none was taken, or the unwinder gave up at once.
+  for (StackId id : {format::kNoStack, format::kRootWhole, format::kRootDepthLimit, format::kRootGaveUp}) canonical_[id] = id;
+  tsl::robin_map<NodeKey, StackId, NodeKeyHash> seen;
+  seen.reserve(node_count_);
+  for (size_t id = format::kFirstNode; id < nodes_.size(); ++id) {
+    StackNode& node = nodes_[id];
+    if (node.parent == 0) continue;
+    if (node.parent >= format::kFirstNode) {
+      // A parent that is lost keeps its own id: the frames that are known stay apart from other stacks.
+      const StackId parent = canonical_[node.parent];
+      node.root = nodes_[node.parent].parent != 0 ? nodes_[node.parent].root : StackRoot::lost;
+      if (parent != kLostStack) node.parent = parent;
+    } else {
+      node.root = root_of_parent(node.parent);
+    }
+    const NodeKey key{node.address, uint64_t{node.module} << 1 | (node.exact_address ? 1u : 0u), node.parent};
+    canonical_[id] = seen.emplace(key, static_cast<StackId>(id)).first->second;
+  }
+}
+
+StackId StackNodes::canonical(StackId id) const {
+  if (id < canonical_.size()) return canonical_[id];
+  return kLostStack;
+}
+
+StackRoot StackNodes::root(StackId id) const {
+  if (id == format::kNoStack) return StackRoot::none;
+  return is_frame(id) ? node(id).root : root_of_parent(id);
+}
+
+std::vector<StackId> StackNodes::frames(StackId id, size_t limit, bool* more) const {
+  std::vector<StackId> result;
+  limit = std::min(limit, kMaxFrames);
+  while (is_frame(id) && result.size() < limit) {
+    result.push_back(id);
+    id = node(id).parent;
+  }
+  if (more) *more = is_frame(id);
+  return result;
+}
+
+}  // namespace memprof

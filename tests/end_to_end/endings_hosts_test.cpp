@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <random>
+
+#include "host.h"
+
+using namespace memprof::tests;
+
+namespace {
+
+constexpr uint64_t kReports = 1500;
+
+uint64_t reports_of(const Outcome& outcome, int thread) {
+  return static_cast<uint64_t>(std::count(outcome.out.begin(), outcome.out.end(), static_cast<char>('a' + thread)));
+}
+
+// Every block that a thread had reported is in the trace, but at most one.
+void check_reported(const Trace& trace, const Outcome& outcome, int threads) {
+  const std::vector<Json> chunks = trace.chunks("open");
+  for (int thread = 0; thread < threads; ++thread) {
+    const uint64_t size = 1000 + static_cast<uint64_t>(thread);
+    const uint64_t found = count_if(chunks, [&](const Json& chunk) { return chunk.at("size") == size; });
+    INFO("thread " << thread);
+    CHECK(found + 1 >= reports_of(outcome, thread));
+    CHECK(found <= reports_of(outcome, thread) + 1);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a program that ends by itself leaves a complete trace", "[hosts][endings]") {
+  for (const char* how : {"return", "exit", "_exit", "_Exit", "quick_exit"}) {
+    INFO(how);
+    const HostRun host({"endings", how, "1"});
+    const Trace trace = host.trace();
+    CHECK(trace.allocations() == kReports);
+    CHECK(trace.open_chunks() == kReports);
+    CHECK(trace.open_bytes() == kReports * 1000);
+    CHECK(trace.complete());
+  }
+}
+
+TEST_CASE("a program that dies of a signal leaves all that it did, not complete", "[hosts][endings]") {
+  for (const char* how : {"abort", "segv", "kill", "term"}) {
+    INFO(how);
+    const HostRun host({"endings", how, "1"});
+    const Trace trace = host.trace();
+    CHECK(host.recorded().signal != 0);
+    CHECK(trace.allocations() == kReports);
+    CHECK_FALSE(trace.complete());
+  }
+}
+
+TEST_CASE("four threads and each way to end", "[hosts][endings]") {
+  for (const char* how : {"exit", "_exit", "abort", "segv", "kill"}) {
+    INFO(how);
+    FreshDirectory directory;
+    const Outcome outcome = run({{host_path("endings"), how, "4"}, recording_environment(), directory.path(), "", {}});
+    const Trace trace(directory / "trace.bin");
+    for (int thread = 0; thread < 4; ++thread) CHECK(reports_of(outcome, thread) == kReports);
+    check_reported(trace, outcome, 4);
+    CHECK(trace.orphans() == 0);
+  }
+}
+
+TEST_CASE("SIGKILL at random moments loses at most one event a thread", "[hosts][endings]") {
+  std::mt19937 random(20);
+  for (int run_number = 0; run_number < 25; ++run_number) {
+    const std::string how = "killed:" + std::to_string(1 + random() % 4000);
+    INFO(how);
+    FreshDirectory directory;
+    const Outcome outcome = run({{host_path("endings"), how, "4"}, recording_environment(), directory.path(), "", {}});
+    CHECK(outcome.signal == SIGKILL);
+    CHECK(outcome.err.empty());
+    const Trace trace(directory / "trace.bin");
+    check_reported(trace, outcome, 4);
+    CHECK_FALSE(trace.complete());
+    CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+  }
+}
+
+TEST_CASE("an uncaught exception ends the program as it does alone", "[hosts][endings]") {
+  const HostRun host({"uncaught_exception"});
+  CHECK(host.recorded().signal == SIGABRT);
+  const std::vector<Json> chunks = host.trace().chunks("open");
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 600; }) == 100);
+  CHECK_FALSE(host.trace().complete());
+}
+
+TEST_CASE("constructors and destructors of every priority are recorded", "[hosts][endings]") {
+  const HostRun host({"constructors"});
+  check_trace(host.trace(), host.recorded());
+}
+
+TEST_CASE("static objects of a library that go after main's own are recorded", "[hosts][endings]") {
+  const HostRun host({"static_objects_host"});
+  check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);
+}

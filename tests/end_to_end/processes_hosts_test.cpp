@@ -1,0 +1,137 @@
+#include <catch2/catch.hpp>
+
+#include "host.h"
+
+using namespace memprof::tests;
+
+namespace {
+
+uint64_t count_sized(const Trace& trace, uint64_t size, const std::string& state = "") {
+  return count_if(trace.chunks(state), [&](const Json& chunk) { return chunk.at("size") == size; });
+}
+
+}  // namespace
+
+TEST_CASE("a forked child has a trace of its own, and its parent's blocks are inherited", "[hosts][processes]") {
+  const HostRun host({"forks", "fork"});
+  const std::vector<Trace> traces = host.traces();
+  REQUIRE(traces.size() == 2);
+  check_trace(traces[0], host.recorded());
+  const Trace& child = traces[1];
+  CHECK(child.pid() != traces[0].pid());
+  CHECK(child.path().filename() == "trace." + std::to_string(child.pid()) + ".bin");
+  CHECK(child.inherited() == 6);
+  CHECK(child.orphans() == 6);
+  CHECK(count_sized(child, 20) == 7);
+  CHECK(count_sized(child, 5000, "open") == 1);
+  CHECK(child.allocations() == 9);
+  CHECK(child.open_chunks() == 1);
+  CHECK(child.complete());
+}
+
+TEST_CASE("MEMPROF_FOLLOW_FORK=0 records the parent alone", "[hosts][processes]") {
+  const HostRun host({"forks", "fork"}, {"MEMPROF_FOLLOW_FORK=0"});
+  REQUIRE(host.traces().size() == 1);
+  check_trace(host.trace(), host.recorded());
+}
+
+TEST_CASE("a fork without the library's fork leaves the parent's trace whole", "[hosts][processes]") {
+  const HostRun host({"forks", "raw"});
+  check_trace(host.trace(), host.recorded());
+  for (const Trace& child : host.traces_of_children()) CHECK(child.unknown_orphans() == 0);
+}
+
+TEST_CASE("atfork handlers may allocate", "[hosts][processes]") {
+  const HostRun host({"forks", "atfork"});
+  const std::vector<Trace> traces = host.traces();
+  REQUIRE(traces.size() == 2);
+  CHECK(count_sized(traces[0], 1) == 2);
+  CHECK(count_sized(traces[0], 109, "open") == 1);
+  CHECK(traces[0].orphans() == 0);
+  CHECK(traces[1].inherited() == 6);
+  CHECK(traces[1].unknown_orphans() == 0);
+}
+
+TEST_CASE("forks from a program whose other threads allocate", "[hosts][processes]") {
+  const HostRun host({"forks_among_threads", "60"});
+  const std::vector<Trace> children = host.traces_of_children();
+  CHECK(children.size() == 60);
+  for (const Trace& child : children) {
+    CHECK(child.inherited() == 1);
+    CHECK(child.orphans() == 1);
+    CHECK(child.allocations() == 100);
+    CHECK(child.complete());
+  }
+  CHECK(host.trace().orphans() == 0);
+}
+
+TEST_CASE("1,000 forks from a program whose other threads allocate", "[hosts][processes][long]") {
+  const HostRun host({"forks_among_threads", "1000"});
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(host.directory())) {
+    files += entry.path().filename().string().starts_with("trace.");
+  }
+  CHECK(files == 1001);
+  CHECK(host.trace().orphans() == 0);
+}
+
+TEST_CASE("programs started by vfork, posix_spawn, system and popen leave traces of their own", "[hosts][processes]") {
+  for (const char* how : {"vfork", "posix_spawn", "fork", "system", "popen"}) {
+    INFO(how);
+    const HostRun host({"starts_programs", how, host_path("malloc_family"), "x"});
+    const std::vector<Trace> traces = host.traces();
+    const Trace& own = traces[0];
+    CHECK(own.orphans() == 0);
+    CHECK(count_sized(own, 111, "closed") == 1);
+    CHECK(count_sized(own, 222, "closed") == 1);
+    CHECK(own.summary().at("trace").at("command").at(1) == how);
+    uint64_t family = 0;
+    for (const Trace& trace : traces) {
+      if (trace.summary().at("trace").at("command").at(0) != host_path("malloc_family")) continue;
+      ++family;
+      CHECK(trace.allocations() == 16);
+      CHECK(trace.frees() == 12);
+      CHECK(trace.orphans() == 0);
+    }
+    CHECK(family == 1);
+  }
+}
+
+TEST_CASE("a vfork child that ends at once does not end its parent's trace", "[hosts][processes]") {
+  const HostRun host({"starts_programs", "vfork_exit", "x", "x"});
+  const Trace trace = host.trace();
+  CHECK(host.traces().size() == 1);
+  CHECK(count_sized(trace, 222, "closed") == 1);
+  CHECK(trace.complete());
+  CHECK(trace.orphans() == 0);
+}
+
+TEST_CASE("each image of a chain of execs keeps its trace, the last one the name", "[hosts][processes]") {
+  const HostRun host({"execs_itself", "3"});
+  const std::vector<Trace> traces = host.traces();
+  REQUIRE(traces.size() == 4);
+  const std::string pid = std::to_string(host.recorded().pid);
+  for (int image = 1; image <= 3; ++image) {
+    const Trace earlier(host.directory() / ("trace." + pid + "." + std::to_string(image) + ".bin"));
+    CHECK(count_sized(earlier, 50) == static_cast<uint64_t>(14 - image));
+    CHECK(earlier.complete());
+  }
+  CHECK(count_sized(host.trace(), 50) == 10);
+  CHECK(host.trace().complete());
+}
+
+TEST_CASE("a daemon that closes every descriptor and outlives its parents is recorded to its end", "[hosts][processes]") {
+  const HostRun host({"daemonizes"});
+  CHECK(read_file(host.directory() / "daemon.txt") == "daemon\n");
+  const std::vector<Trace> children = host.traces_of_children();
+  uint64_t daemons = 0;
+  for (const Trace& child : children) {
+    if (count_sized(child, 444) == 0) continue;
+    ++daemons;
+    CHECK(count_sized(child, 444, "closed") == 1000);
+    CHECK(count_sized(child, 445, "open") == 1);
+    CHECK(child.inherited() == 1);
+    CHECK(child.complete());
+  }
+  CHECK(daemons == 1);
+}

@@ -1,0 +1,55 @@
+// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR]...: allocates and frees ROUNDS times from many stacks
+// before and after each of the given changes, which may leave the recorder without room. LIMIT: fsize, nofile, as.
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tally.h"
+
+static __attribute__((noinline)) void along(unsigned path, int depth) {
+  if (depth == 0) {
+    const size_t bytes = path % 1000 + 1;
+    free(hidden(tally_add(malloc(bytes), bytes)));
+    tally_sub(bytes);
+    return;
+  }
+  if (path >> depth & 1) {
+    along(path, depth - 1);
+    __asm__ volatile("nop");
+  } else {
+    along(path, depth - 1);
+    __asm__ volatile("");
+  }
+}
+
+static void churn(long rounds) {
+  for (long i = 0; i < rounds; ++i) along((unsigned)(i * 2654435761u % 4096), 12);
+}
+
+static void limit(int what, const char* value) {
+  struct rlimit now;
+  getrlimit((__rlimit_resource_t)what, &now);
+  now.rlim_cur = strtoul(value, NULL, 10);
+  if (setrlimit((__rlimit_resource_t)what, &now) != 0) print("cannot set a limit: errno %d\n", errno);
+}
+
+int main(int count, char** arguments) {
+  if (count < 2) return 2;
+  const long rounds = atol(arguments[1]);
+  churn(rounds);
+  for (int i = 2; i + 1 < count; i += 2) {
+    const char* value = arguments[i + 1];
+    if (strcmp(arguments[i], "fsize") == 0) limit(RLIMIT_FSIZE, value);
+    if (strcmp(arguments[i], "nofile") == 0) limit(RLIMIT_NOFILE, value);
+    if (strcmp(arguments[i], "as") == 0) limit(RLIMIT_AS, value);
+    if (strcmp(arguments[i], "chdir") == 0 && chdir(value) != 0) print("cannot change to %s\n", value);
+    if (strcmp(arguments[i], "chroot") == 0 && (chroot(value) != 0 || chdir("/") != 0)) print("no chroot\n");
+    if (strcmp(arguments[i], "rename") == 0 && rename("record-here", value) != 0) print("cannot rename\n");
+    churn(rounds);
+  }
+  tally_add(hidden(malloc(3000)), 3000);
+  expect("called_from.along", (uint64_t)rounds * (uint64_t)(count / 2));
+  expect_tally();
+  return 0;
+}

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include "symbols/elf_file.h"
+#include "symbols/symbolizer.h"
+
+// What the tests of the symbolizer share.
+namespace symbols_test {
+
+// A directory that goes away with the test.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "memprof-symbols-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+inline std::string read_bytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void write_bytes(const std::string& path, const std::string& bytes) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+// Replaces every occurrence; the lengths must be equal, so that nothing else in the file moves.
+inline std::string patched(std::string bytes, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = bytes.find(from, at)) != std::string::npos; at += to.size())
+    bytes.replace(at, from.size(), to);
+  return bytes;
+}
+
+inline memprof::BuildId build_id_of(const std::string& path) {
+  std::string error;
+  const auto file = memprof::ElfFile::open(path, error);
+  return file ? file->build_id() : memprof::BuildId();
+}
+
+inline std::string text_of(const memprof::BuildId& id) {
+  return {reinterpret_cast<const char*>(id.data()), id.size()};
+}
+
+// The address of a symbol in a file, by libelf alone.
+inline uint64_t symbol_address(const std::string& path, const std::string& wanted) {
+  std::string error;
+  const auto file = memprof::ElfFile::open(path, error);
+  if (!file) return 0;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(file->elf(), section)) != nullptr;) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type != SHT_SYMTAB) continue;
+    Elf_Data* data = elf_getdata(section, nullptr);
+    GElf_Sym symbol;
+    for (int i = 0; gelf_getsym(data, i, &symbol) != nullptr; ++i)
+      if (elf_strptr(file->elf(), header.sh_link, symbol.st_name) == wanted) return symbol.st_value;
+  }
+  return 0;
+}
+
+inline memprof::Symbolizer::Options offline_options() {
+  memprof::Symbolizer::Options options;
+  options.debuginfod = false;
+  return options;
+}
+
+}  // namespace symbols_test
