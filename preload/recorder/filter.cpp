@@ -46,7 +46,7 @@ bool parse_size_word(Word word, uint64_t* out) {
       default: return false;
     }
   }
-  if (at != word.end || (value >> (64 - shift) != 0 && shift != 0)) return false;
+  if (at != word.end || (shift != 0 && value >> (64 - shift) != 0)) return false;
   *out = value << shift;
   return true;
 }

@@ -59,18 +59,20 @@ class Capture {
   // are proved have been taken over as if walked. `at` and `step` are the result of the step out of the last of them.
   [[gnu::always_inline]] bool reuse(Walk& at, Step& step) {
     place(frames_[kept_ - 1], at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
-    for (uint32_t proved = kept_ - 1;;) {
-      proved = prove_outward(frames_, proved);
-      const Frame& last = frames_[proved];
-      at = {last.pc, last.sp, last.bp, free_link(last), at.readable};
-      if (proved == 0 && count_ + kept_ > max_depth_) return true;
+    for (Frame* proved = &frames_[kept_ - 1];;) {
+      proved = prove_outward(proved, frames_);
+      at = {proved->pc, proved->sp, proved->bp, free_link(*proved), at.readable};
+      const bool all = proved == frames_;
+      if (all && count_ + kept_ > max_depth_) return true;
       step = step_outward(state_, at);
       // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
-      if (proved == 0 && (step != Step::stepped || count_ + kept_ == max_depth_)) return true;
+      if (all && (step != Step::stepped || count_ + kept_ == max_depth_)) return true;
       // Not a plain link, but it may lead to the same frame.
-      if (proved == 0 || step != Step::stepped || !at.is_at(frames_[proved - 1])) return !take_over(proved, step);
+      if (all || step != Step::stepped || !at.is_at(proved[-1])) {
+        return !take_over(static_cast<uint32_t>(proved - frames_), step);
+      }
       --proved;
-      place(frames_[proved], at.pc, at.sp, at.bp, at.bp_slot);
+      place(*proved, at.pc, at.sp, at.bp, at.bp_slot);
     }
   }
 

@@ -55,11 +55,12 @@ inline void place(Frame& at, uintptr_t pc, uintptr_t sp, uintptr_t bp, const Sta
 // The link of a frame in the form that does not.
 inline const StackWord* free_link(const Frame& frame) { return frame.bp_slot == &frame.bp ? nullptr : frame.bp_slot; }
 
-// Follows links outward from frames[from], which is proved, and returns the index of the outermost frame proved. Each
-// link is proved before the next one is read, so nothing is read that an unwinder would not read at this moment.
-MEMPROF_READS_STACK inline uint32_t prove_outward(const Frame* frames, uint32_t from) {
-  for (; from > 0; --from) {
-    const Frame& outer = frames[from - 1];
+// Follows links outward from the frame `from`, which is proved, and returns the outermost frame proved; `first` is the
+// outermost there is. Each link is proved before the next one is read, so nothing is read that an unwinder would not
+// read at this moment.
+MEMPROF_READS_STACK inline Frame* prove_outward(Frame* from, const Frame* first) {
+  for (; from != first; --from) {
+    const Frame& outer = from[-1];
     if (*outer.bp_slot != outer.bp) break;
     const uintptr_t slot = arch::return_slot(outer.sp, reinterpret_cast<uintptr_t>(outer.bp_slot));
     if (arch::code_address(word_at(slot)) != outer.pc) break;

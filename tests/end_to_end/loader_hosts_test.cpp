@@ -64,7 +64,7 @@ TEST_CASE("another preloaded library before memprof and after it", "[hosts][load
 }
 
 TEST_CASE("a program linked with jemalloc is recorded like any other", "[hosts][loader]") {
-  const HostRun host({"malloc_family_jemalloc"});
+  const HostRun host({"realloc_corners_jemalloc"});
   check_trace(host.trace(), host.recorded());
   const HostRun threads({"threads_realloc_jemalloc"});
   check_trace(threads.trace(), threads.recorded(), Runtime::cxx_or_threads);
