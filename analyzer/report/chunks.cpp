@@ -1,5 +1,7 @@
 #include <tsl/robin_map.h>
 
+#include <unordered_map>
+
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/mismatches.h"
@@ -116,7 +118,7 @@ class ChunkLines : public ChunkVisitor {
   const std::vector<Thread>* threads_ = nullptr;
   tsl::robin_map<StackId, std::string> stacks_;
   size_t stack_bytes_ = 0;
-  tsl::robin_map<uint16_t, std::string> names_, user_tags_;  // JSON
+  std::unordered_map<uint16_t, std::string> names_, user_tags_;  // JSON; references to them stay good
 };
 
 }  // namespace

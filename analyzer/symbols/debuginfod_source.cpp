@@ -1,7 +1,7 @@
 #include "symbols/debuginfod_source.h"
 
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 #include <elfutils/debuginfod.h>
@@ -10,8 +10,8 @@ namespace memprof {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kAnswerTime = std::chrono::seconds(10);   // until the first byte
-constexpr auto kStallTime = std::chrono::seconds(30);    // without a further byte
+constexpr auto kAnswerTime = std::chrono::seconds(10);  // until the first byte
+constexpr auto kStallTime = std::chrono::seconds(30);   // without a further byte
 
 struct Progress {
   Clock::time_point last_change = Clock::now();
@@ -37,7 +37,8 @@ int check_progress(debuginfod_client* client, long done, long total) {
 void DebuginfodSource::EndClient::operator()(debuginfod_client* client) const { debuginfod_end(client); }
 
 DebuginfodSource::DebuginfodSource(bool enabled) {
-  const char* urls = std::getenv(DEBUGINFOD_URLS_ENV_VAR);
+  // Nothing in this process writes to the environment.
+  const char* urls = std::getenv(DEBUGINFOD_URLS_ENV_VAR);  // NOLINT(concurrency-mt-unsafe)
   enabled_ = enabled && urls != nullptr && *urls != '\0';
 }
 

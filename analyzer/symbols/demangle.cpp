@@ -48,7 +48,7 @@ std::string demangle(std::string_view name) {
   const bool mangled = name.starts_with("_Z") || name.starts_with("_R") || name.starts_with("_GLOBAL_");
   if (!mangled || name.size() > kMaxMangledBytes) return std::string(name);
 
-  const std::string terminated(name);
+  std::string terminated(name);
   int options = DMGL_PARAMS | DMGL_ANSI;
   if (name.size() > kRecursionSafeBytes) options |= DMGL_NO_RECURSE_LIMIT;
   Output output;

@@ -82,10 +82,23 @@ Position position_of_call(Dwarf_Die& unit, Dwarf_Die& inlined) {
   Dwarf_Files* files = nullptr;
   size_t count = 0;
   const uint32_t index = number_attribute(inlined, DW_AT_call_file);
-  if (dwarf_getsrcfiles(&unit, &files, &count) == 0 && index < count)
+  if (dwarf_hasattr(&inlined, DW_AT_call_file) && dwarf_getsrcfiles(&unit, &files, &count) == 0 && index < count)
     position.file = dwarf_filesrc(files, index, nullptr, nullptr);
   position.line = number_attribute(inlined, DW_AT_call_line);
   return position;
+}
+
+// Only an absolute one helps: glibc is built with "./stdio-common", which its file names repeat.
+const char* compilation_directory(DwarfUnit& unit) {
+  Dwarf_Attribute attribute;
+  const char* directory = dwarf_formstring(dwarf_attr(&unit.unit, DW_AT_comp_dir, &attribute));
+  return directory != nullptr && *directory == '/' ? directory : nullptr;
+}
+
+void set_position(DwarfFrame& frame, DwarfUnit& unit, const Position& position) {
+  frame.file = position.file;
+  frame.line = position.line;
+  if (frame.file != nullptr && *frame.file != '/') frame.directory = compilation_directory(unit);
 }
 
 std::vector<DwarfFrame> frames_of(DwarfUnit& unit, Dwarf_Die function, uint64_t address) {
@@ -99,8 +112,7 @@ std::vector<DwarfFrame> frames_of(DwarfUnit& unit, Dwarf_Die function, uint64_t 
     Dwarf_Die& die = chain[i];
     DwarfFrame frame{.linkage_name = linkage_name(die), .name = dwarf_diename(&die)};
     if (frame.linkage_name == nullptr) frame.scope = scope_of(unit, die);
-    frame.file = position.file;
-    frame.line = position.line;
+    set_position(frame, unit, position);
     frame.inlined = i > 0;
     frames.push_back(frame);
     // The caller's line is where the inlined call stands.
@@ -136,7 +148,7 @@ std::vector<DwarfFrame> DwarfLookup::find(uint64_t virtual_address) {
     // Assembler has lines and no functions. Another unit that claims the address may know more.
     if (!found && frames.empty()) {
       const Position position = position_of_address(unit.unit, virtual_address);
-      if (position.file != nullptr) frames.push_back({.file = position.file, .line = position.line});
+      if (position.file != nullptr) set_position(frames.emplace_back(), unit, position);
     }
     return found;
   });

@@ -19,6 +19,7 @@ struct DwarfFrame {
   const char* name = nullptr;          // as the source spells it
   const std::string* scope = nullptr;  // "ns::Class" around `name`; looked up only where linkage_name is missing
   const char* file = nullptr;
+  const char* directory = nullptr;  // where the compiler ran, if `file` is relative to it
   uint32_t line = 0;
   bool inlined = false;
 };

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
-#include <boost/crc.hpp>
 #include <elfutils/libdwelf.h>
 #include <fmt/format.h>
+#include <boost/crc.hpp>
 
 namespace memprof {
 namespace {
@@ -70,7 +70,8 @@ bool ElfFile::read_headers(std::string& error) {
     error = "is not an ELF file";
     return false;
   }
-  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+  // dwz writes its files as ET_REL. As a module such a file has no segments, thus no code.
+  if (header.e_type != ET_EXEC && header.e_type != ET_DYN && header.e_type != ET_REL) {
     error = "is neither an executable nor a shared object";
     return false;
   }

@@ -22,9 +22,9 @@ std::optional<ElfFile> unpack_mini_debug_info(const ElfFile& file) {
     std::vector<char> image(std::min(capacity, kMaxUnpackedBytes));
     uint64_t memory_limit = kMaxDecoderBytes;
     size_t in = 0, out = 0;
-    const lzma_ret result = lzma_stream_buffer_decode(
-        &memory_limit, 0, nullptr, reinterpret_cast<const uint8_t*>(packed.data()), &in, packed.size(),
-        reinterpret_cast<uint8_t*>(image.data()), &out, image.size());
+    const lzma_ret result =
+        lzma_stream_buffer_decode(&memory_limit, 0, nullptr, reinterpret_cast<const uint8_t*>(packed.data()), &in,
+                                  packed.size(), reinterpret_cast<uint8_t*>(image.data()), &out, image.size());
     if (result == LZMA_OK) {
       image.resize(out);
       return ElfFile::from_memory(std::move(image), file.path());

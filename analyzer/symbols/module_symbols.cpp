@@ -71,13 +71,19 @@ std::vector<SourceFrame> ModuleSymbols::look_up(uint64_t virtual_address) {
     const std::string_view symbol = symbols_.find(virtual_address);
     if (dwarf_) {
       for (const DwarfFrame& found : dwarf_->find(virtual_address))
-        frames.push_back({.function = name_of(found, symbol), .file = names_.keep(bounded(found.file)),
-                          .line = found.line, .inlined = found.inlined});
+        frames.push_back(
+            {.function = name_of(found, symbol), .file = file_of(found), .line = found.line, .inlined = found.inlined});
     }
     if (frames.empty()) frames.push_back({.function = demangled(symbol)});
   }
   if (frames.empty()) frames.emplace_back();
   return frames;
+}
+
+std::string_view ModuleSymbols::file_of(const DwarfFrame& frame) {
+  const std::string_view file = bounded(frame.file);
+  if (frame.directory == nullptr || file.empty()) return names_.keep(file);
+  return names_.keep(fmt::format("{}/{}", bounded(frame.directory), file));
 }
 
 // The linkage name if it is mangled: it has scope and parameters. (glibc's are internal aliases, "__GI_getline".)

@@ -41,6 +41,7 @@ class ModuleSymbols {
   bool is_code(uint64_t virtual_address) const;
   std::vector<SourceFrame> look_up(uint64_t virtual_address);
   std::string_view name_of(const DwarfFrame& frame, std::string_view symbol);
+  std::string_view file_of(const DwarfFrame& frame);
   std::string_view demangled(std::string_view name);
 
   const ModuleInfo& module_;

@@ -31,8 +31,7 @@ namespace {
 std::string type_complaint(const struct stat& status, uint64_t max_bytes) {
   if (S_ISLNK(status.st_mode)) return "is a symbolic link";
   if (!S_ISREG(status.st_mode)) return "is not a regular file";
-  if (static_cast<uint64_t>(status.st_size) > max_bytes)
-    return fmt::format("is larger than {} bytes", max_bytes);
+  if (static_cast<uint64_t>(status.st_size) > max_bytes) return fmt::format("is larger than {} bytes", max_bytes);
   return {};
 }
 
@@ -57,15 +56,13 @@ RegularFile open_regular_file(const std::string& path, uint64_t max_bytes, bool 
   RegularFile file;
   const int seen = follow_links ? ::stat(path.c_str(), &file.status) : ::lstat(path.c_str(), &file.status);
   if (seen != 0) return failure(errno_text(errno));
-  if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty())
-    return failure(std::move(complaint));
+  if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty()) return failure(std::move(complaint));
 
   const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow_links ? 0 : O_NOFOLLOW);
   file.fd = UniqueFd(::open(path.c_str(), flags));
   if (!file.fd) return failure(errno_text(errno));
   if (::fstat(file.fd.get(), &file.status) != 0) return failure(errno_text(errno));
-  if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty())
-    return failure(std::move(complaint));
+  if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty()) return failure(std::move(complaint));
   return file;
 }
 

@@ -28,7 +28,7 @@ class Symbolizer {
     bool debuginfod = true;  // takes effect only where DEBUGINFOD_URLS is set
     bool jit_maps = true;
     std::string jit_map_dir = "/tmp";
-    pid_t pid = 0;            // of the traced process; names its JIT map
+    pid_t pid = 0;             // of the traced process; names its JIT map
     int64_t start_time_s = 0;  // of the trace, since 1970; an older JIT map is another process's. 0: unknown
   };
   static constexpr uint32_t kNoModule = UINT32_MAX;

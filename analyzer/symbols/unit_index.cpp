@@ -64,10 +64,8 @@ bool may_hold_functions(int tag) {
     case DW_TAG_variant:
     case DW_TAG_subprogram:
     case DW_TAG_lexical_block:
-    case DW_TAG_inlined_subroutine:
-      return true;
-    default:
-      return false;
+    case DW_TAG_inlined_subroutine: return true;
+    default: return false;
   }
 }
 
@@ -107,14 +105,10 @@ class FunctionCollector {
         break;
       case DW_TAG_class_type:
       case DW_TAG_structure_type:
-      case DW_TAG_union_type:
-        name = string_attribute(die, DW_AT_name);
-        break;
+      case DW_TAG_union_type: name = string_attribute(die, DW_AT_name); break;
       case DW_TAG_subprogram:
-      case DW_TAG_inlined_subroutine:
-        return nullptr;  // a local class; its function is not part of its name here
-      default:
-        break;
+      case DW_TAG_inlined_subroutine: return nullptr;  // a local class; its function is not part of its name here
+      default: break;
     }
     if (name.empty()) return outer;
     if (outer != nullptr) name.insert(0, *outer + "::");
@@ -167,7 +161,8 @@ UnitIndex::UnitIndex(Dwarf* dwarf, std::string dwarf_path) : dwarf_path_(std::mo
   // No sub-entry is asked for: that would open .dwo files.
   while (dwarf_get_units(dwarf, cursor, &cursor, nullptr, &type, &die, nullptr) == 0) {
     if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
-    units_.push_back({.unit = die, .root = die, .max_entries = unit_bytes(die), .split_is_open = type == DW_UT_compile});
+    units_.push_back(
+        {.unit = die, .root = die, .max_entries = unit_bytes(die), .split_is_open = type == DW_UT_compile});
     some_have_no_range |= add_ranges(die, &units_.back(), index_) == 0;
   }
   if (some_have_no_range) add_address_table(dwarf);

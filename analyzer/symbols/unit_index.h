@@ -4,8 +4,8 @@
 #include <deque>
 #include <string>
 
-#include <tsl/robin_map.h>
 #include <elfutils/libdw.h>
+#include <tsl/robin_map.h>
 
 #include "symbols/interval_index.h"
 

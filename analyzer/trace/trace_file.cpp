@@ -163,6 +163,7 @@ void TraceFile::index_pages() {
     return std::tie(a.kind, a.stream_id, a.sequence, a.page) < std::tie(b.kind, b.stream_id, b.sequence, b.page);
   });
   find_gaps();
+  check_unread_kinds();
 }
 
 // True when the page is written.
@@ -219,6 +220,15 @@ void TraceFile::find_gaps() {
       damage_->add_note(fmt::format("page {} is number {} of its stream, expected {}", entry.page, entry.sequence, expected));
     previous = &entry;
   }
+}
+
+// Pages of kinds that nothing here reads: of a later library, or of a known kind whose byte is damaged. The checksum
+// tells which.
+void TraceFile::check_unread_kinds() {
+  std::vector<std::byte> buffer;
+  std::span<const std::byte> payload;
+  for (const PageEntry& entry : pages_)
+    if (entry.kind > StreamKind::metadata) read_page(entry, buffer, payload);
 }
 
 std::vector<StreamPages> TraceFile::streams(StreamKind kind) const {

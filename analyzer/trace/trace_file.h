@@ -86,6 +86,7 @@ class TraceFile {
   void index_pages();
   bool index_page(uint64_t page, bool events_too);
   void find_gaps();
+  void check_unread_kinds();
   uint64_t claimed_pages_now() const;
   [[noreturn]] void fail(uint64_t offset, std::string expected, std::string found) const;
 

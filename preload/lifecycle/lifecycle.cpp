@@ -17,6 +17,8 @@
 #include "trace_writer/trace_writer.h"
 #include "unwind/unwinder.h"
 
+extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* object);
+
 namespace memprof {
 namespace {
 
@@ -119,16 +121,14 @@ bool is_traced_process() { return trace_header != nullptr && sys::process_id() =
 
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
-  const bool alone = !other_threads_record();
-  if (alone) {
-    seal_own_pages();
-    seal_record_streams();
-  }
-  end_trace(state, alone);
+  seal_own_pages();
+  seal_record_streams();
+  close_trace_file(states_in_use());
+  end_trace(state);
 }
 
 // Registered while the loader runs the last destructors, so that exit() calls it after all of them.
-void after_last_destructor() {
+void after_last_destructor(void*) {
   if (!is_traced_process()) return;
   say_end();
   close_trace(format::EndState::exit);
@@ -163,7 +163,8 @@ __attribute__((destructor(101))) void end_process() {
   if (recording_control == nullptr) return;
   if (recording_control->generation == 0) begin_forked_child();
   note_end(format::EndState::exit);
-  if (is_traced_process()) atexit(after_last_destructor);
+  // Bound to no object, unlike atexit: else our own end, a moment from now, would run it.
+  if (is_traced_process()) __cxa_atexit(after_last_destructor, nullptr, nullptr);
 }
 
 }  // namespace
@@ -218,7 +219,7 @@ void note_end(format::EndState state) {
     if (is_traced_process()) say_end();
     close_trace(state);
   } else if (is_traced_process()) {
-    end_trace(state, false);
+    end_trace(state);
   }
 }
 

@@ -24,7 +24,7 @@ constinit thread_local bool own_calls __attribute__((tls_model("initial-exec")))
 
 constinit RareLock pool_lock;
 constinit ThreadState* free_states = nullptr;
-constinit uint32_t states_in_use = 0;
+constinit uint32_t used_states = 0;
 constinit uint32_t streams_made = 0;
 constinit pthread_key_t exit_key = 0;
 constinit bool have_key = false;
@@ -40,7 +40,7 @@ ThreadState* take_state() {
     state = static_cast<ThreadState*>(sys::map_anonymous(kStateBytes));
     if (state == nullptr) return nullptr;
   }
-  ++states_in_use;
+  ++used_states;
   state->stream_id = ++streams_made;
   return state;
 }
@@ -49,7 +49,7 @@ void give_state_back(ThreadState* state) {
   RareGuard guard(pool_lock);
   state->next_free = free_states;
   free_states = state;
-  --states_in_use;
+  --used_states;
 }
 
 // A stack of the previous owner must not be trusted: the unwinder starts empty, its rules stay.
@@ -167,11 +167,9 @@ void seal_own_pages() {
   }
 }
 
-bool other_threads_record() {
-  uint32_t own = 0;
-  for (ThreadState* state = current_state; state != nullptr; state = state->nested) ++own;
+uint32_t states_in_use() {
   RareGuard guard(pool_lock);
-  return states_in_use > own;
+  return used_states;
 }
 
 void forget_abandoned(uintptr_t target_sp) {
@@ -207,7 +205,7 @@ void reset_thread_states() {
   own_serial = 0;
   free_states = nullptr;
   streams_made = 0;
-  states_in_use = 0;
+  used_states = 0;
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
     if (state->busy == Busy::idle) {
       state->events.abandon();

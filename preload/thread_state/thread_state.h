@@ -71,8 +71,8 @@ class OwnCalls {
 void release_thread(void* state);
 // Seals the calling thread's pages at process end.
 void seal_own_pages();
-// Whether another thread may be recording.
-bool other_threads_record();
+// How many streams of events are being written, in all threads.
+uint32_t states_in_use();
 // A longjmp to a frame at `target_sp` leaves every recorder entry below it for good.
 void forget_abandoned(uintptr_t target_sp);
 

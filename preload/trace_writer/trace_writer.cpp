@@ -146,12 +146,23 @@ const char* describe(DropCause cause) {
   }
 }
 
+// After the file was closed: the pages that were left for those who go on a little.
+bool take_spare_page(uint64_t* number) {
+  RareGuard guard(growing);
+  std::atomic_ref<uint64_t> count(trace_header->page_count);
+  const uint64_t next = count.load(std::memory_order_relaxed) & ~format::kPageCountClosed;
+  if (next >= reserved_pages.load(std::memory_order_relaxed)) return false;
+  count.store((next + 1) | format::kPageCountClosed, std::memory_order_relaxed);
+  *number = next;
+  return true;
+}
+
 // A new page's number, with disk blocks behind it. False: recording has stopped.
 bool take_page_number(uint64_t* number) {
   std::atomic_ref<uint64_t> count(trace_header->page_count);
   uint64_t next = count.load(std::memory_order_relaxed);
   for (;;) {
-    if ((next & format::kPageCountClosed) != 0) return false;
+    if ((next & format::kPageCountClosed) != 0) return take_spare_page(number);
     if (next >= format::kMaxPages) {
       std::atomic_ref(trace_header->invalid).store(1, std::memory_order_relaxed);
       stop_recording(DropCause::table_full, describe(DropCause::table_full));
@@ -349,15 +360,20 @@ void stop_recording(DropCause cause, const char* why) {
   say(line.c_str());
 }
 
-void end_trace(format::EndState state, bool closing) {
-  if (closing) {
-    const uint64_t pages =
-        std::atomic_ref(trace_header->page_count).fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
-    RareGuard guard(growing);
-    const int fd = descriptor();
-    const bool open = (pages & format::kPageCountClosed) == 0;
-    if (open && fd >= 0 && pages < reserved_pages.load(std::memory_order_relaxed)) sys::truncate(fd, pages * kPageSize);
-  }
+void close_trace_file(uint64_t spare_pages) {
+  // From here on pages are taken under `growing` alone, so none can be taken that the cut below removes.
+  const uint64_t pages =
+      std::atomic_ref(trace_header->page_count).fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
+  if ((pages & format::kPageCountClosed) != 0) return;
+  RareGuard guard(growing);
+  const uint64_t kept = pages + spare_pages;
+  const int fd = descriptor();
+  if (fd < 0 || kept >= reserved_pages.load(std::memory_order_relaxed)) return;
+  reserved_pages.store(kept, std::memory_order_relaxed);
+  sys::truncate(fd, kept * kPageSize);
+}
+
+void end_trace(format::EndState state) {
   std::atomic_ref(trace_header->end_state).store(format::EndState::running, std::memory_order_relaxed);
   trace_header->end_ticks = read_ticks();
   trace_header->end_monotonic_ns = monotonic_ns();

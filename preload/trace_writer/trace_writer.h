@@ -67,9 +67,11 @@ void count_dropped(format::DropCause cause, uint64_t events = 1);
 // Stops recording for a cause; says one line on stderr the first time.
 void stop_recording(format::DropCause cause, const char* why);
 
-// Writes the end pair and end_state. With `closing` (no other thread records) the file is also cut to its claimed
-// pages and no page is claimed any more.
-void end_trace(format::EndState state, bool closing);
+// Writes the end pair and end_state.
+void end_trace(format::EndState state);
+// Cuts the file to its claimed pages and some to spare, for what still comes: libc frees the list of exit handlers after
+// the last of them, and other threads run until the process is gone. The file grows no more.
+void close_trace_file(uint64_t spare_pages);
 // An exec failed: the process runs on.
 void resume_trace();
 

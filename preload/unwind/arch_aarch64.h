@@ -25,6 +25,14 @@ inline constexpr bool plain_return_offset(int64_t return_offset, int64_t frame_p
 }
 inline constexpr bool kFramePointerMayStay = false;  // saved together or not plain
 
+// Whether the instruction before `code` is a call: bl, blr, or blr with pointer authentication.
+inline constexpr uintptr_t kLongestCall = 4;
+inline bool may_follow_call(const uint8_t* code) {
+  uint32_t word;
+  __builtin_memcpy(&word, code - 4, sizeof word);
+  return word >> 26 == 0x25 || (word & 0xfeff0000) == 0xd63f0000;
+}
+
 // Drops the signature of pointer authentication (xpaclri, a no-op where there is none).
 inline uintptr_t code_address(uintptr_t word) {
   register uintptr_t x30 asm("x30") = word;

@@ -26,6 +26,16 @@ inline constexpr bool plain_return_offset(int64_t return_offset, int64_t /*frame
 }
 inline constexpr bool kFramePointerMayStay = true;  // a plain frame need not save rbp
 
+// Whether the bytes before `code` can be a call: e8 with 4 bytes, or ff with register field 2 and its operand.
+inline constexpr uintptr_t kLongestCall = 7;
+inline bool may_follow_call(const uint8_t* code) {
+  if (code[-5] == 0xe8) return true;
+  for (int length = 2; length <= static_cast<int>(kLongestCall); ++length) {
+    if (code[-length] == 0xff && (code[1 - length] >> 3 & 7) == 2) return true;
+  }
+  return false;
+}
+
 inline uintptr_t code_address(uintptr_t word) { return word; }
 
 }  // namespace memprof::arch

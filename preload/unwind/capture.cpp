@@ -57,7 +57,7 @@ class Capture {
  private:
   // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered. Else the frames that
   // are proved have been taken over as if walked. `at` and `step` are the result of the step out of the last of them.
-  [[gnu::always_inline]] bool reuse(Walk& at, Step& step) {
+  __attribute__((always_inline)) bool reuse(Walk& at, Step& step) {
     place(frames_[kept_ - 1], at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
     for (Frame* proved = &frames_[kept_ - 1];;) {
       proved = prove_outward(proved, frames_);

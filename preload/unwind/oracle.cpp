@@ -111,8 +111,8 @@ __attribute__((noinline)) OracleResult unwind(Question& question, uint32_t max_d
   if (library.init_remote(&cursor, address_space, &question) < 0) return result;
   question.state.fresh[result.depth++].pc = question.point.pc;
   while (result.depth < max_depth) {
-    const bool interrupted = library.is_signal_frame(&cursor) > 0;
     const int outcome = library.step(&cursor);
+    const bool interrupted = library.is_signal_frame(&cursor) > 0;  // whether it stepped out of a signal's trampoline
     unw_word_t pc = 0;
     if (outcome < 0 || library.get_reg(&cursor, UNW_REG_IP, &pc) < 0) return result;
     if (outcome == 0 || pc == 0) {

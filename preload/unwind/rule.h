@@ -83,7 +83,8 @@ class RuleTable {
   // Invertible when the upper bits are known. Folding them in spreads call sites at equal page offsets.
   static uintptr_t index_of(uintptr_t key) { return (key ^ key >> kIndexBits) & ((1u << kIndexBits) - 1); }
 
-  uint64_t entries_[1u << kIndexBits];  // 0: empty; no address that is looked up has tag 0
+  // 0: empty. It hits for an address below 4096, which is no code; its rule makes no progress, so the walk gives up.
+  uint64_t entries_[1u << kIndexBits];
 };
 
 }  // namespace memprof

@@ -8,8 +8,12 @@ alignas(64) constinit const StackWord broken_links[4] = {0, 1, 0, 1};
 
 namespace {
 
-// Two frames of one stack are nearer than this, where the outer one seems to lie below the inner one.
+// Stacks grow downward, so an outer frame lies above an inner one, unless the code switched stacks in mid-frame. Below
+// but near means wrong CFI, which might go round in circles.
 constexpr uintptr_t kSameStackBytes = 64 * 1024;
+bool can_be_outside(uintptr_t sp, uintptr_t cfa) {
+  return cfa % 8 == 0 && (cfa > sp || sp - cfa >= kSameStackBytes);
+}
 
 Step step_realigned(UnwindState& state, Walk& at, Rule rule) {
   const uintptr_t cfa_slot = at.bp - rule.cfa_offset(), saved = at.bp - rule.saved_below_cfa();
@@ -36,10 +40,24 @@ Step step_complex(UnwindState& state, Walk& at) {
     case RegisterStep::unknown_register: return Step::unknown_register;
     case RegisterStep::failed: return Step::gave_up;
   }
+  const uintptr_t inner_sp = at.sp;
   at.sp = registers.value[arch::kStackPointer];
+  if (!interrupted && !can_be_outside(inner_sp, at.sp)) return Step::gave_up;
   at.bp = registers.knows(arch::kFramePointer) ? registers.value[arch::kFramePointer] : 0;
   at.bp_slot = broken_link(at.bp, interrupted);
   return at.pc != 0 ? Step::stepped : Step::whole;
+}
+
+// A fiber's stack ends where its maker planted the address of a function as the return address of the entry: makecontext
+// does, and its CFI does not say so. The proof: `pc` is the first byte of a function, no CFI covers what lies before it,
+// and no call instruction ends there. So nothing called from there.
+bool is_planted_end(UnwindState& state, uintptr_t pc) {
+  FrameDescription description;
+  if (find_description(pc, description) != Found::yes) return false;
+  if (description.code_begin != pc || description.is_signal_frame) return false;
+  const uintptr_t first = pc - arch::kLongestCall;
+  return state.pages.contain_word(first & ~uintptr_t{7}) && state.pages.contain_word((pc - 1) & ~uintptr_t{7}) &&
+         !arch::may_follow_call(reinterpret_cast<const uint8_t*>(pc));
 }
 
 // What is known of `pc`. Code outside all modules is not remembered: a module may be mapped there later.
@@ -48,7 +66,9 @@ Rule rule_of(UnwindState& state, uintptr_t pc) {
   const Found found = find_description(pc - 1, description);
   if (found == Found::no_module) return Rule::special(RuleKind::no_data);
   Rule rule = Rule::special(RuleKind::no_data);
-  if (found == Found::yes && run_cfi(description, pc - 1, state.scratch)) {
+  if (found == Found::no_description && is_planted_end(state, pc)) {
+    rule = Rule::special(RuleKind::outermost);
+  } else if (found == Found::yes && run_cfi(description, pc - 1, state.scratch)) {
     rule = rule_from_row(state.scratch.row, description);
   }
   state.rules.insert(pc, rule);
@@ -59,10 +79,7 @@ Rule rule_of(UnwindState& state, uintptr_t pc) {
 
 __attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved,
                                            uintptr_t return_slot) {
-  if (cfa % 8 != 0) return false;
-  // A CFA below the stack pointer is right only where the code switches stacks in mid-frame.
-  if (cfa <= sp && sp - cfa < kSameStackBytes) return false;
-  return state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
+  return can_be_outside(sp, cfa) && state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
 }
 
 __attribute__((noinline)) MEMPROF_READS_STACK Step step_by_description(UnwindState& state, Walk& at) {
@@ -93,7 +110,12 @@ __attribute__((noinline, cold)) uint32_t walk_all_registers(UnwindState& state, 
       return count;
     }
     place(state.fresh[count++], pc, registers.value[arch::kStackPointer], bp, broken_link(bp, interrupted));
-    const RegisterStep step = step_registers(registers, pc, interrupted, state.scratch, state.pages);
+    const uintptr_t inner_sp = registers.value[arch::kStackPointer];
+    RegisterStep step = step_registers(registers, pc, interrupted, state.scratch, state.pages);
+    if (step == RegisterStep::stepped && !interrupted &&
+        !can_be_outside(inner_sp, registers.value[arch::kStackPointer])) {
+      step = RegisterStep::failed;
+    }
     const bool is_whole = step == RegisterStep::outermost || (step == RegisterStep::stepped && pc == 0);
     if (is_whole || step != RegisterStep::stepped) {
       end = is_whole ? StackEnd::whole : StackEnd::gave_up;

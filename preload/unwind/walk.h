@@ -15,7 +15,7 @@ enum class Step : uint8_t {
 // Whether a frame's slots may be read and its CFA be believed; called where they lie in a page not read before.
 bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved, uintptr_t return_slot);
 
-MEMPROF_READS_STACK [[gnu::always_inline]] inline Step step_plain(UnwindState& state, Walk& at, Rule rule) {
+MEMPROF_READS_STACK __attribute__((always_inline)) inline Step step_plain(UnwindState& state, Walk& at, Rule rule) {
   const uintptr_t cfa = (rule.from_frame_pointer() ? at.bp : at.sp) + rule.cfa_offset();
   const uintptr_t saved = cfa - rule.saved_below_cfa();
   const uintptr_t slot = arch::return_slot(cfa, saved);
@@ -33,7 +33,7 @@ MEMPROF_READS_STACK [[gnu::always_inline]] inline Step step_plain(UnwindState& s
 // Makes the rule of a pc not met before, and follows rules that are not plain.
 Step step_by_description(UnwindState& state, Walk& at);
 
-[[gnu::always_inline]] inline Step step_outward(UnwindState& state, Walk& at) {
+__attribute__((always_inline)) inline Step step_outward(UnwindState& state, Walk& at) {
   const RuleTable::Entry entry = state.rules.look_up(at.pc);
   if (__builtin_expect(entry.is_hit(), 1)) {
     if (__builtin_expect(entry.rule().is_plain(), 1)) return step_plain(state, at, entry.rule());

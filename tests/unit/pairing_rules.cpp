@@ -250,7 +250,7 @@ TEST_CASE("a block freed by a function of another family is mismatched", "[pairi
       b.free(1, time += 10, 0x1000, pairs[i].second);
     }
   b.alloc(1, time += 10, 0x1000, 24, s, Function::operator_new);
-  b.realloc(1, time += 10, time, 0x1000, 0x2000, 48, s);  // realloc frees with malloc's family
+  b.realloc(1, time + 10, time + 10, 0x1000, 0x2000, 48, s);  // realloc frees with malloc's family
   b.close(1000);
   const Analysed a(b);
   CHECK(a.heap().mismatched_frees == 4);

@@ -119,7 +119,8 @@ class Program {
 
 TEST_CASE("the reader reads what the recorder's encoder writes", "[reader]") {
   for (uint64_t round = 0; round < 60; ++round) {
-    Program program(round, (const uint32_t[]){0, 8, 15, 16, 23}[round % 5], round % 3 == 0);
+    static constexpr uint32_t kSizeBiases[] = {0, 8, 15, 16, 23};
+    Program program(round, kSizeBiases[round % 5], round % 3 == 0);
     program.run();
     program.check();
   }

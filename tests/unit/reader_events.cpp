@@ -46,15 +46,16 @@ TEST_CASE("the example of trace_format.h reads as it says", "[reader]") {
   CHECK(page.events[1].tag == 12);
 }
 
-TEST_CASE("a repeated pair takes one byte an event", "[reader]") {
-  // alloc, free in full; then the same again as predicted: the history differs until three symbols repeat.
-  Page page{0x1f, 0x05, 0x24, 0x01, 0x00, 0x20, 0xf2, 0x2a, 0x60, 0x55,  // alloc A
+TEST_CASE("an allocation of a known stack at the guessed place needs four bytes", "[reader]") {
+  const Page page{0x1f, 0x05, 0x24, 0x01, 0x00, 0x20, 0xf2, 0x2a, 0x60, 0x55,  // alloc A
             0x0c, 0x01, 0x80, 0x0c, 0x00,                                // free A
-            0x16, 0x01, 0x14, 0x20};                                     // alloc by place? see below
-  // The last record: 0001SSZA = 1,1,0: dt 1, a place in stacks[], a size, at the guess (the block just freed).
+            0x16, 0x01, 0x0f, 0x20};
+  // The last record: 0001SSZA = 1,1,0: dt 1, a place in stacks[], a size, at the guess: the block just freed.
   REQUIRE(page.events.size() == 3);
   CHECK(page.events[2].address == 0x2ab0150);
   CHECK(page.events[2].size == 32);
+  CHECK(page.events[2].stack == 18);
+  CHECK(page.events[2].tag == 1);
 }
 
 TEST_CASE("a zero byte ends the records of a page", "[reader]") {

@@ -30,8 +30,8 @@ TEST_CASE("Rust names are demangled without their hash", "[symbols]") {
 }
 
 TEST_CASE("names that are not mangled stay as they are", "[symbols]") {
-  for (const std::string name : {"", "main", "_init", "__libc_start_main", "_Z", "_ZN", "_ZN3foo", "_R", "_RNv", "Z3foov",
-                                 "_ZN3foo17h0123456789abcdef", "a b;c\n", "_GLOBAL_offset"})
+  for (const std::string name : {"", "main", "_init", "__libc_start_main", "_Z", "_ZN", "_ZN3foo", "_R", "_RNv",
+                                 "Z3foov", "_ZN3foo17h0123456789abcdef", "a b;c\n", "_GLOBAL_offset"})
     CHECK(demangle(name) == name);
 }
 

@@ -101,8 +101,8 @@ TEST_CASE("a file with another build id is not used", "[symbols]") {
   CHECK(asked.found_nothing());
   CHECK(asked.offset_is_right());
   CHECK(asked->report.detail == ModuleSymbols::Detail::none);
-  CHECK(asked->report.problem == "build id differs: trace " + to_hex(build_id_of(kSample)) + ", file " + to_hex(other) +
-                                     " (" + path + ")");
+  CHECK(asked->report.problem ==
+        "build id differs: trace " + to_hex(build_id_of(kSample)) + ", file " + to_hex(other) + " (" + path + ")");
 
   write_bytes(path, without_build_id(sample_bytes()));
   const Asking none(path);

@@ -194,7 +194,8 @@ TEST_CASE("different modules can be resolved at the same time", "[symbols]") {
   const auto modules = own_modules();
   Symbolizer together(modules, offline_options()), alone(modules, offline_options());
   const auto resolve_all = [&](Symbolizer& symbolizer, uint32_t module) {
-    for (uint64_t at = modules[module].start; at < modules[module].end; at += (modules[module].end - modules[module].start) / 50 + 1)
+    for (uint64_t at = modules[module].start; at < modules[module].end;
+         at += (modules[module].end - modules[module].start) / 50 + 1)
       symbolizer.resolve(module, at, false);
   };
   std::vector<std::thread> threads;

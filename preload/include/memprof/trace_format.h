@@ -76,7 +76,7 @@ inline constexpr uint32_t kMaxPageSize = 1u << 20;
 inline constexpr uint32_t kPageSize = 1u << 14;
 // page_count never passes this: the writer stops and marks the file invalid instead of wrapping.
 inline constexpr uint64_t kMaxPages = 1ull << 32;
-// Set in page_count when the file was closed and cut to its claimed pages: no page is claimed any more.
+// Set in page_count when the file was closed: it was cut to its claimed pages and a few to spare.
 inline constexpr uint64_t kPageCountClosed = 1ull << 63;
 
 // ---- FileHeader ----------------------------------------------------------------------------------------------

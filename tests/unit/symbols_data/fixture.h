@@ -61,9 +61,7 @@ inline memprof::BuildId build_id_of(const std::string& path) {
   return file ? file->build_id() : memprof::BuildId();
 }
 
-inline std::string text_of(const memprof::BuildId& id) {
-  return {reinterpret_cast<const char*>(id.data()), id.size()};
-}
+inline std::string text_of(const memprof::BuildId& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
 
 // The address of a symbol in a file, by libelf alone.
 inline uint64_t symbol_address(const std::string& path, const std::string& wanted) {

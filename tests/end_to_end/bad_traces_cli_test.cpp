@@ -1,0 +1,188 @@
+// What memprof-analyze says of files that are no traces, or no whole ones. Exit status 3 and one line on stderr that
+// names the file, the offset, what was expected and what was found; never a signal.
+#define XXH_INLINE_ALL
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "host.h"
+#include "paths.h"
+
+using namespace memprof::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+// trace_format.h: the page size, and the fixed part of the header with its checksum.
+constexpr size_t kPage = 16384;
+constexpr size_t kFixedBytes = 192;
+constexpr size_t kVersionOffset = 8;
+constexpr size_t kPageSizeOffset = 20;
+constexpr size_t kChecksumOffset = 184;
+
+const std::string& good_trace() {
+  static const std::string bytes = [] {
+    FreshDirectory directory;
+    const Outcome outcome = run({{host_path("endings"), "return", "1"}, recording_environment(), directory.path(), "", {}});
+    REQUIRE(outcome.exit_status == 1);
+    return read_file(directory / "trace.bin");
+  }();
+  return bytes;
+}
+
+Outcome analyze_bytes(const std::string& bytes, const fs::path& path, const std::string& command = "summary") {
+  write_file(path, bytes);
+  return analyze({command, path.string()});
+}
+
+size_t lines_of(const std::string& text) { return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')); }
+
+void check_refused(const Outcome& outcome, const fs::path& path, const std::vector<std::string>& words) {
+  INFO("stderr: " << outcome.err);
+  CHECK(outcome.signal == 0);
+  CHECK(outcome.exit_status == 3);
+  CHECK(outcome.out.empty());
+  CHECK(lines_of(outcome.err) == 1);
+  CHECK(outcome.err.find(path.string()) != std::string::npos);
+  for (const std::string& word : words) CHECK(outcome.err.find(word) != std::string::npos);
+}
+
+void put_u32(std::string* bytes, size_t offset, uint32_t value) { std::memcpy(bytes->data() + offset, &value, 4); }
+
+void seal_header(std::string* bytes) {
+  std::memset(bytes->data() + kChecksumOffset, 0, 8);
+  const uint64_t checksum = XXH3_64bits(bytes->data(), kFixedBytes);
+  std::memcpy(bytes->data() + kChecksumOffset, &checksum, 8);
+}
+
+}  // namespace
+
+TEST_CASE("files that are no traces are refused with one line", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  const fs::path path = directory / "x.bin";
+  SECTION("missing") { check_refused(analyze({"summary", path.string()}), path, {"No such file"}); }
+  SECTION("empty") { check_refused(analyze_bytes("", path), path, {"offset 0", "expected", "found"}); }
+  SECTION("one byte") { check_refused(analyze_bytes("\x89", path), path, {"offset", "expected", "found"}); }
+  SECTION("text") {
+    check_refused(analyze_bytes(std::string(100000, 'a'), path), path, {"offset 0", "expected", "found"});
+  }
+  SECTION("a header that ends early") {
+    check_refused(analyze_bytes(good_trace().substr(0, 100), path), path, {"expected", "found"});
+  }
+  SECTION("a directory") {
+    fs::create_directory(path);
+    check_refused(analyze({"summary", path.string()}), path, {});
+  }
+  SECTION("a fifo, which nobody writes") {
+    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+    check_refused(analyze({"summary", path.string()}), path, {});
+  }
+  SECTION("a device without an end") {
+    check_refused(analyze({"summary", "/dev/zero"}), "/dev/zero", {});
+  }
+  SECTION("zeros") { check_refused(analyze_bytes(std::string(kPage * 4, '\0'), path), path, {"offset 0"}); }
+}
+
+TEST_CASE("a trace of a version to come is refused by its number", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  std::string bytes = good_trace();
+  put_u32(&bytes, kVersionOffset, 4711);
+  seal_header(&bytes);
+  check_refused(analyze_bytes(bytes, directory / "x.bin"), directory / "x.bin", {"version", "4711", "offset 8"});
+}
+
+TEST_CASE("a header that contradicts itself is refused", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  const fs::path path = directory / "x.bin";
+  std::string bytes = good_trace();
+  SECTION("a damaged byte, which the checksum shows") {
+    bytes[100] = static_cast<char>(bytes[100] ^ 1);
+    check_refused(analyze_bytes(bytes, path), path, {"checksum"});
+  }
+  for (const uint32_t size : {0u, 1u, 5000u, 0x80000000u}) {
+    put_u32(&bytes, kPageSizeOffset, size);
+    seal_header(&bytes);
+    check_refused(analyze_bytes(bytes, path), path, {"offset 20", "expected", "found"});
+  }
+}
+
+TEST_CASE("a page with a wrong byte is left out, with a warning", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  std::string bytes = good_trace();
+  // A sealed page says 2 in its sixth byte.
+  size_t page = kPage;
+  while (page + kPage <= bytes.size() && bytes[page + 5] != 2) page += kPage;
+  REQUIRE(page + kPage <= bytes.size());
+  bytes[page + 70] = static_cast<char>(bytes[page + 70] ^ 0x10);
+  const fs::path path = directory / "x.bin";
+  write_file(path, bytes);
+  const Outcome outcome = analyze({"summary", "--json", path.string()});
+  CHECK(outcome.exit_status == 0);
+  INFO(outcome.err);
+  CHECK(outcome.err.find(path.string()) != std::string::npos);
+  const Json summary = Json::parse(outcome.out);
+  CHECK(summary.at("trace").at("damaged_pages") == 1);
+  CHECK(summary.at("trace").at("complete") == false);
+}
+
+TEST_CASE("a trace cut anywhere is read as far as it goes, or refused", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  const fs::path path = directory / "x.bin";
+  const std::string& whole = good_trace();
+  for (int step = 0; step <= 60; ++step) {
+    const size_t bytes = whole.size() * static_cast<size_t>(step) / 61;
+    INFO("the first " << bytes << " bytes of " << whole.size());
+    write_file(path, whole.substr(0, bytes));
+    const Outcome outcome = analyze({"summary", "--json", path.string()});
+    INFO(outcome.err);
+    CHECK(outcome.signal == 0);
+    CHECK((outcome.exit_status == 0 || outcome.exit_status == 3));
+    if (outcome.exit_status == 0) CHECK(Json::parse(outcome.out).at("trace").at("complete") == false);
+  }
+}
+
+TEST_CASE("no damaged byte makes memprof-analyze crash", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  const fs::path path = directory / "x.bin";
+  for (size_t i = 0; i < 150; ++i) {
+    std::string bytes = good_trace();
+    // The headers and the first records of every page, which steer everything.
+    const size_t offset = (i * 1021) % (bytes.size() / kPage) * kPage + (i * 37) % 600;
+    bytes[offset] = static_cast<char>(bytes[offset] ^ (1 << i % 8));
+    INFO("byte " << offset);
+    const Outcome outcome = analyze_bytes(bytes, path, i % 3 == 0 ? "chunks" : i % 3 == 1 ? "leaks" : "summary");
+    INFO(outcome.err);
+    CHECK(outcome.signal == 0);
+    CHECK((outcome.exit_status == 0 || outcome.exit_status == 3));
+  }
+}
+
+TEST_CASE("bad options end with 2 and a hint", "[hosts][bad traces]") {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--no-such-option"}, {"sumary", "x"}, {"chunks", "--state", "lost", "x"}, {}, {"leaks"}, {"summary", "a", "b"}}) {
+    const Outcome outcome = analyze(arguments);
+    INFO(outcome.err);
+    CHECK(outcome.exit_status == 2);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.find("--help") != std::string::npos);
+  }
+}
+
+TEST_CASE("a report that cannot be written ends with 4", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  const fs::path path = directory / "x.bin";
+  write_file(path, good_trace());
+  const Outcome help = analyze({"--help"});
+  CHECK(help.exit_status == 0);
+  CHECK(help.out.find("summary") != std::string::npos);
+  const Outcome outcome = run({{"/bin/sh", "-c", std::string(paths::kAnalyzer) + " chunks x.bin >/dev/full"},
+                               plain_environment(),
+                               directory.path(),
+                               "",
+                               {}});
+  CHECK(outcome.exit_status == 4);
+  CHECK(lines_of(outcome.err) == 1);
+}

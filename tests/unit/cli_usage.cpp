@@ -1,0 +1,92 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <unistd.h>
+
+#include "cli/command_line.h"
+#include "cli/exit_status.h"
+
+using namespace memprof;
+using Catch::Matchers::Contains;
+
+namespace {
+
+ParseResult parse(std::vector<std::string> arguments) { return parse_command_line(std::move(arguments)); }
+
+void check_usage_error(std::vector<std::string> arguments, const std::string& hint) {
+  const ParseResult result = parse(std::move(arguments));
+  REQUIRE(result.is_final);
+  CHECK(result.status == kUsageError);
+  CHECK_THAT(result.text, Contains(hint));
+  CHECK(std::count(result.text.begin(), result.text.end(), '\n') == 1);
+}
+
+}  // namespace
+
+TEST_CASE("a trace alone means its summary", "[cli]") {
+  const ParseResult result = parse({"some/file.bin"});
+  CHECK_FALSE(result.is_final);
+  CHECK(result.line.command == Command::summary);
+  CHECK(result.line.trace == "some/file.bin");
+}
+
+TEST_CASE("without a trace it is trace.bin", "[cli]") {
+  CHECK(parse({}).line.trace == "trace.bin");
+  CHECK(parse({"leaks"}).line.trace == "trace.bin");
+  CHECK(parse({"leaks"}).line.command == Command::leaks);
+}
+
+TEST_CASE("options stand before or after the command and the trace", "[cli]") {
+  const std::vector<std::vector<std::string>> orders = {
+      {"stacks", "--json", "--top", "3", "a.bin"}, {"stacks", "a.bin", "--top=3", "--json"}, {"--json", "stacks", "a.bin", "--top", "3"}, {"--top", "3", "--json", "stacks", "a.bin"}};
+  for (const auto& arguments : orders) {
+    const ParseResult result = parse(arguments);
+    REQUIRE_FALSE(result.is_final);
+    CHECK(result.line.command == Command::stacks);
+    CHECK(result.line.trace == "a.bin");
+    CHECK(result.line.options.json);
+    CHECK(result.line.options.top == std::optional<size_t>(3));
+  }
+  CHECK(parse({"--json", "a.bin"}).line.options.json);
+  CHECK(parse({"stacks", "--by", "at-peak"}).line.options.by == RankBy::at_peak);
+  CHECK(parse({"chunks", "--state", "orphaned"}).line.options.state == ChunkState::orphaned);
+}
+
+TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
+  check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
+  check_usage_error({"sumary"}, "did you mean summary?");
+  check_usage_error({"tree", "a.bin"}, "commands: summary, stacks, leaks, chunks, dump");
+  check_usage_error({"timeline"}, "unknown command timeline");
+  check_usage_error({"stacks", "--tpo", "3"}, "did you mean --top?");
+  check_usage_error({"stacks", "--by", "size"}, "one of: open, peak, at-peak");
+  check_usage_error({"chunks", "--state", "dead"}, "one of: open, closed, orphaned");
+  check_usage_error({"stacks", "--top", "many"}, "--top");
+  check_usage_error({"stacks", "--top", "-3"}, "number");
+  check_usage_error({"stacks", "--top"}, "--top");
+  check_usage_error({"leaks", "a.bin", "b.bin"}, "one trace at a time");
+  check_usage_error({"dump", "--json"}, "--stats");
+  check_usage_error({"--no\x1bsuch"}, "\\x1b");
+}
+
+TEST_CASE("help and version end with 0", "[cli]") {
+  for (const char* option : {"--help", "-h", "--version"}) {
+    const ParseResult result = parse({option});
+    CHECK(result.is_final);
+    CHECK(result.status == kDone);
+    CHECK_FALSE(result.text.empty());
+  }
+  CHECK_THAT(parse({"stacks", "--help"}).text, Contains("--by"));
+  CHECK_THAT(parse({"--help"}).text, Contains("leaks") && Contains("dump"));
+}
+
+TEST_CASE("a file that is named like nothing else is taken for a trace", "[cli]") {
+  char path[] = "/tmp/memprof-cli-XXXXXX";
+  const int descriptor = ::mkstemp(path);
+  REQUIRE(descriptor >= 0);
+  CHECK(parse({path}).line.trace == path);
+  ::close(descriptor);
+  ::unlink(path);
+  // Neither a command, nor like one, nor a file: the missing file is the error, not the usage.
+  CHECK_FALSE(parse({"elsewhere.trace"}).is_final);
+}
