@@ -98,7 +98,18 @@ class Parser {
 
   std::string final_text(const CLI::Success& success) const {
     if (dynamic_cast<const CLI::CallForVersion*>(&success)) return std::string(kVersion) + "\n";
-    return chosen_app().help();
+    return help_text();
+  }
+
+  // CLI11's own usage line names neither the program of a subcommand nor that the command comes first.
+  std::string help_text() const {
+    std::string text = chosen_app().help();
+    const size_t usage = text.find("Usage:");
+    const size_t line_end = text.find('\n', usage);
+    if (usage == std::string::npos || line_end == std::string::npos) return text;
+    const auto chosen = app_.get_subcommands();
+    const std::string command = chosen.empty() ? "[COMMAND]" : chosen.front()->get_name();
+    return text.replace(usage, line_end - usage, fmt::format("\nUsage: memprof-analyze {} [OPTIONS] [TRACE]", command));
   }
 
   ParseResult usage_error(std::string message) const {

@@ -17,7 +17,7 @@
 
 namespace memprof {
 
-// Loads libunwind. False: it is not there, or lacks a function.
+// Loads libunwind, or finds it loaded. False: it is not there, or lacks a function. One thread at a time.
 bool load_oracle();
 
 struct OracleResult {

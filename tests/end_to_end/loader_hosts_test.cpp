@@ -21,10 +21,13 @@ TEST_CASE("libraries loaded and unloaded in turn are told apart at the same addr
     INFO(flags);
     const HostRun host({"loads_plugins", flags, library("plugin_first"), library("plugin_second")});
     const Trace trace = host.trace();
-    CHECK(trace.unknown_orphans() == 0);
     CHECK(trace.dropped() == 0);
-    // With RTLD_DEEPBIND the plugin finds glibc's malloc before ours: nothing can be recorded, and nothing is.
-    if (std::string(flags) == "deepbind") continue;
+    if (std::string(flags) == "deepbind") {
+      // The plugin finds glibc's malloc before ours, so that its blocks are first seen when the program frees them.
+      CHECK(trace.unknown_orphans() == 1100);
+      continue;
+    }
+    CHECK(trace.unknown_orphans() == 0);
     const std::vector<Json> chunks = trace.chunks();
     for (const auto& [size, name] : {std::pair{920, "plugin_first"}, std::pair{921, "plugin_second"}}) {
       const auto right = [&, size = size, name = name](const Json& chunk) {
@@ -65,7 +68,7 @@ TEST_CASE("another preloaded library before memprof and after it", "[hosts][load
 
 TEST_CASE("a program linked with jemalloc is recorded like any other", "[hosts][loader]") {
   const HostRun host({"realloc_corners_jemalloc"});
-  check_trace(host.trace(), host.recorded());
+  check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);  // libjemalloc.so brings the C++ runtime
   const HostRun threads({"threads_realloc_jemalloc"});
   check_trace(threads.trace(), threads.recorded(), Runtime::cxx_or_threads);
 }
