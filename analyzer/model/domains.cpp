@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iterator>
 
 namespace memprof {
 
@@ -22,7 +22,7 @@ const FunctionInfo* find_function(uint16_t number) {
 
 Domains::Domains(const Metadata& metadata) : tags_(size_t{UINT16_MAX} + 1, TagEntry{kHeap, Family::none, false}) {
   for (uint16_t number = 0; number < std::size(format::kDomainNames); ++number)
-    domains_.push_back({number, format::kDomainNames[number], number == static_cast<uint16_t>(format::Domain::mmap)});
+    domains_[index_of_domain(number)] = {number, format::kDomainNames[number], number == static_cast<uint16_t>(format::Domain::mmap)};
   for (const Metadata::Domain& defined : metadata.domains) {
     const uint16_t index = index_of_domain(defined.domain);
     if (!defined.name.empty()) domains_[index].name = defined.name;
@@ -32,29 +32,26 @@ Domains::Domains(const Metadata& metadata) : tags_(size_t{UINT16_MAX} + 1, TagEn
   for (const Metadata::Tag& defined : metadata.tags) {
     const FunctionInfo* function = find_function(defined.function);
     tags_[defined.tag] = {index_of_domain(defined.domain), function ? function->family : Family::none, true};
-    defined_.push_back(defined);
+    defined_.insert_or_assign(defined.tag, defined);
   }
 }
 
 uint16_t Domains::index_of_domain(uint16_t number) {
-  const auto found = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& d) { return d.number == number; });
-  if (found != domains_.end()) return static_cast<uint16_t>(found - domains_.begin());
-  domains_.push_back({number, fmt::format("domain {}", number), false});
-  return static_cast<uint16_t>(domains_.size() - 1);
+  const auto [found, is_new] = index_.try_emplace(number, static_cast<uint16_t>(domains_.size()));
+  if (is_new) domains_.push_back({number, fmt::format("domain {}", number), false});
+  return found->second;
 }
 
 std::string Domains::function_name(uint16_t tag) const {
-  uint16_t number = tag;
-  for (const Metadata::Tag& defined : defined_)
-    if (defined.tag == tag) number = defined.function;
+  const auto defined = defined_.find(tag);
+  const uint16_t number = defined == defined_.end() ? tag : defined->second.function;
   if (const FunctionInfo* info = find_function(number)) return info->name;
   return fmt::format("tag {}", tag);
 }
 
 std::string Domains::user_tag(uint16_t tag) const {
-  for (const Metadata::Tag& defined : defined_)
-    if (defined.tag == tag) return defined.name;
-  return {};
+  const auto defined = defined_.find(tag);
+  return defined == defined_.end() ? std::string() : defined->second.name;
 }
 
 std::string Domains::tag_name(uint16_t tag) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "memprof/trace_format.h"
@@ -44,7 +45,8 @@ class Domains {
 
   std::vector<Domain> domains_;
   std::vector<TagEntry> tags_;  // all 65,536
-  std::vector<Metadata::Tag> defined_;
+  std::unordered_map<uint16_t, Metadata::Tag> defined_;  // by tag; the last definition counts
+  std::unordered_map<uint16_t, uint16_t> index_;         // of a domain, by its number
 };
 
 bool are_mismatched(format::Family allocated, format::Family freed);

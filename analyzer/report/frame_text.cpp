@@ -121,9 +121,10 @@ void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId s
   while (at < frames.size() && lines < style.max_frames) {
     size_t run = at;
     while (style.fold && run < frames.size() && is_library_plumbing(frames[run])) ++run;
-    if (run - at >= 2) {
-      out.print("{}    ... {} frames of the C++ library\n", style.indent, run - at);
-      at = run;
+    // The outermost of the run stays: it is what the program called.
+    if (run - at >= 3) {
+      out.print("{}    ... {} frames of the C++ library\n", style.indent, run - at - 1);
+      at = run - 1;
     } else {
       out.print("{}{}\n", style.indent, frame_line(frames[at], at, columns));
       ++at;

@@ -9,7 +9,9 @@ void Damage::add_page(uint64_t page, std::string_view why) {
   if (page_notes_.size() < kMaxPageNotes) page_notes_.push_back(fmt::format("page {} is damaged: {}", page, why));
 }
 
-void Damage::add_note(std::string note) { notes_.push_back(std::move(note)); }
+void Damage::add_note(std::string note) {
+  if (notes_.size() < kMaxNotes) notes_.push_back(std::move(note));
+}
 
 std::vector<std::string> Damage::warnings() const {
   std::vector<std::string> lines = notes_;

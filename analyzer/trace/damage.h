@@ -22,11 +22,11 @@ class Damage {
   void add_missing_pages(uint64_t count) { missing_pages_ += count; }
   bool any() const { return !pages_.empty() || missing_pages_ != 0 || !notes_.empty(); }
 
-  // One line each. At most kMaxPageNotes pages are named, the rest is a count.
+  // One line each. A few pages are named, the rest is a count.
   std::vector<std::string> warnings() const;
 
  private:
-  static constexpr size_t kMaxPageNotes = 8;
+  static constexpr size_t kMaxPageNotes = 8, kMaxNotes = 8;
 
   tsl::robin_set<uint64_t> pages_;
   std::vector<std::string> page_notes_;

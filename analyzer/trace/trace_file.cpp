@@ -137,7 +137,7 @@ void TraceFile::count_pages() {
 
 void TraceFile::index_pages() {
   // A hostile count costs nothing: only pages that are really there, with the right magic, get an entry.
-  for (uint64_t page = 1; page < page_count_; ++page) index_page(page, true);
+  for (uint64_t page = 1; page < page_count_;) page = index_page_and_skip(page, page_count_);
 
   const uint64_t in_file = std::min((size_bytes_ + page_size() - 1) / page_size(), format::kMaxPages);
   if (closed_by_library()) {
@@ -164,6 +164,19 @@ void TraceFile::index_pages() {
   });
   find_gaps();
   check_unread_kinds();
+}
+
+// The page to go on with: behind the hole that an unwritten page lies in, if the file says that it is one. A file
+// reserved far ahead, or a hostile sparse one, would cost a read for each page of nothing.
+uint64_t TraceFile::index_page_and_skip(uint64_t page, uint64_t end) {
+  if (index_page(page, true)) return page + 1;
+  const off_t data = ::lseek(descriptor_, static_cast<off_t>((page + 1) * page_size()), SEEK_DATA);
+  uint64_t next = page + 1;
+  if (data >= 0) next = std::max(next, static_cast<uint64_t>(data) / page_size());
+  if (data < 0 && errno == ENXIO) next = end;
+  next = std::min(next, end);
+  unwritten_pages_ += next - page - 1;
+  return next;
 }
 
 // True when the page is written.

@@ -84,6 +84,7 @@ class TraceFile {
   void check_live_part();
   void count_pages();
   void index_pages();
+  uint64_t index_page_and_skip(uint64_t page, uint64_t end);
   bool index_page(uint64_t page, bool events_too);
   void find_gaps();
   void check_unread_kinds();

@@ -361,12 +361,12 @@ void stop_recording(DropCause cause, const char* why) {
 }
 
 void close_trace_file(uint64_t spare_pages) {
-  // From here on pages are taken under `growing` alone, so none can be taken that the cut below removes.
-  const uint64_t pages =
-      std::atomic_ref(trace_header->page_count).fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
-  if ((pages & format::kPageCountClosed) != 0) return;
+  // From here on pages are taken under `growing` alone. Some may be taken before we have it, so they are counted after.
+  std::atomic_ref<uint64_t> count(trace_header->page_count);
+  const uint64_t before = count.fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
+  if ((before & format::kPageCountClosed) != 0) return;
   RareGuard guard(growing);
-  const uint64_t kept = pages + spare_pages;
+  const uint64_t kept = (count.load(std::memory_order_relaxed) & ~format::kPageCountClosed) + spare_pages;
   const int fd = descriptor();
   if (fd < 0 || kept >= reserved_pages.load(std::memory_order_relaxed)) return;
   reserved_pages.store(kept, std::memory_order_relaxed);

@@ -15,7 +15,8 @@ inline constexpr uint64_t kCalleeSaved = 0x3ff80000u;
 
 inline constexpr unsigned kCodeBits = 48;
 inline constexpr unsigned kCodeAlignBits = 2;
-// Added to the pc of a frame that a signal interrupted, so that pc - 1 lies in the instruction, as for a return address.
+// Added to the pc of a frame that a signal interrupted, so that pc - 1 lies in the instruction, as for a return
+// address.
 inline constexpr uintptr_t kIntoInstruction = 4;
 
 // A plain frame stores the pair x29, x30 (`stp`): the return address lies above the saved frame pointer.

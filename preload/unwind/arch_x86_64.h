@@ -16,7 +16,8 @@ inline constexpr uint64_t kCalleeSaved = 1u << 3 | 1u << 6 | 1u << 12 | 1u << 13
 // User addresses below this many bits; one instruction starts at any byte.
 inline constexpr unsigned kCodeBits = 47;
 inline constexpr unsigned kCodeAlignBits = 0;
-// Added to the pc of a frame that a signal interrupted, so that pc - 1 lies in the instruction, as for a return address.
+// Added to the pc of a frame that a signal interrupted, so that pc - 1 lies in the instruction, as for a return
+// address.
 inline constexpr uintptr_t kIntoInstruction = 1;
 
 // A plain frame's return address lies where the call pushed it.

@@ -80,7 +80,9 @@ class ByteReader {
     switch (encoding & kBaseMask) {
       case kAbsolute: return value;
       case kFromHere: return value + here;
-      case kFromData: if (data_base != 0) return value + data_base; break;
+      case kFromData:
+        if (data_base != 0) return value + data_base;
+        break;
       default: break;
     }
     ok_ = false;
@@ -89,7 +91,9 @@ class ByteReader {
   uintptr_t encoded_value(uint8_t encoding) {
     using namespace pointer_encoding;
     switch (encoding & kFormMask) {
-      case kAbsolute: case kU64: case kS64: return fixed<uint64_t>();
+      case kAbsolute:
+      case kU64:
+      case kS64: return fixed<uint64_t>();
       case kUleb: return uleb();
       case kU16: return fixed<uint16_t>();
       case kU32: return fixed<uint32_t>();

@@ -7,13 +7,35 @@ namespace {
 
 // DW_CFA_*: the upper two bits, or all eight.
 enum Op : uint8_t {
-  kAdvance = 0x40, kOffset = 0x80, kRestore = 0xc0,
-  kNop = 0x00, kSetLocation = 0x01, kAdvance1 = 0x02, kAdvance2 = 0x03, kAdvance4 = 0x04,
-  kOffsetExtended = 0x05, kRestoreExtended = 0x06, kUndefined = 0x07, kSameValue = 0x08, kRegister = 0x09,
-  kRememberState = 0x0a, kRestoreState = 0x0b, kDefineCfa = 0x0c, kDefineCfaRegister = 0x0d, kDefineCfaOffset = 0x0e,
-  kDefineCfaExpression = 0x0f, kExpression = 0x10, kOffsetExtendedSigned = 0x11, kDefineCfaSigned = 0x12,
-  kDefineCfaOffsetSigned = 0x13, kValueOffset = 0x14, kValueOffsetSigned = 0x15, kValueExpression = 0x16,
-  kNegateReturnState = 0x2d, kArgumentsSize = 0x2e, kNegativeOffsetExtended = 0x2f,
+  kAdvance = 0x40,
+  kOffset = 0x80,
+  kRestore = 0xc0,
+  kNop = 0x00,
+  kSetLocation = 0x01,
+  kAdvance1 = 0x02,
+  kAdvance2 = 0x03,
+  kAdvance4 = 0x04,
+  kOffsetExtended = 0x05,
+  kRestoreExtended = 0x06,
+  kUndefined = 0x07,
+  kSameValue = 0x08,
+  kRegister = 0x09,
+  kRememberState = 0x0a,
+  kRestoreState = 0x0b,
+  kDefineCfa = 0x0c,
+  kDefineCfaRegister = 0x0d,
+  kDefineCfaOffset = 0x0e,
+  kDefineCfaExpression = 0x0f,
+  kExpression = 0x10,
+  kOffsetExtendedSigned = 0x11,
+  kDefineCfaSigned = 0x12,
+  kDefineCfaOffsetSigned = 0x13,
+  kValueOffset = 0x14,
+  kValueOffsetSigned = 0x15,
+  kValueExpression = 0x16,
+  kNegateReturnState = 0x2d,
+  kArgumentsSize = 0x2e,
+  kNegativeOffsetExtended = 0x2f,
 };
 
 class Program {
@@ -57,7 +79,8 @@ class Program {
       default: break;
     }
     switch (op) {
-      case kNop: case kNegateReturnState: return true;
+      case kNop:
+      case kNegateReturnState: return true;
       case kArgumentsSize: in.uleb(); return true;
       case kSetLocation: location = in.encoded_pointer(description_.pointer_encoding, 0); return true;
       case kAdvance1: location += in.fixed<uint8_t>() * description_.code_align; return true;

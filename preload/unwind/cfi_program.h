@@ -13,19 +13,19 @@
 namespace memprof {
 
 enum class Where : uint8_t {
-  unsaved,           // still in the register
-  undefined,         // lost; for the return address: there is no caller
-  at_offset,         // in memory at CFA + value
-  is_offset,         // is CFA + value itself
-  in_register,       // in register `value`
-  at_expression,     // in memory at what the expression at `value` gives (a block: uleb length, bytes)
-  is_expression,     // is what the expression gives
+  unsaved,        // still in the register
+  undefined,      // lost; for the return address: there is no caller
+  at_offset,      // in memory at CFA + value
+  is_offset,      // is CFA + value itself
+  in_register,    // in register `value`
+  at_expression,  // in memory at what the expression at `value` gives (a block: uleb length, bytes)
+  is_expression,  // is what the expression gives
 };
 
 struct CfaRule {
   bool is_expression;
-  uint32_t base;   // register
-  int64_t value;   // offset, or address of the block
+  uint32_t base;  // register
+  int64_t value;  // offset, or address of the block
 };
 
 struct CfiRow {

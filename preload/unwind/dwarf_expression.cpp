@@ -8,12 +8,54 @@ namespace {
 
 // DW_OP_*
 enum Op : uint8_t {
-  kAddress = 0x03, kDereference = 0x06, kConst1u = 0x08, kConst1s, kConst2u, kConst2s, kConst4u, kConst4s, kConst8u,
-  kConst8s, kConstu = 0x10, kConsts, kDuplicate = 0x12, kDrop, kOver, kPick, kSwap, kRotate,
-  kAbsolute = 0x19, kAnd, kDivide, kMinus, kModulo, kMultiply, kNegate, kNot, kOr, kPlus = 0x22, kPlusConstant,
-  kShiftLeft, kShiftRight, kShiftRightSigned, kXor, kBranch = 0x28, kEqual, kGreaterEqual, kGreater, kLessEqual, kLess,
-  kNotEqual, kSkip = 0x2f, kLiteral0 = 0x30, kLiteral31 = 0x4f, kBaseRegister0 = 0x70, kBaseRegister31 = 0x8f,
-  kBaseRegister = 0x92, kDereferenceSized = 0x94, kNop = 0x96,
+  kAddress = 0x03,
+  kDereference = 0x06,
+  kConst1u = 0x08,
+  kConst1s,
+  kConst2u,
+  kConst2s,
+  kConst4u,
+  kConst4s,
+  kConst8u,
+  kConst8s,
+  kConstu = 0x10,
+  kConsts,
+  kDuplicate = 0x12,
+  kDrop,
+  kOver,
+  kPick,
+  kSwap,
+  kRotate,
+  kAbsolute = 0x19,
+  kAnd,
+  kDivide,
+  kMinus,
+  kModulo,
+  kMultiply,
+  kNegate,
+  kNot,
+  kOr,
+  kPlus = 0x22,
+  kPlusConstant,
+  kShiftLeft,
+  kShiftRight,
+  kShiftRightSigned,
+  kXor,
+  kBranch = 0x28,
+  kEqual,
+  kGreaterEqual,
+  kGreater,
+  kLessEqual,
+  kLess,
+  kNotEqual,
+  kSkip = 0x2f,
+  kLiteral0 = 0x30,
+  kLiteral31 = 0x4f,
+  kBaseRegister0 = 0x70,
+  kBaseRegister31 = 0x8f,
+  kBaseRegister = 0x92,
+  kDereferenceSized = 0x94,
+  kNop = 0x96,
 };
 
 class Machine {
@@ -78,7 +120,9 @@ class Machine {
         const uint64_t column = in.uleb();
         return push_based(column, in.sleb());
       }
-      case kAddress: case kConst8u: case kConst8s: return push(in.fixed<uint64_t>());
+      case kAddress:
+      case kConst8u:
+      case kConst8s: return push(in.fixed<uint64_t>());
       case kConst1u: return push(in.fixed<uint8_t>());
       case kConst1s: return push(static_cast<uintptr_t>(int64_t{in.fixed<int8_t>()}));
       case kConst2u: return push(in.fixed<uint16_t>());

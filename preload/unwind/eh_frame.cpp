@@ -41,7 +41,8 @@ bool decode_augmentation(const char* letters, ByteReader& data, FrameDescription
         break;
       }
       case 'S': out.is_signal_frame = true; break;
-      case 'B': case 'G': break;  // aarch64: signing key, memory tags
+      case 'B':
+      case 'G': break;  // aarch64: signing key, memory tags
       default: return false;
     }
   }
@@ -151,6 +152,12 @@ Found find_description(uintptr_t code, FrameDescription& out) {
   const uint8_t* fde = search_header(module, code);
   if (fde == nullptr || !decode_description(module, fde, out)) return Found::no_description;
   return code >= out.code_begin && code < out.code_end ? Found::yes : Found::no_description;
+}
+
+bool is_same_module(uintptr_t code, uintptr_t other) {
+  dl_find_object found;
+  return _dl_find_object != nullptr && _dl_find_object(reinterpret_cast<void*>(code), &found) == 0 &&
+         reinterpret_cast<void*>(other) >= found.dlfo_map_start && reinterpret_cast<void*>(other) < found.dlfo_map_end;
 }
 
 }  // namespace memprof

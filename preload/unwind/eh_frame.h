@@ -33,13 +33,16 @@ struct FrameDescription {
   int64_t data_align;
   unsigned return_column;
   uint8_t pointer_encoding;
-  bool is_signal_frame;       // the frame outside this one was interrupted, not calling
+  bool is_signal_frame;  // the frame outside this one was interrupted, not calling
   ByteRange cie_instructions;
   ByteRange fde_instructions;
 };
 
 enum class Found : uint8_t { yes, no_description, no_module };
 Found find_description(uintptr_t code, FrameDescription& out);
+
+// Whether the loaded object that covers `code` is the one that covers `other`.
+bool is_same_module(uintptr_t code, uintptr_t other);
 
 // The FDE of one module, and the decoding of the FDE at one place; for find_description and the tests.
 const uint8_t* search_header(const ModuleFrames& module, uintptr_t code);

@@ -1,4 +1,5 @@
-// One remembered frame, and the links between frames: which words of memory the step from a frame to the next depends on.
+// One remembered frame, and the links between frames: which words of memory the step from a frame to the next depends
+// on.
 //
 // Stepping out of a plain frame is a function of its state (pc, stack pointer, frame pointer: they give the rule, the
 // CFA and the two slots) and of the words in the two slots: the return address and the saved frame pointer. So if a

@@ -138,8 +138,9 @@ bool load_oracle() {
                         find(handle, MEMPROF_UNWIND_NAME("is_signal_frame"), library.is_signal_frame) &&
                         find(handle, MEMPROF_UNWIND_NAME("dwarf_search_unwind_table"), library.search_unwind_table);
   if (!complete) return false;
-  static constinit unw_accessors_t accessors = {find_proc_info,  put_unwind_info,       get_dyn_info_list, access_memory,
-                                                access_register, access_float_register, resume,            nullptr};
+  static constinit unw_accessors_t accessors = {find_proc_info, put_unwind_info, get_dyn_info_list,
+                                                access_memory,  access_register, access_float_register,
+                                                resume,         nullptr};
   address_space = library.create_addr_space(&accessors, 0);
   if (address_space == nullptr) return false;
   library.set_caching_policy(address_space, UNW_CACHE_NONE);

@@ -4,11 +4,11 @@
 // preloaded library, and its archives are not position-independent. So the library is loaded by dlopen(RTLD_LOCAL) from
 // the constructor, and only if stacks are to be verified.
 //
-// Its local unwinder calls dl_iterate_phdr (loader lock) while it holds its cache lock, and deadlocks with a host thread
-// that mallocs in a dl_iterate_phdr callback. We use its interpreter for a "remote" address space, which is this process
-// again: the module comes from _dl_find_object, caching is off, memory is read by us. What is left of locks are those of
-// its pools, held for a few instructions with signals blocked. A child of fork might find one held for good, so a fork
-// in the middle of a verification on another thread ends verification in the child.
+// Its local unwinder calls dl_iterate_phdr (loader lock) while it holds its cache lock, and deadlocks with a host
+// thread that mallocs in a dl_iterate_phdr callback. We use its interpreter for a "remote" address space, which is this
+// process again: the module comes from _dl_find_object, caching is off, memory is read by us. What is left of locks are
+// those of its pools, held for a few instructions with signals blocked. A child of fork might find one held for good,
+// so a fork in the middle of a verification on another thread ends verification in the child.
 #pragma once
 
 #include <stdint.h>

@@ -5,7 +5,7 @@
 //     (frame.h says what is proved and why that is enough). Frame pointers are followed only where the CFI says so;
 //     code without CFI ends the stack, flagged gave_up.
 //   * No lock, allocation, errno or stdio. No system call but the first read of a page of stack (readable_pages.h).
-//     Everything but verify_capture is async-signal-safe. Under 300 bytes of stack on the fast path, 1 KiB at most.
+//     Everything but verify_capture is async-signal-safe. About 300 bytes of stack on the fast path, 1.4 KiB at most.
 //   * A state is used by one thread at a time and never re-entered: a signal handler that interrupts capture() needs a
 //     state of its own. A capture left by longjmp leaves an empty memo: valid, merely forgotten.
 //

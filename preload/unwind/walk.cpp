@@ -1,5 +1,7 @@
 #include "unwind/walk.h"
 
+#include <sys/auxv.h>
+
 #include "unwind/register_step.h"
 
 namespace memprof {
@@ -11,9 +13,7 @@ namespace {
 // Stacks grow downward, so an outer frame lies above an inner one, unless the code switched stacks in mid-frame. Below
 // but near means wrong CFI, which might go round in circles.
 constexpr uintptr_t kSameStackBytes = 64 * 1024;
-bool can_be_outside(uintptr_t sp, uintptr_t cfa) {
-  return cfa % 8 == 0 && (cfa > sp || sp - cfa >= kSameStackBytes);
-}
+bool can_be_outside(uintptr_t sp, uintptr_t cfa) { return cfa % 8 == 0 && (cfa > sp || sp - cfa >= kSameStackBytes); }
 
 Step step_realigned(UnwindState& state, Walk& at, Rule rule) {
   const uintptr_t cfa_slot = at.bp - rule.cfa_offset(), saved = at.bp - rule.saved_below_cfa();
@@ -48,9 +48,9 @@ Step step_complex(UnwindState& state, Walk& at) {
   return at.pc != 0 ? Step::stepped : Step::whole;
 }
 
-// A fiber's stack ends where its maker planted the address of a function as the return address of the entry: makecontext
-// does, and its CFI does not say so. The proof: `pc` is the first byte of a function, no CFI covers what lies before it,
-// and no call instruction ends there. So nothing called from there.
+// A fiber's stack ends where its maker planted the address of a function as the return address of the entry:
+// makecontext does, and its CFI does not say so. The proof: `pc` is the first byte of a function, no CFI covers what
+// lies before it, and no call instruction ends there. So nothing called from there.
 bool is_planted_end(UnwindState& state, uintptr_t pc) {
   FrameDescription description;
   if (find_description(pc, description) != Found::yes) return false;
@@ -60,13 +60,20 @@ bool is_planted_end(UnwindState& state, uintptr_t pc) {
          !arch::may_follow_call(reinterpret_cast<const uint8_t*>(pc));
 }
 
+// The loader's own start calls the constructors of a process: _dl_start_user, the one piece of the loader that lies on
+// stacks and has no CFI. Outside it is the kernel.
+bool is_loader_start(uintptr_t pc) {
+  const unsigned long loader = getauxval(AT_BASE);
+  return loader != 0 && is_same_module(loader, pc);
+}
+
 // What is known of `pc`. Code outside all modules is not remembered: a module may be mapped there later.
 Rule rule_of(UnwindState& state, uintptr_t pc) {
   FrameDescription description;
   const Found found = find_description(pc - 1, description);
   if (found == Found::no_module) return Rule::special(RuleKind::no_data);
   Rule rule = Rule::special(RuleKind::no_data);
-  if (found == Found::no_description && is_planted_end(state, pc)) {
+  if (found == Found::no_description && (is_loader_start(pc) || is_planted_end(state, pc))) {
     rule = Rule::special(RuleKind::outermost);
   } else if (found == Found::yes && run_cfi(description, pc - 1, state.scratch)) {
     rule = rule_from_row(state.scratch.row, description);

@@ -19,7 +19,8 @@ MEMPROF_READS_STACK __attribute__((always_inline)) inline Step step_plain(Unwind
   const uintptr_t cfa = (rule.from_frame_pointer() ? at.bp : at.sp) + rule.cfa_offset();
   const uintptr_t saved = cfa - rule.saved_below_cfa();
   const uintptr_t slot = arch::return_slot(cfa, saved);
-  const bool is_near = (((slot ^ at.readable) | (saved ^ at.readable)) >> kPageBits) == 0 && cfa > at.sp && cfa % 8 == 0;
+  const bool is_near =
+      (((slot ^ at.readable) | (saved ^ at.readable)) >> kPageBits) == 0 && cfa > at.sp && cfa % 8 == 0;
   if (__builtin_expect(!is_near, 0) && !admit_frame(state, at.sp, cfa, saved, slot)) return Step::gave_up;
   const uintptr_t frame_pointer = word_at(saved);
   at.pc = arch::code_address(word_at(slot));

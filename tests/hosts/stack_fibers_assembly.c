@@ -1,6 +1,6 @@
-// Fibers switched by hand, as boost.context does it, with correct CFI. Three ways to end a fiber's stack: return address
-// 0, an entry whose CFI says that it has no caller, and the address of a function to "return" to, whose CFI then leads
-// past the top of the stack, where nothing is mapped.
+// Fibers switched by hand, as boost.context does it, with correct CFI. Three ways to end a fiber's stack: return
+// address 0, an entry whose CFI says that it has no caller, and the address of a function to "return" to, whose CFI
+// then leads past the top of the stack, where nothing is mapped.
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -38,10 +38,10 @@ __asm__(
     "call run_fiber\nud2\n.cfi_endproc\n.size enter_fiber,.-enter_fiber\n");
 enum { kSavedWords = 6 };
 #else
-#define MOVE_REST(op)                                                                          \
-  op " x19,x20,[sp,#16]\n" op " x21,x22,[sp,#32]\n" op " x23,x24,[sp,#48]\n"                   \
-  op " x25,x26,[sp,#64]\n" op " x27,x28,[sp,#80]\n" op " d8,d9,[sp,#96]\n"                     \
-  op " d10,d11,[sp,#112]\n" op " d12,d13,[sp,#128]\n" op " d14,d15,[sp,#144]\n"
+#define MOVE_REST(op)                                                                                    \
+  op " x19,x20,[sp,#16]\n" op " x21,x22,[sp,#32]\n" op " x23,x24,[sp,#48]\n" op " x25,x26,[sp,#64]\n" op \
+     " x27,x28,[sp,#80]\n" op " d8,d9,[sp,#96]\n" op " d10,d11,[sp,#112]\n" op " d12,d13,[sp,#128]\n" op \
+     " d14,d15,[sp,#144]\n"
 __asm__(
     ".text\n.globl switch_stack\n.type switch_stack,%function\n"
     "switch_stack:\n.cfi_startproc\n"

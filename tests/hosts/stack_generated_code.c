@@ -20,8 +20,7 @@ __attribute__((noinline)) static int inside(void) {
 int main(void) {
   int calls = 0;
   for (int i = 0; i < 40; ++i) {
-    unsigned char* page =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char* page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return 1;
 #if defined(__x86_64__)
     const unsigned char room = (unsigned char)(8 + 16 * (i % 4));

@@ -11,7 +11,7 @@ int call_moved_return(int (*function)(int), int argument);
 int call_number_in_rbp(int (*function)(int), int argument);
 
 #if defined(__x86_64__)
-#define FUNCTION(name, body) \
+#define FUNCTION(name, body)                                                                      \
   __asm__(".text\n.globl " #name "\n.type " #name ",@function\n" #name ":\n.cfi_startproc\n" body \
           "\n.cfi_endproc\n.size " #name ",.-" #name "\n")
 #define CALL "mov %rdi,%rax\nmov %esi,%edi\ncall *%rax\n"
@@ -38,8 +38,7 @@ FUNCTION(call_far_saved,
 FUNCTION(call_moved_return,
          "pop %rax\n.cfi_def_cfa_offset 0\n.cfi_register rip,rax\n"
          "push %rbx\n.cfi_def_cfa_offset 8\n.cfi_offset rbx,-8\n"
-         "push %rax\n.cfi_def_cfa_offset 16\n.cfi_offset rip,-16\n"
-         CALL
+         "push %rax\n.cfi_def_cfa_offset 16\n.cfi_offset rip,-16\n" CALL
          "pop %rdx\n.cfi_def_cfa_offset 8\n.cfi_register rip,rdx\n"
          "pop %rbx\n.cfi_def_cfa_offset 0\n.cfi_restore rbx\njmp *%rdx\n");
 FUNCTION(call_number_in_rbp,

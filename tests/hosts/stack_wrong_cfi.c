@@ -11,9 +11,9 @@ int call_itself(int (*function)(int), int argument);
 int call_clobbered(int (*function)(int), int argument);
 
 #if defined(__x86_64__)
-#define FUNCTION(name, cfi) \
+#define FUNCTION(name, cfi)                                                                                 \
   __asm__(".text\n.globl " #name "\n.type " #name ",@function\n" #name ":\n.cfi_startproc\npush %rbp\n" cfi \
-          "\nmov $0x1234567,%ebp\nmov %rdi,%rax\nmov %esi,%edi\ncall *%rax\npop %rbp\nret\n.cfi_endproc\n" \
+          "\nmov $0x1234567,%ebp\nmov %rdi,%rax\nmov %esi,%edi\ncall *%rax\npop %rbp\nret\n.cfi_endproc\n"  \
           ".size " #name ",.-" #name "\n")
 FUNCTION(call_far, ".cfi_def_cfa_offset 120000\n");
 FUNCTION(call_nowhere, ".cfi_escape 0x0f,9,0x0e,0,0,0,0,0,0,0,0x12\n");  // CFA = 0x1200000000000000

@@ -93,8 +93,8 @@ TEST_CASE("restore gives the CIE's rule back", "[unwind][cfi]") {
 }
 
 TEST_CASE("all ways to place a register", "[unwind][cfi]") {
-  const Run run(kUsual, {0x05, 3, 4, 0x11, 12, 0x7e, 0x14, 13, 2, 0x15, 14, 0x7f, 0x07, 15, 0x08, 16, 0x09, 0, 1,
-                         0x2f, 2, 3},
+  const Run run(kUsual,
+                {0x05, 3, 4, 0x11, 12, 0x7e, 0x14, 13, 2, 0x15, 14, 0x7f, 0x07, 15, 0x08, 16, 0x09, 0, 1, 0x2f, 2, 3},
                 0x1000);
   REQUIRE(run.understood);
   CHECK(run.is_saved(3, -32));
@@ -131,8 +131,8 @@ TEST_CASE("signed CFA forms, argument sizes and vector registers", "[unwind][cfi
 }
 
 TEST_CASE("malformed programs are not understood", "[unwind][cfi]") {
-  CHECK_FALSE(Run(kUsual, {0x3e}, 0x1000).understood);              // no such instruction
-  CHECK_FALSE(Run(kUsual, {0x0e}, 0x1000).understood);              // operand missing
+  CHECK_FALSE(Run(kUsual, {0x3e}, 0x1000).understood);  // no such instruction
+  CHECK_FALSE(Run(kUsual, {0x0e}, 0x1000).understood);  // operand missing
   CHECK_FALSE(Run(kUsual, {0x0c, 7}, 0x1000).understood);
   CHECK_FALSE(Run(kUsual, {0x0f, 9, 0x30}, 0x1000).understood);     // block longer than the program
   CHECK_FALSE(Run(kUsual, {0x0e, 0xff, 0xff}, 0x1000).understood);  // number without end

@@ -47,7 +47,8 @@ std::vector<uintptr_t> modules() {
 
 }  // namespace
 
-TEST_CASE("every function of the program, libc and libstdc++ is found at its first and last byte", "[unwind][eh_frame]") {
+TEST_CASE("every function of the program, libc and libstdc++ is found at its first and last byte",
+          "[unwind][eh_frame]") {
   for (const uintptr_t code : modules()) {
     ModuleFrames module;
     REQUIRE(find_module_frames(code, module));
@@ -80,7 +81,8 @@ TEST_CASE("damaged tables are refused, whatever is damaged", "[unwind][eh_frame]
   uint8_t* const header = image;
   uint8_t* const cie = image + 32;
   uint8_t* const fde = image + 64;
-  const uint8_t cie_bytes[] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1, 0, 0};
+  const uint8_t cie_bytes[] = {20, 0,    0,  0, 0,    0,    0, 0, 1,    'z', 'R', 0,
+                               1,  0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,   0,   0};
   std::memcpy(cie, cie_bytes, sizeof cie_bytes);
   const auto put = [](uint8_t* at, int64_t value) {
     const auto word = static_cast<int32_t>(value);

@@ -59,12 +59,12 @@ TEST_CASE("constants of every width and sign", "[unwind][expression]") {
 }
 
 TEST_CASE("arithmetic takes the lower operand on the left", "[unwind][expression]") {
-  CHECK(value_of({0x39, 0x33, 0x1c}) == 6);                           // 9 - 3
-  CHECK(value_of({0x39, 0x34, 0x1d}) == 1);                           // 9 % 4
-  CHECK(value_of({0x09, 0xf7, 0x33, 0x1b}) == ~uintptr_t{2});         // -9 / 3, signed
+  CHECK(value_of({0x39, 0x33, 0x1c}) == 6);                    // 9 - 3
+  CHECK(value_of({0x39, 0x34, 0x1d}) == 1);                    // 9 % 4
+  CHECK(value_of({0x09, 0xf7, 0x33, 0x1b}) == ~uintptr_t{2});  // -9 / 3, signed
   CHECK(value_of({0x33, 0x35, 0x1e}) == 15);
   CHECK(value_of({0x31, 0x34, 0x24}) == 16);
-  CHECK(value_of({0x09, 0xf0, 0x34, 0x26}) == ~uintptr_t{0});         // arithmetic shift
+  CHECK(value_of({0x09, 0xf0, 0x34, 0x26}) == ~uintptr_t{0});  // arithmetic shift
   CHECK(value_of({0x3c, 0x3a, 0x1a}) == 8);
   CHECK(value_of({0x3c, 0x3a, 0x21}) == 14);
   CHECK(value_of({0x3c, 0x3a, 0x27}) == 6);
@@ -72,24 +72,24 @@ TEST_CASE("arithmetic takes the lower operand on the left", "[unwind][expression
   CHECK(value_of({0x30, 0x20}) == ~uintptr_t{0});
   CHECK(value_of({0x09, 0x80, 0x19}) == 128);
   CHECK(value_of({0x30, 0x23, 0x80, 0x01}) == 128);
-  CHECK(value_of({0x09, 0xff, 0x31, 0x2d}) == 1);                     // -1 < 1, signed
+  CHECK(value_of({0x09, 0xff, 0x31, 0x2d}) == 1);  // -1 < 1, signed
 }
 
 TEST_CASE("the stack is moved about", "[unwind][expression]") {
-  CHECK(value_of({0x31, 0x32, 0x12, 0x22}) == 4);                     // dup
-  CHECK(value_of({0x31, 0x32, 0x13}) == 1);                           // drop
-  CHECK(value_of({0x31, 0x32, 0x14}) == 1);                           // over
-  CHECK(value_of({0x31, 0x32, 0x33, 0x15, 2}) == 1);                  // pick
-  CHECK(value_of({0x31, 0x32, 0x16}) == 1);                           // swap
-  CHECK(value_of({0x31, 0x32, 0x33, 0x17}) == 2);                     // rot: 3 1 2
+  CHECK(value_of({0x31, 0x32, 0x12, 0x22}) == 4);     // dup
+  CHECK(value_of({0x31, 0x32, 0x13}) == 1);           // drop
+  CHECK(value_of({0x31, 0x32, 0x14}) == 1);           // over
+  CHECK(value_of({0x31, 0x32, 0x33, 0x15, 2}) == 1);  // pick
+  CHECK(value_of({0x31, 0x32, 0x16}) == 1);           // swap
+  CHECK(value_of({0x31, 0x32, 0x33, 0x17}) == 2);     // rot: 3 1 2
   CHECK(value_of({0x31, 0x32, 0x33, 0x17, 0x13, 0x13}) == 3);
 }
 
 TEST_CASE("branches go where they should, and loops end", "[unwind][expression]") {
-  CHECK(value_of({0x31, 0x2f, 1, 0, 0x4f}) == 1);                     // skips the 31
+  CHECK(value_of({0x31, 0x2f, 1, 0, 0x4f}) == 1);  // skips the 31
   CHECK(value_of({0x31, 0x31, 0x28, 1, 0, 0x4f}) == 1);
   CHECK(value_of({0x31, 0x30, 0x28, 1, 0, 0x4f}) == 31);
-  CHECK(fails({0x30, 0x2f, 0xfd, 0xff}));                             // jumps to itself
+  CHECK(fails({0x30, 0x2f, 0xfd, 0xff}));  // jumps to itself
   CHECK(fails({0x30, 0x2f, 100, 0}));
 }
 

@@ -30,8 +30,8 @@ inline State new_state() {
 // No module is mapped so low.
 constexpr uintptr_t kCode = 0x10000;
 
-// Function f: frame of 2 + f % 5 words; odd ones save the frame pointer below the return address and change it. Where the
-// two are saved together or not at all, all functions do.
+// Function f: frame of 2 + f % 5 words; odd ones save the frame pointer below the return address and change it. Where
+// the two are saved together or not at all, all functions do.
 constexpr unsigned kFunctions = 16;
 constexpr uintptr_t words_of(unsigned f) { return 2 + f % 5; }
 constexpr bool saves(unsigned f) { return f % 2 != 0 || !memprof::arch::kFramePointerMayStay; }
@@ -48,8 +48,8 @@ inline void plant_rules(UnwindState& state) {
 
 struct Call {
   unsigned function;
-  unsigned call = 0;      // which call site of it goes on
-  uintptr_t number = 0;   // what it puts into the frame pointer, if it saves it
+  unsigned call = 0;     // which call site of it goes on
+  uintptr_t number = 0;  // what it puts into the frame pointer, if it saves it
 };
 
 class FakeStack {

@@ -160,8 +160,8 @@ TEST_CASE("a remembered stack that is not mapped any more is not read", "[unwind
   const size_t bytes = 16 * 4096;
   State state = new_state();
   plant_rules(*state);
-  auto* memory = static_cast<uintptr_t*>(
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory =
+      static_cast<uintptr_t*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   REQUIRE(memory != MAP_FAILED);
   // Function 0 has two words: eight pages of its frames, outermost last.
   const size_t words = bytes / sizeof(uintptr_t);
@@ -202,8 +202,8 @@ TEST_CASE("addresses that can be no code end a stack", "[unwind][memo]") {
 TEST_CASE("a walk that leaves mapped memory gives up", "[unwind][memo]") {
   State state = new_state();
   plant_rules(*state);
-  auto* memory = static_cast<uintptr_t*>(
-      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory =
+      static_cast<uintptr_t*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   munmap(memory + 512, 4096);
   for (size_t i = 0; i < 512; ++i) memory[i] = pc_of(0);
   capture(*state, {pc_of(0), reinterpret_cast<uintptr_t>(memory + 500), 0}, 256);

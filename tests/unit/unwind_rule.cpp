@@ -44,7 +44,7 @@ TEST_CASE("an address is found by itself alone", "[unwind][rule]") {
   for (unsigned bit = arch::kCodeAlignBits; bit < arch::kCodeBits; ++bit) {
     CHECK_FALSE(table->look_up(pc ^ uintptr_t{1} << bit).is_hit());
     for (unsigned other = 0; other < bit; ++other) {
-      const uintptr_t neighbour = pc ^ uintptr_t{1} << bit ^ uintptr_t{1} << other;
+      const uintptr_t neighbour = pc ^ uintptr_t { 1 } << bit ^ uintptr_t { 1 } << other;
       if ((neighbour ^ pc) >= align) CHECK_FALSE(table->look_up(neighbour).is_hit());
     }
   }
@@ -53,8 +53,8 @@ TEST_CASE("an address is found by itself alone", "[unwind][rule]") {
 TEST_CASE("of two addresses with one entry the later one stays", "[unwind][rule]") {
   const auto table = std::make_unique<RuleTable>();
   const uintptr_t pc = 0x5555'0000'1230;
-  const uintptr_t rival = pc ^ uintptr_t{1} << (RuleTable::kIndexBits + arch::kCodeAlignBits) ^
-                          uintptr_t{1} << arch::kCodeAlignBits;
+  const uintptr_t rival =
+      pc ^ uintptr_t { 1 } << (RuleTable::kIndexBits + arch::kCodeAlignBits) ^ uintptr_t { 1 } << arch::kCodeAlignBits;
   table->insert(pc, Rule::plain(false, 2, 1));
   table->insert(rival, Rule::plain(false, 3, 1));
   CHECK_FALSE(table->look_up(pc).is_hit());
@@ -112,15 +112,15 @@ TEST_CASE("a return address is not taken to be where it usually is", "[unwind][r
 }
 
 TEST_CASE("rows that a plain rule cannot say are complex", "[unwind][rule]") {
-  CHECK(is_complex(row(3, 16)));                                                  // CFA from another register
-  CHECK(is_complex(row(7, 12)));                                                  // not in words
-  CHECK(is_complex(row(7, 0)));                                                   // no progress
-  CHECK(is_complex(row(7, (int64_t{Rule::kMostCfa} + 1) * 8)));                   // too large
-  CHECK(is_complex(with(row(7, 64), 6, Where::at_offset, -8)));                   // over the return address
-  CHECK(is_complex(with(row(7, 64), 6, Where::at_offset, 8)));                    // above the frame
+  CHECK(is_complex(row(3, 16)));                                 // CFA from another register
+  CHECK(is_complex(row(7, 12)));                                 // not in words
+  CHECK(is_complex(row(7, 0)));                                  // no progress
+  CHECK(is_complex(row(7, (int64_t{Rule::kMostCfa} + 1) * 8)));  // too large
+  CHECK(is_complex(with(row(7, 64), 6, Where::at_offset, -8)));  // over the return address
+  CHECK(is_complex(with(row(7, 64), 6, Where::at_offset, 8)));   // above the frame
   CHECK(is_complex(with(row(7, 64), 6, Where::undefined, 0)));
   CHECK(is_complex(with(row(7, 64), 6, Where::is_offset, 0)));
-  CHECK(is_complex(with(row(7, 64), 7, Where::at_offset, -16)));                  // the stack pointer itself is saved
+  CHECK(is_complex(with(row(7, 64), 7, Where::at_offset, -16)));  // the stack pointer itself is saved
   FrameDescription signal = kDescription;
   signal.is_signal_frame = true;
   CHECK(rule_from_row(row(7, 8), signal).kind() == RuleKind::complex);
@@ -128,8 +128,8 @@ TEST_CASE("rows that a plain rule cannot say are complex", "[unwind][rule]") {
 
 TEST_CASE("gcc's expressions for a realigned frame are recognised, others are not", "[unwind][rule]") {
   const auto block = [](const uint8_t* bytes) { return reinterpret_cast<int64_t>(bytes); };
-  static const uint8_t cfa[] = {3, 0x76, 0x78, 0x06};        // breg6 -8, deref
-  static const uint8_t saved[] = {2, 0x76, 0};               // breg6 0
+  static const uint8_t cfa[] = {3, 0x76, 0x78, 0x06};  // breg6 -8, deref
+  static const uint8_t saved[] = {2, 0x76, 0};         // breg6 0
   static const uint8_t longer[] = {4, 0x76, 0x78, 0x06, 0x96};
   static const uint8_t by_rbx[] = {3, 0x73, 0x78, 0x06};
   CfiRow realigned = with(row(7, 8), 6, Where::at_expression, block(saved));
