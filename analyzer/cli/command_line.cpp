@@ -153,7 +153,8 @@ class Parser {
 
   void finish(ParseResult& result) {
     const auto chosen = app_.get_subcommands();
-    const std::vector<std::string> extra = app_.remaining(true);
+    std::vector<std::string> extra = app_.remaining(true);
+    std::erase(extra, "--");
     const auto surplus = std::find_if(extra.begin(), extra.end(), [](const std::string& e) { return !e.starts_with("-"); });
     if (chosen.empty() && looks_like_command(trace_, surplus != extra.end())) {
       result = unknown_command(trace_);
@@ -165,6 +166,10 @@ class Parser {
     }
     for (const CommandInfo& info : kCommands)
       if (!chosen.empty() && chosen.front()->get_name() == info.name) line_.command = info.command;
+    if (trace_.empty() && !exists(line_.trace)) {
+      result = usage_error(fmt::format("no trace is named, and there is no {} here", line_.trace));
+      return;
+    }
     if (!trace_.empty()) line_.trace = trace_;
     std::string problem = check_values();
     if (!problem.empty()) {
