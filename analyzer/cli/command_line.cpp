@@ -38,7 +38,9 @@ std::string list_commands() { return fmt::format("commands: {}", fmt::join(comma
 
 class Parser {
  public:
-  Parser() : app_("Explains what memprof recorded: where memory is allocated, what is left, what the peak is made of.", "memprof-analyze") {
+  Parser()
+      : app_("Explains what memprof recorded: where memory is allocated, what is left, what the peak is made of.",
+             "memprof-analyze") {
     app_.set_version_flag("--version", kVersion);
     app_.require_subcommand(0, 1);
     app_.allow_extras();
@@ -75,13 +77,19 @@ class Parser {
     command.allow_extras();
     add_common(command);
     if (info.command == Command::stacks)
-      command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))->type_name("WHAT")->default_str("open");
+      command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))
+          ->type_name("WHAT")
+          ->default_str("open");
     if (info.command == Command::stacks || info.command == Command::leaks)
-      command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")->type_name("NAME")->default_str("cpu");
-    if (info.command == Command::chunks) command.add_option("--state", state_, "Only blocks in this state: open, closed, orphaned")->type_name("STATE");
+      command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
+          ->type_name("NAME")
+          ->default_str("cpu");
+    if (info.command == Command::chunks)
+      command.add_option("--state", state_, "Only blocks in this state: open, closed, orphaned")->type_name("STATE");
     if (info.command == Command::dump) {
       DumpSections& sections = line_.sections;
-      command.add_flag("--stats", line_.dump_stats, "Only how the bytes are used: by stream, an event, an alloc+free pair");
+      command.add_flag("--stats", line_.dump_stats,
+                       "Only how the bytes are used: by stream, an event, an alloc+free pair");
       command.add_flag("--header", sections.header, "The file header");
       command.add_flag("--pages", sections.pages, "The page headers");
       command.add_flag("--metadata", sections.metadata, "Command line, settings, marks, thread names");
@@ -115,7 +123,10 @@ class Parser {
   ParseResult usage_error(std::string message) const {
     const auto chosen = app_.get_subcommands();
     const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + " ";
-    return {true, kUsageError, fmt::format("memprof-analyze: {} (see memprof-analyze {}--help)\n", escape_text(message), command), {}};
+    return {true,
+            kUsageError,
+            fmt::format("memprof-analyze: {} (see memprof-analyze {}--help)\n", escape_text(message), command),
+            {}};
   }
 
   static bool exists(const std::string& path) {
@@ -133,14 +144,16 @@ class Parser {
   ParseResult unknown_argument(const std::string& argument) const {
     if (argument.starts_with("-")) {
       const std::string near = nearest_word(argument.substr(0, argument.find('=')), option_names());
-      return usage_error(fmt::format("unknown option {}{}", argument, near.empty() ? "" : fmt::format(", did you mean {}?", near)));
+      return usage_error(
+          fmt::format("unknown option {}{}", argument, near.empty() ? "" : fmt::format(", did you mean {}?", near)));
     }
     return usage_error(fmt::format("one trace at a time, found {} and {}", trace_, argument));
   }
 
   ParseResult unknown_command(const std::string& word) const {
     const std::string near = nearest_word(word, command_names());
-    return usage_error(fmt::format("unknown command {}{}; {}", word, near.empty() ? "" : fmt::format(", did you mean {}?", near), list_commands()));
+    return usage_error(fmt::format("unknown command {}{}; {}", word,
+                                   near.empty() ? "" : fmt::format(", did you mean {}?", near), list_commands()));
   }
 
   // A word in the place of a command that is neither a command nor a file.
@@ -148,14 +161,16 @@ class Parser {
     if (word.empty() || exists(word)) return false;
     static const std::vector<std::string> kPlanned = {"tree", "timeline", "diff", "check", "export", "report", "help"};
     const bool is_word = word.find_first_of("./%") == std::string::npos;
-    return is_word && (more_follows || !nearest_word(word, command_names()).empty() || std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
+    return is_word && (more_follows || !nearest_word(word, command_names()).empty() ||
+                       std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
   }
 
   void finish(ParseResult& result) {
     const auto chosen = app_.get_subcommands();
     std::vector<std::string> extra = app_.remaining(true);
     std::erase(extra, "--");
-    const auto surplus = std::find_if(extra.begin(), extra.end(), [](const std::string& e) { return !e.starts_with("-"); });
+    const auto surplus =
+        std::find_if(extra.begin(), extra.end(), [](const std::string& e) { return !e.starts_with("-"); });
     if (chosen.empty() && looks_like_command(trace_, surplus != extra.end())) {
       result = unknown_command(trace_);
       return;
@@ -184,16 +199,22 @@ class Parser {
     line_.options.symbols = !no_symbols_;
     if (top_ < kUnset || max_frames_ < kUnset) return "--top and --max-frames take a number from 0";
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
-    if (max_frames_ != kUnset) line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
+    if (max_frames_ != kUnset)
+      line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
     if (const auto by = parse_rank(by_))
       line_.options.by = *by;
     else
       return fmt::format("--by {} is unknown, one of: {}", by_, rank_names());
-    if (state_ == "open") line_.options.state = ChunkState::open;
-    else if (state_ == "closed") line_.options.state = ChunkState::closed;
-    else if (state_ == "orphaned") line_.options.state = ChunkState::orphaned;
-    else if (!state_.empty()) return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
-    if (line_.command == Command::dump && line_.options.json && !line_.dump_stats) return "dump prints --json only with --stats";
+    if (state_ == "open")
+      line_.options.state = ChunkState::open;
+    else if (state_ == "closed")
+      line_.options.state = ChunkState::closed;
+    else if (state_ == "orphaned")
+      line_.options.state = ChunkState::orphaned;
+    else if (!state_.empty())
+      return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
+    if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
+      return "dump prints --json only with --stats";
     return {};
   }
 

@@ -33,13 +33,17 @@ int print_report(const CommandLine& line, const Trace& trace, Output& out) {
   switch (line.command) {
     case Command::summary: {
       const Analysis analysis = analyse_with_progress(trace);
-      line.options.json ? report_summary_json(analysis, line.options, out) : report_summary_text(analysis, line.options, out);
+      line.options.json ? report_summary_json(analysis, line.options, out)
+                        : report_summary_text(analysis, line.options, out);
       return kDone;
     }
     case Command::stacks:
-      return report_stacks(analyse_with_progress(trace), line.options, out) ? kDone : no_such_domain(trace, line.options.domain);
+      return report_stacks(analyse_with_progress(trace), line.options, out)
+                 ? kDone
+                 : no_such_domain(trace, line.options.domain);
     case Command::leaks:
-      return report_leaks(analyse_with_progress(trace), line.options, out) ? kDone : no_such_domain(trace, line.options.domain);
+      return report_leaks(analyse_with_progress(trace), line.options, out) ? kDone
+                                                                           : no_such_domain(trace, line.options.domain);
     case Command::chunks: {
       ProgressBar progress;
       report_chunks(trace, line.options, out, &progress);

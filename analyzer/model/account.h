@@ -23,7 +23,8 @@ struct AddressHash {
 using LiveBlocks = tsl::robin_map<uint64_t, Chunk, AddressHash>;
 
 struct Account {
-  Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks) : sites(nodes, dense_sites), pending(window_ticks) {}
+  Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks)
+      : sites(nodes, dense_sites), pending(window_ticks) {}
 
   Sites sites;
   LiveBlocks live;                     // of domains whose blocks end whole

@@ -17,7 +17,12 @@ namespace memprof {
 // The small parts of a trace, read whole.
 struct Trace {
   explicit Trace(TraceFile opened)
-      : file(std::move(opened)), metadata(read_metadata(file)), modules(file), nodes(file), clock(file), domains(metadata) {}
+      : file(std::move(opened)),
+        metadata(read_metadata(file)),
+        modules(file),
+        nodes(file),
+        clock(file),
+        domains(metadata) {}
 
   TraceFile file;
   Metadata metadata;

@@ -22,13 +22,15 @@ const FunctionInfo* find_function(uint16_t number) {
 
 Domains::Domains(const Metadata& metadata) : tags_(size_t{UINT16_MAX} + 1, TagEntry{kHeap, Family::none, false}) {
   for (uint16_t number = 0; number < std::size(format::kDomainNames); ++number)
-    domains_[index_of_domain(number)] = {number, format::kDomainNames[number], number == static_cast<uint16_t>(format::Domain::mmap)};
+    domains_[index_of_domain(number)] = {number, format::kDomainNames[number],
+                                         number == static_cast<uint16_t>(format::Domain::mmap)};
   for (const Metadata::Domain& defined : metadata.domains) {
     const uint16_t index = index_of_domain(defined.domain);
     if (!defined.name.empty()) domains_[index].name = defined.name;
   }
   for (const FunctionInfo& info : format::kFunctions)
-    tags_[static_cast<uint16_t>(info.function)] = {index_of_domain(static_cast<uint16_t>(info.domain)), info.family, true};
+    tags_[static_cast<uint16_t>(info.function)] = {index_of_domain(static_cast<uint16_t>(info.domain)), info.family,
+                                                   true};
   for (const Metadata::Tag& defined : metadata.tags) {
     const FunctionInfo* function = find_function(defined.function);
     tags_[defined.tag] = {index_of_domain(defined.domain), function ? function->family : Family::none, true};

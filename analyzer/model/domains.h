@@ -44,7 +44,7 @@ class Domains {
   uint16_t index_of_domain(uint16_t number);
 
   std::vector<Domain> domains_;
-  std::vector<TagEntry> tags_;  // all 65,536
+  std::vector<TagEntry> tags_;                           // all 65,536
   std::unordered_map<uint16_t, Metadata::Tag> defined_;  // by tag; the last definition counts
   std::unordered_map<uint16_t, uint16_t> index_;         // of a domain, by its number
 };

@@ -14,7 +14,8 @@ std::vector<Group> most_frequent_first(std::vector<Group> groups) {
 
 }  // namespace
 
-void Findings::add_mismatch(StackId alloc_stack, uint16_t alloc_tag, StackId free_stack, uint16_t free_tag, uint64_t bytes) {
+void Findings::add_mismatch(StackId alloc_stack, uint16_t alloc_tag, StackId free_stack, uint16_t free_tag,
+                            uint64_t bytes) {
   MismatchGroup* group = mismatches_.find_or_add({alloc_stack, free_stack, alloc_tag, free_tag});
   if (!group) return;
   group->alloc_stack = alloc_stack;
@@ -25,7 +26,8 @@ void Findings::add_mismatch(StackId alloc_stack, uint16_t alloc_tag, StackId fre
   group->bytes += bytes;
 }
 
-void Findings::add_double_allocation(StackId first, uint16_t first_tag, StackId second, uint16_t second_tag, uint64_t address) {
+void Findings::add_double_allocation(StackId first, uint16_t first_tag, StackId second, uint16_t second_tag,
+                                     uint64_t address) {
   DoubleAllocationGroup* group = doubles_.find_or_add({first, second});
   if (!group) return;
   if (group->count == 0) *group = {first, second, first_tag, second_tag, 0, address};

@@ -17,7 +17,8 @@ Merge::Merge(const TraceFile& file) : file_(file) {
     // A stream that has not begun waits at its first page's time 0, before which none of its events can lie.
     const PageEntry& first = pages.front();
     const uint64_t lead = uint64_t{first.lead_units} << file.header().time_shift;
-    const uint64_t start = first.base_ticks - std::min(first.base_ticks, lead + (uint64_t{1} << file.header().time_shift));
+    const uint64_t start =
+        first.base_ticks - std::min(first.base_ticks, lead + (uint64_t{1} << file.header().time_shift));
     heap_.push_back({merge_key(std::min(start, kMaxEventTicks), EventKind::release), index});
     page_count_ += pages.size();
   }

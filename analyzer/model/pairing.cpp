@@ -21,8 +21,9 @@ Pairing::Config Pairing::config_for(const TraceFile& file, const Clock& clock, c
   Config config;
   config.flags = file.flags();
   const bool has_orphans = (config.flags & (format::kForkChild | format::kLateStart | format::kFiltered)) != 0;
-  config.window_ticks = std::max<uint64_t>(
-      clock.ticks_of_duration(has_orphans ? kReorderWindowWithOrphansNs : kReorderWindowNs), uint64_t{2} << file.header().time_shift);
+  config.window_ticks =
+      std::max<uint64_t>(clock.ticks_of_duration(has_orphans ? kReorderWindowWithOrphansNs : kReorderWindowNs),
+                         uint64_t{2} << file.header().time_shift);
   config.memory_page_size = file.header().memory_page_size;
   config.thread_count = merge.threads().size();
   config.one_stream = merge.stream_count() <= 1;
@@ -109,7 +110,8 @@ void Pairing::close_block(Account& account, uint16_t domain, LiveBlocks::iterato
 }
 
 // The block stays open in every sum; only its address is given to the new one.
-void Pairing::displace_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& allocation) {
+void Pairing::displace_block(Account& account, uint16_t domain, LiveBlocks::iterator block,
+                             const PendingEvent& allocation) {
   const Chunk chunk = block->second;
   account.live.erase(block);
   ++account.double_allocations;
@@ -231,11 +233,14 @@ void Pairing::finish() {
 // In the order of their allocation.
 void Pairing::report_open(const Account& account, uint16_t domain) {
   std::vector<std::pair<uint64_t, Chunk>> open(account.live.begin(), account.live.end());
-  if (account.mappings) account.mappings->visit_open([&](uint64_t address, const Chunk& chunk, uint64_t) { open.emplace_back(address, chunk); });
+  if (account.mappings)
+    account.mappings->visit_open(
+        [&](uint64_t address, const Chunk& chunk, uint64_t) { open.emplace_back(address, chunk); });
   std::sort(open.begin(), open.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second.alloc_ticks, a.first) < std::pair(b.second.alloc_ticks, b.first);
   });
-  for (const auto& [address, chunk] : open) visitor_->open(domain, address, chunk, account.sites[chunk.site].stack, false);
+  for (const auto& [address, chunk] : open)
+    visitor_->open(domain, address, chunk, account.sites[chunk.site].stack, false);
 }
 
 }  // namespace memprof

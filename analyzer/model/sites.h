@@ -23,7 +23,7 @@ struct Site {
   uint64_t bytes_allocated = 0;
   uint64_t peak_bytes = 0;  // the site's own maximum
   uint64_t peak_ticks = 0;
-  uint64_t settled_epoch = 0;   // the maximum that the next two belong to
+  uint64_t settled_epoch = 0;  // the maximum that the next two belong to
   uint64_t at_peak_bytes = 0;
   uint64_t at_peak_chunks = 0;
   uint64_t temporary = 0;

@@ -22,7 +22,8 @@ class ChunkLines : public ChunkVisitor {
   void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) override {
     if (!wants(ChunkState::closed)) return;
     const StackId free_stack = trace_.nodes.canonical(release.event.stack);
-    const bool mismatched = release.is_mismatched && judge_.is_mismatch(stack, chunk.tag, free_stack, release.event.tag);
+    const bool mismatched =
+        release.is_mismatched && judge_.is_mismatch(stack, chunk.tag, free_stack, release.event.tag);
     begin_line("closed", address, chunk.size);
     times(time(chunk.alloc_ticks), time(release.event.ticks));
     threads(thread(chunk.thread), thread(release.thread));
@@ -72,7 +73,8 @@ class ChunkLines : public ChunkVisitor {
 
   void begin_line(const char* state, uint64_t address, uint64_t size) {
     const bool is_known = size != 0 || state[0] != 'o' || state[1] == 'p';
-    out_.print("{{\"state\":\"{}\",\"address\":\"{:#x}\",\"size\":{}", state, address, is_known ? std::to_string(size) : "null");
+    out_.print("{{\"state\":\"{}\",\"address\":\"{:#x}\",\"size\":{}", state, address,
+               is_known ? std::to_string(size) : "null");
   }
   void times(const std::string& alloc_time, const std::string& free_time) {
     out_.print(",\"alloc_time_ns\":{},\"free_time_ns\":{}", alloc_time, free_time);
@@ -82,8 +84,8 @@ class ChunkLines : public ChunkVisitor {
   }
   void functions(uint16_t domain, const std::string& allocator, const std::string& free_function, uint16_t tag) {
     const std::string& user_tag = tags_of(tag);
-    out_.print(",\"domain\":{},\"allocator\":{},\"free_function\":{},\"tags\":[{}]", json_string(trace_.domains.all()[domain].name), allocator,
-               free_function, user_tag);
+    out_.print(",\"domain\":{},\"allocator\":{},\"free_function\":{},\"tags\":[{}]",
+               json_string(trace_.domains.all()[domain].name), allocator, free_function, user_tag);
   }
   void end_line(StackId stack, StackId free_stack) {
     out_.print(",\"truncated\":{},\"stack\":", trace_.nodes.is_truncated(stack));
@@ -103,7 +105,8 @@ class ChunkLines : public ChunkVisitor {
       stacks_.clear();
       stack_bytes_ = 0;
     }
-    std::string text = stack_json(source_, stack, options_.max_frames.value_or(StackNodes::kMaxFrames)).dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = stack_json(source_, stack, options_.max_frames.value_or(StackNodes::kMaxFrames))
+                           .dump(-1, ' ', false, Json::error_handler_t::replace);
     stack_bytes_ += text.size();
     return stacks_.emplace(stack, std::move(text)).first->second;
   }

@@ -25,24 +25,30 @@ std::string flag_names(uint32_t flags) {
   static constexpr const char* kNames[] = {"fork_child", "late_start", "filtered", "free_stacks"};
   std::string names;
   for (uint32_t bit = 0; bit < 32; ++bit)
-    if (flags & (1u << bit)) names += (names.empty() ? "" : " ") + (bit < 4 ? std::string(kNames[bit]) : fmt::format("bit_{}", bit));
+    if (flags & (1u << bit))
+      names += (names.empty() ? "" : " ") + (bit < 4 ? std::string(kNames[bit]) : fmt::format("bit_{}", bit));
   return names.empty() ? "none" : names;
 }
 
 void dump_header(const Trace& trace, Output& out) {
   const TraceFile& file = trace.file;
   const format::FileHeader& h = file.header();
-  out.print("header\n  version {}  page_size {}  pages {}  file_bytes {}\n", h.format_version, h.page_size, file.page_count(), file.size_bytes());
-  out.print("  pid {}  parent {}  process_start {}  machine {}  memory_page_size {}\n", h.pid, h.parent_pid, h.process_start, h.machine, h.memory_page_size);
+  out.print("header\n  version {}  page_size {}  pages {}  file_bytes {}\n", h.format_version, h.page_size,
+            file.page_count(), file.size_bytes());
+  out.print("  pid {}  parent {}  process_start {}  machine {}  memory_page_size {}\n", h.pid, h.parent_pid,
+            h.process_start, h.machine, h.memory_page_size);
   out.print("  clock {}  ticks_per_second {:.0f} (nominal {})  time_shift {}  size_bias {}  max_depth {}\n",
-            h.clock == format::Clock::tsc ? "tsc" : "monotonic", trace.clock.ticks_per_second(), h.nominal_ticks_per_second, h.time_shift,
-            h.size_bias, h.max_depth);
-  out.print("  start {} ticks, {} ns monotonic, {} ns realtime\n", h.start_ticks, h.start_monotonic_ns, h.start_realtime_ns);
-  out.print("  end {} ticks, {} ns monotonic, {}  fork {}\n", h.end_ticks, h.end_monotonic_ns, ending_name(file), h.fork_ticks);
-  out.print("  flags {}  live_flags {}  invalid {}  closed {}\n", flag_names(h.flags), flag_names(h.live_flags), h.invalid,
-            (h.page_count & format::kPageCountClosed) != 0);
-  out.print("  stopped {}  nodes {}  threads {}  verify {} checked {} different\n", h.stopped == 0 ? "no" : drop_cause_name(h.stopped - 1), h.node_count,
-            h.thread_count, h.verify_checked, h.verify_mismatches);
+            h.clock == format::Clock::tsc ? "tsc" : "monotonic", trace.clock.ticks_per_second(),
+            h.nominal_ticks_per_second, h.time_shift, h.size_bias, h.max_depth);
+  out.print("  start {} ticks, {} ns monotonic, {} ns realtime\n", h.start_ticks, h.start_monotonic_ns,
+            h.start_realtime_ns);
+  out.print("  end {} ticks, {} ns monotonic, {}  fork {}\n", h.end_ticks, h.end_monotonic_ns, ending_name(file),
+            h.fork_ticks);
+  out.print("  flags {}  live_flags {}  invalid {}  closed {}\n", flag_names(h.flags), flag_names(h.live_flags),
+            h.invalid, (h.page_count & format::kPageCountClosed) != 0);
+  out.print("  stopped {}  nodes {}  threads {}  verify {} checked {} different\n",
+            h.stopped == 0 ? "no" : drop_cause_name(h.stopped - 1), h.node_count, h.thread_count, h.verify_checked,
+            h.verify_mismatches);
   for (uint32_t cause = 0; cause < format::kDropCauses; ++cause)
     if (h.dropped_events[cause] != 0) out.print("  dropped {} {}\n", drop_cause_name(cause), h.dropped_events[cause]);
 }
@@ -50,8 +56,9 @@ void dump_header(const Trace& trace, Output& out) {
 void dump_pages(const Trace& trace, Output& out) {
   out.write("pages\n");
   for (const PageEntry& page : trace.file.pages())
-    out.print("  page {:<7} {:<8} stream {:<5} sequence {:<6} thread {} ({})  {}  used {:<6} base {} ns\n", page.page, kind_name(page.kind), page.stream_id,
-              page.sequence, page.thread_serial, page.thread_id, page.state == format::PageState::sealed ? "sealed" : "open  ", page.used,
+    out.print("  page {:<7} {:<8} stream {:<5} sequence {:<6} thread {} ({})  {}  used {:<6} base {} ns\n", page.page,
+              kind_name(page.kind), page.stream_id, page.sequence, page.thread_serial, page.thread_id,
+              page.state == format::PageState::sealed ? "sealed" : "open  ", page.used,
               trace.clock.ns_since_start(page.base_ticks));
 }
 
@@ -68,10 +75,14 @@ void dump_metadata(const Trace& trace, Output& out) {
   line("parent_trace", m.parent_trace);
   line("library", m.library);
   for (const Metadata::Mark& mark : m.marks)
-    out.print("  mark {} ns thread {} {}\n", trace.clock.ns_since_start(mark.ticks), mark.thread_serial, escape_text(mark.name));
-  for (const Metadata::ThreadName& name : m.thread_names) out.print("  thread {} ({}) {}\n", name.thread_serial, name.thread_id, escape_text(name.name));
-  for (const Metadata::Domain& domain : m.domains) out.print("  domain {} {}\n", domain.domain, escape_text(domain.name));
-  for (const Metadata::Tag& tag : m.tags) out.print("  tag {} function {} domain {} {}\n", tag.tag, tag.function, tag.domain, escape_text(tag.name));
+    out.print("  mark {} ns thread {} {}\n", trace.clock.ns_since_start(mark.ticks), mark.thread_serial,
+              escape_text(mark.name));
+  for (const Metadata::ThreadName& name : m.thread_names)
+    out.print("  thread {} ({}) {}\n", name.thread_serial, name.thread_id, escape_text(name.name));
+  for (const Metadata::Domain& domain : m.domains)
+    out.print("  domain {} {}\n", domain.domain, escape_text(domain.name));
+  for (const Metadata::Tag& tag : m.tags)
+    out.print("  tag {} function {} domain {} {}\n", tag.tag, tag.function, tag.domain, escape_text(tag.name));
 }
 
 void dump_modules(const Trace& trace, Output& out) {
@@ -79,10 +90,11 @@ void dump_modules(const Trace& trace, Output& out) {
   for (const Module& module : trace.modules.all()) {
     std::string build_id;
     for (std::byte byte : module.build_id) build_id += fmt::format("{:02x}", static_cast<unsigned>(byte));
-    out.print("  module {} [{:#x}, {:#x}) bias {:#x} met {} ns{} build-id {} {}\n", module.id, module.start, module.end, module.load_bias,
-              trace.clock.ns_since_start(module.load_ticks),
-              module.unload_ticks != 0 ? fmt::format(" unloaded {} ns", trace.clock.ns_since_start(module.unload_ticks)) : "",
-              build_id.empty() ? "none" : build_id, escape_text(module.path));
+    out.print(
+        "  module {} [{:#x}, {:#x}) bias {:#x} met {} ns{} build-id {} {}\n", module.id, module.start, module.end,
+        module.load_bias, trace.clock.ns_since_start(module.load_ticks),
+        module.unload_ticks != 0 ? fmt::format(" unloaded {} ns", trace.clock.ns_since_start(module.unload_ticks)) : "",
+        build_id.empty() ? "none" : build_id, escape_text(module.path));
   }
 }
 
@@ -92,8 +104,9 @@ void dump_nodes(const Trace& trace, Output& out) {
     if (!trace.nodes.is_frame(id)) continue;
     const StackNode& node = trace.nodes.node(id);
     const StackId canonical = trace.nodes.canonical(id);
-    out.print("  node {} parent {} module {} {:#x}{}{}{}\n", id, node.parent, node.module, node.address, node.exact_address ? " exact" : "",
-              canonical != id ? fmt::format(" equals {}", canonical) : "", trace.nodes.is_truncated(id) ? " truncated" : "");
+    out.print("  node {} parent {} module {} {:#x}{}{}{}\n", id, node.parent, node.module, node.address,
+              node.exact_address ? " exact" : "", canonical != id ? fmt::format(" equals {}", canonical) : "",
+              trace.nodes.is_truncated(id) ? " truncated" : "");
   }
 }
 

@@ -18,7 +18,7 @@ struct StreamUse {
 };
 
 struct EventUse {
-  uint64_t events = 0;  // a realloc is one
+  uint64_t events = 0;                  // a realloc is one
   uint64_t allocations = 0, frees = 0;  // and one of each
   uint64_t payload = 0;
   std::map<std::string, uint64_t> by_function;
@@ -69,8 +69,9 @@ EventUse count_events(const Trace& trace) {
 }
 
 constexpr std::pair<const char*, format::StreamKind> kKinds[] = {
-    {"events", format::StreamKind::events},     {"stacks", format::StreamKind::stacks},   {"modules", format::StreamKind::modules},
-    {"metadata", format::StreamKind::metadata}, {"samples", format::StreamKind::samples}, {"snapshot", format::StreamKind::snapshot},
+    {"events", format::StreamKind::events},   {"stacks", format::StreamKind::stacks},
+    {"modules", format::StreamKind::modules}, {"metadata", format::StreamKind::metadata},
+    {"samples", format::StreamKind::samples}, {"snapshot", format::StreamKind::snapshot},
 };
 
 double divide(double a, uint64_t b) { return b == 0 ? 0 : a / static_cast<double>(b); }
@@ -85,13 +86,18 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
   const StreamUse event_pages = count_streams(file, format::StreamKind::events);
   const double bytes_per_event = divide(static_cast<double>(event_pages.used), events.events);
   const double bytes_per_pair = 2 * divide(static_cast<double>(event_pages.used), events.allocations + events.frees);
-  const double whole_pages_per_pair = 2 * divide(static_cast<double>(event_pages.used + event_pages.waste), events.allocations + events.frees);
+  const double whole_pages_per_pair =
+      2 * divide(static_cast<double>(event_pages.used + event_pages.waste), events.allocations + events.frees);
 
   if (options.json) {
-    Json document = {{"schema", "memprof.dump-stats/1"}, {"file_bytes", file.size_bytes()}, {"pages", file.page_count()}, {"unwritten_pages", file.unwritten_pages()}};
+    Json document = {{"schema", "memprof.dump-stats/1"},
+                     {"file_bytes", file.size_bytes()},
+                     {"pages", file.page_count()},
+                     {"unwritten_pages", file.unwritten_pages()}};
     for (const auto& [name, kind] : kKinds) {
       const StreamUse use = count_streams(file, kind);
-      document["streams"][name] = {{"streams", use.streams}, {"pages", use.pages}, {"used_bytes", use.used}, {"wasted_bytes", use.waste}};
+      document["streams"][name] = {
+          {"streams", use.streams}, {"pages", use.pages}, {"used_bytes", use.used}, {"wasted_bytes", use.waste}};
     }
     document["events"] = events.events;
     document["allocations"] = events.allocations;
@@ -107,20 +113,24 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
     return;
   }
 
-  out.print("{} in {}, {} never written\n\n", format_bytes(file.size_bytes()), count_of(file.page_count(), "page", "pages"), format_count(file.unwritten_pages()));
+  out.print("{} in {}, {} never written\n\n", format_bytes(file.size_bytes()),
+            count_of(file.page_count(), "page", "pages"), format_count(file.unwritten_pages()));
   out.print("  {:<10} {:>8} {:>10} {:>14} {:>8} {:>12}\n", "kind", "streams", "pages", "bytes used", "fill", "waste");
   for (const auto& [name, kind] : kKinds) {
     const StreamUse use = count_streams(file, kind);
     if (use.pages == 0) continue;
-    out.print("  {:<10} {:>8} {:>10} {:>14} {:>8} {:>12}\n", name, format_count(use.streams), format_count(use.pages), format_count(use.used),
-              format_share(static_cast<double>(use.used), static_cast<double>(use.used + use.waste)), format_bytes(use.waste));
+    out.print("  {:<10} {:>8} {:>10} {:>14} {:>8} {:>12}\n", name, format_count(use.streams), format_count(use.pages),
+              format_count(use.used),
+              format_share(static_cast<double>(use.used), static_cast<double>(use.used + use.waste)),
+              format_bytes(use.waste));
   }
   out.print("\n  {:<24} {:>14}\n", "events", format_count(events.events));
-  for (const auto& [name, count] : events.by_function) out.print("    {:<22} {:>14}\n", escape_text(name), format_count(count));
+  for (const auto& [name, count] : events.by_function)
+    out.print("    {:<22} {:>14}\n", escape_text(name), format_count(count));
   out.print("  {:<24} {:>14}\n", "stack nodes", format_count(trace.nodes.node_count()));
   out.print("  {:<24} {:>14.2f}\n", "bytes an event", bytes_per_event);
-  out.print("  {:<24} {:>14.2f}   page headers included, new stacks excluded ({:.2f} with unused page ends)\n", "bytes an alloc+free pair",
-            bytes_per_pair, whole_pages_per_pair);
+  out.print("  {:<24} {:>14.2f}   page headers included, new stacks excluded ({:.2f} with unused page ends)\n",
+            "bytes an alloc+free pair", bytes_per_pair, whole_pages_per_pair);
 }
 
 }  // namespace memprof

@@ -18,7 +18,8 @@ std::string collapse(std::string_view name, char open, char close) {
   int depth = 0;
   for (size_t i = 0; i < name.size(); ++i) {
     const char c = name[i];
-    const bool in_operator = depth == 0 && result.size() >= 8 && std::string_view(result).substr(result.size() - 8) == "operator";
+    const bool in_operator =
+        depth == 0 && result.size() >= 8 && std::string_view(result).substr(result.size() - 8) == "operator";
     const bool is_arrow = c == '>' && i > 0 && name[i - 1] == '-';
     if (c == open && !in_operator) {
       if (depth++ == 0) (result += open) += kEllipsis;
@@ -32,26 +33,29 @@ std::string collapse(std::string_view name, char open, char close) {
 }
 
 size_t text_width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 bool starts_with_any(std::string_view name, std::span<const std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view prefix) { return name.starts_with(prefix); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 // Code that passes an allocation on: a run of it tells less than its length.
 bool is_library_plumbing(const Frame& frame) {
-  static constexpr std::array<std::string_view, 7> kPrefixes = {"std::", "__gnu_cxx::", "void std::", "bool std::",
-                                                                "decltype", "auto std::", "std::__"};
+  static constexpr std::array<std::string_view, 7> kPrefixes = {
+      "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
   return starts_with_any(frame.function, kPrefixes);
 }
 
 // What lies outside main or a thread's function is the same for every stack.
 bool is_startup(const Frame& frame) {
-  static constexpr std::array<std::string_view, 8> kNames = {"_start",       "__libc_start_main", "__libc_start_call_main",
-                                                             "start_thread", "clone",             "clone3",
-                                                             "__clone",      "__clone3"};
-  const std::string_view name = frame.function.substr(0, std::min(frame.function.find('@'), frame.function.find("_impl")));
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "_start",  "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
+      "__clone", "__clone3"};
+  const std::string_view name =
+      frame.function.substr(0, std::min(frame.function.find('@'), frame.function.find("_impl")));
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -93,11 +97,14 @@ std::string frame_line(const Frame& frame, size_t index, size_t columns) {
   const std::string number = fmt::format("#{:<2} ", index);
   const std::string module = escape_text(base_name(frame.module));
   if (frame.function.empty()) {
-    const std::string place = module.empty() ? fmt::format("{:#x}  (no module)", frame.offset) : fmt::format("{}+{:#x}", module, frame.offset);
+    const std::string place = module.empty() ? fmt::format("{:#x}  (no module)", frame.offset)
+                                             : fmt::format("{}+{:#x}", module, frame.offset);
     return cut_text(number + place, columns);
   }
   std::string place;
-  if (!frame.file.empty()) place = fmt::format("  {}{}", escape_text(base_name(frame.file)), frame.line != 0 ? fmt::format(":{}", frame.line) : "");
+  if (!frame.file.empty())
+    place = fmt::format("  {}{}", escape_text(base_name(frame.file)),
+                        frame.line != 0 ? fmt::format(":{}", frame.line) : "");
   if (frame.inlined)
     place += "  (inlined)";
   else if (!module.empty())

@@ -26,9 +26,9 @@ std::string cut_text(std::string text, size_t width);
 std::string frame_line(const Frame& frame, size_t number, size_t columns);
 
 struct StackStyle {
-  size_t max_frames = 8;     // lines, inlined frames included
+  size_t max_frames = 8;  // lines, inlined frames included
   std::string indent = "     ";
-  bool fold = true;          // runs of frames inside the standard library, and the start-up frames at the outer end
+  bool fold = true;  // runs of frames inside the standard library, and the start-up frames at the outer end
 };
 // One line a frame, then what was left out and, for a truncated stack, why it ends where it does.
 void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId stack, const StackStyle& style);

@@ -58,7 +58,8 @@ std::vector<std::string> FrameSource::symbol_problems() const {
   std::vector<std::string> lines;
   if (!symbolizer_) return lines;
   for (const Symbolizer::ModuleReport& report : symbolizer_->module_reports())
-    if (!report.problem.empty()) lines.push_back(fmt::format("{}: {}", escape_text(base_name(report.path)), escape_text(report.problem)));
+    if (!report.problem.empty())
+      lines.push_back(fmt::format("{}: {}", escape_text(base_name(report.path)), escape_text(report.problem)));
   return lines;
 }
 

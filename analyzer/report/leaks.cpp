@@ -22,7 +22,8 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& 
     out.print("Nothing is left: every block that was allocated is freed.\n");
     return true;
   }
-  out.print("{} in {} {}, from {}\n\n", format_bytes(account->open_bytes()), count_of(account->open_chunks(), "block", "blocks"), when,
+  out.print("{} in {} {}, from {}\n\n", format_bytes(account->open_bytes()),
+            count_of(account->open_chunks(), "block", "blocks"), when,
             count_of(ranked_sites(*account, RankBy::open, SIZE_MAX).size(), "stack", "stacks"));
   print_sites_text(analysis, *account, options, out);
   return true;

@@ -6,9 +6,9 @@
 
 namespace memprof {
 
-std::string format_count(uint64_t count);         // 1,234,567
-std::string format_bytes(uint64_t bytes);         // 512 B, 1.50 MiB
-std::string format_duration(uint64_t ns);         // 1.203 s, 12.3 ms
+std::string format_count(uint64_t count);             // 1,234,567
+std::string format_bytes(uint64_t bytes);             // 512 B, 1.50 MiB
+std::string format_duration(uint64_t ns);             // 1.203 s, 12.3 ms
 std::string format_share(double part, double whole);  // 16.2 %
 
 // "1 block", "2 blocks"

@@ -7,7 +7,8 @@
 
 namespace memprof {
 
-OutputError::OutputError(int error) : std::runtime_error(fmt::format("cannot write the report: {}", std::strerror(error))), error_(error) {}
+OutputError::OutputError(int error)
+    : std::runtime_error(fmt::format("cannot write the report: {}", std::strerror(error))), error_(error) {}
 
 bool OutputError::is_closed_pipe() const { return error_ == EPIPE; }
 

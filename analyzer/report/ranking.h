@@ -25,7 +25,8 @@ std::optional<RankBy> parse_rank(std::string_view name);
 std::string_view rank_names();
 
 uint64_t rank_value(const Site& site, RankBy by);
-// Of the whole domain: what 100 % is. For `peak` the sum of all sites' own peaks says nothing, so it is the domain's peak.
+// Of the whole domain: what 100 % is. For `peak` the sum of all sites' own peaks says nothing, so it is the domain's
+// peak.
 uint64_t rank_total(const Account& account, RankBy by);
 
 // The sites whose value is not zero, greatest first, at most `top`.

@@ -32,9 +32,10 @@ void put_account(Json& out, const Analysis& analysis, const Account* account) {
                      {"inherited", number([](const Account& a) { return a.orphaned[0]; })},
                      {"before_start", number([](const Account& a) { return a.orphaned[1]; })},
                      {"unknown", number([](const Account& a) { return a.orphaned[2]; })}};
-  out["peak"] = {{"bytes", number([](const Account& a) { return a.sites.peak_bytes(); })},
-                 {"chunks", number([](const Account& a) { return a.sites.peak_chunks(); })},
-                 {"time_ns", number([&](const Account& a) { return analysis.trace.clock.ns_since_start(a.sites.peak_ticks()); })}};
+  out["peak"] = {
+      {"bytes", number([](const Account& a) { return a.sites.peak_bytes(); })},
+      {"chunks", number([](const Account& a) { return a.sites.peak_chunks(); })},
+      {"time_ns", number([&](const Account& a) { return analysis.trace.clock.ns_since_start(a.sites.peak_ticks()); })}};
   out["filtered_frees"] = number([](const Account& a) { return a.filtered_frees; });
   out["double_allocations"] = number([](const Account& a) { return a.double_allocations; });
 }

@@ -20,9 +20,13 @@ std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name) {
   return std::nullopt;
 }
 
-void print_sites_json(const Analysis& analysis, const Account* account, const ReportOptions& options, const char* schema, Output& out) {
+void print_sites_json(const Analysis& analysis, const Account* account, const ReportOptions& options,
+                      const char* schema, Output& out) {
   FrameSource source(analysis.trace, options.symbols);
-  Json document = {{"schema", schema}, {"by", rank_info(options.by).name}, {"domain", to_utf8(options.domain)}, {"complete", analysis.trace.file.complete()}};
+  Json document = {{"schema", schema},
+                   {"by", rank_info(options.by).name},
+                   {"domain", to_utf8(options.domain)},
+                   {"complete", analysis.trace.file.complete()}};
   document["total"] = account ? rank_total(*account, options.by) : 0;
   document["sites"] = 0;
   Json& list = document["stacks"] = Json::array();
@@ -47,19 +51,22 @@ void print_sites_text(const Analysis& analysis, const Account& account, const Re
   for (const Site* site : sites) {
     const uint64_t value = rank_value(*site, options.by);
     std::string extra;
-    if (options.by == RankBy::peak) extra = fmt::format(", at {}", format_duration(trace.clock.ns_since_start(site->peak_ticks)));
+    if (options.by == RankBy::peak)
+      extra = fmt::format(", at {}", format_duration(trace.clock.ns_since_start(site->peak_ticks)));
     if (options.by == RankBy::open) extra = ", in " + count_of(site->open_chunks, "block", "blocks");
     if (options.by == RankBy::at_peak) extra = ", in " + count_of(site->at_peak_chunks, "block", "blocks");
-    out.print("{}  {}{}, {}\n", is_count ? format_count(value) : format_bytes(value), format_share(static_cast<double>(value), total), extra,
-              escape_text(trace.domains.tag_name(site->tag)));
-    out.print("     {} allocated in {}; open {} in {}; own peak {}; {} temporary\n", format_bytes(site->bytes_allocated),
-              format_count(site->allocations), format_bytes(site->open_bytes), format_count(site->open_chunks), format_bytes(site->peak_bytes),
-              format_count(site->temporary));
+    out.print("{}  {}{}, {}\n", is_count ? format_count(value) : format_bytes(value),
+              format_share(static_cast<double>(value), total), extra, escape_text(trace.domains.tag_name(site->tag)));
+    out.print("     {} allocated in {}; open {} in {}; own peak {}; {} temporary\n",
+              format_bytes(site->bytes_allocated), format_count(site->allocations), format_bytes(site->open_bytes),
+              format_count(site->open_chunks), format_bytes(site->peak_bytes), format_count(site->temporary));
     print_stack(out, trace, source, site->stack, style);
     out.write("\n");
   }
-  if (all > sites.size()) out.print("... {} (--top {} shows all)\n", count_of(all - sites.size(), "more stack", "more stacks"), all);
-  for (const std::string& problem : source.symbol_problems()) out.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
+  if (all > sites.size())
+    out.print("... {} (--top {} shows all)\n", count_of(all - sites.size(), "more stack", "more stacks"), all);
+  for (const std::string& problem : source.symbol_problems())
+    out.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
 }
 
 }  // namespace memprof

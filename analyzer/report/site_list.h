@@ -14,7 +14,8 @@ namespace memprof {
 std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name);
 
 // `schema`: "memprof.stacks/1".
-void print_sites_json(const Analysis& analysis, const Account* account, const ReportOptions& options, const char* schema, Output& out);
+void print_sites_json(const Analysis& analysis, const Account* account, const ReportOptions& options,
+                      const char* schema, Output& out);
 // What goes before the stack of each site. Nothing for an empty list.
 void print_sites_text(const Analysis& analysis, const Account& account, const ReportOptions& options, Output& out);
 

@@ -1,5 +1,5 @@
-#include "report/numbers.h"
 #include "report/escape.h"
+#include "report/numbers.h"
 #include "report/reports.h"
 #include "report/site_list.h"
 
@@ -20,7 +20,8 @@ bool report_stacks(const Analysis& analysis, const ReportOptions& options, Outpu
     return true;
   }
   const uint64_t total = rank_total(*account, options.by);
-  out.print("{} by {}; 100 % is {}{}\n\n", count_of(count, "stack", "stacks"), rank.description, rank.is_count ? format_count(total) : format_bytes(total),
+  out.print("{} by {}; 100 % is {}{}\n\n", count_of(count, "stack", "stacks"), rank.description,
+            rank.is_count ? format_count(total) : format_bytes(total),
             options.by == RankBy::peak ? ", the peak of all together" : "");
   print_sites_text(analysis, *account, options, out);
   return true;

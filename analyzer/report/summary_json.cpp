@@ -50,7 +50,8 @@ Json domains_json(const Analysis& analysis) {
   return domains;
 }
 
-Json mismatches_json(const Analysis& analysis, FrameSource& source, const ConfirmedMismatches& mismatches, size_t top, size_t frames) {
+Json mismatches_json(const Analysis& analysis, FrameSource& source, const ConfirmedMismatches& mismatches, size_t top,
+                     size_t frames) {
   Json array = Json::array();
   for (const MismatchGroup& group : mismatches.groups) {
     if (array.size() == top) break;

@@ -21,7 +21,11 @@ constexpr size_t kMaxSymbolProblems = 5;
 class SummaryText {
  public:
   SummaryText(const Analysis& analysis, const ReportOptions& options, Output& out)
-      : analysis_(analysis), trace_(analysis.trace), out_(out), source_(analysis.trace, options.symbols), top_(options.top.value_or(kDefaultTop)) {
+      : analysis_(analysis),
+        trace_(analysis.trace),
+        out_(out),
+        source_(analysis.trace, options.symbols),
+        top_(options.top.value_or(kDefaultTop)) {
     style_.max_frames = options.max_frames.value_or(kDefaultFrames);
   }
 
@@ -46,21 +50,25 @@ class SummaryText {
  private:
   void print_process() {
     std::string command;
-    for (const std::string& argument : trace_.metadata.command) command += (command.empty() ? "" : " ") + quote_argument(argument);
+    for (const std::string& argument : trace_.metadata.command)
+      command += (command.empty() ? "" : " ") + quote_argument(argument);
     if (command.empty()) command = escape_text(trace_.metadata.executable);
     const TraceFile& file = trace_.file;
     out_.print("{}\n", cut_text(command.empty() ? "(command unknown)" : command, kTextColumns));
-    out_.print("pid {}, {}, {}, {}; {}, {}\n", file.header().pid, count_of(analysis_.threads.size(), "thread", "threads"),
-               format_duration(analysis_.duration_ns()), describe_ending(file),
-               count_of(analysis_.pairing.event_count(), "event", "events"), format_bytes(file.size_bytes()));
+    out_.print("pid {}, {}, {}, {}; {}, {}\n", file.header().pid,
+               count_of(analysis_.threads.size(), "thread", "threads"), format_duration(analysis_.duration_ns()),
+               describe_ending(file), count_of(analysis_.pairing.event_count(), "event", "events"),
+               format_bytes(file.size_bytes()));
   }
 
   void print_losses() {
     const TraceFile& file = trace_.file;
-    if (!file.closed_by_library()) out_.write("incomplete: the numbers are those up to the last event that was recorded\n");
+    if (!file.closed_by_library())
+      out_.write("incomplete: the numbers are those up to the last event that was recorded\n");
     for (const std::string& line : file.damage().warnings()) out_.print("DAMAGED: {}\n", escape_text(line));
     if (const uint32_t stopped = file.header().stopped; stopped != 0)
-      out_.print("RECORDING STOPPED EARLY, after {}: {}\n", format_duration(trace_.clock.ns_since_start(file.header().stop_ticks)),
+      out_.print("RECORDING STOPPED EARLY, after {}: {}\n",
+                 format_duration(trace_.clock.ns_since_start(file.header().stop_ticks)),
                  describe_drop_cause(stopped - 1));
     for (uint32_t cause = 0; cause < format::kDropCauses; ++cause)
       if (const uint64_t count = file.header().dropped_events[cause]; count != 0)
@@ -77,8 +85,12 @@ class SummaryText {
     row("freed", heap.frees(), format_bytes(heap.closed_bytes()), "");
     row("open at end", heap.open_chunks(), format_bytes(heap.open_bytes()), "");
     row("peak", heap.sites.peak_chunks(), format_bytes(heap.sites.peak_bytes()),
-        heap.allocations != 0 ? fmt::format("at {}", format_duration(trace_.clock.ns_since_start(heap.sites.peak_ticks()))) : "");
-    row("temporary", heap.temporary, "", fmt::format("{} of the allocations", format_share(static_cast<double>(heap.temporary), static_cast<double>(heap.allocations))));
+        heap.allocations != 0
+            ? fmt::format("at {}", format_duration(trace_.clock.ns_since_start(heap.sites.peak_ticks())))
+            : "");
+    row("temporary", heap.temporary, "",
+        fmt::format("{} of the allocations",
+                    format_share(static_cast<double>(heap.temporary), static_cast<double>(heap.allocations))));
   }
 
   void print_domains() {
@@ -88,17 +100,20 @@ class SummaryText {
       if (index == Domains::kHeap || !account || account->is_unused()) continue;
       std::string orphans;
       if (account->orphans() != 0) orphans = fmt::format(", {} never seen allocated", format_count(account->orphans()));
-      out_.print("  {:<12} {:>17} {:>14}   open at end {} in {}, peak {}{}\n", shorten_function(escape_text(all[index].name), 12),
-                 format_count(account->allocations), format_bytes(account->bytes_allocated), format_bytes(account->open_bytes()),
+      out_.print("  {:<12} {:>17} {:>14}   open at end {} in {}, peak {}{}\n",
+                 shorten_function(escape_text(all[index].name), 12), format_count(account->allocations),
+                 format_bytes(account->bytes_allocated), format_bytes(account->open_bytes()),
                  format_count(account->open_chunks()), format_bytes(account->sites.peak_bytes()), orphans);
     }
   }
 
   void print_orphans(const Account& heap) {
-    static constexpr const char* kWhy[] = {"allocated by the parent before the fork", "allocated before the recording began",
+    static constexpr const char* kWhy[] = {"allocated by the parent before the fork",
+                                           "allocated before the recording began",
                                            "never seen allocated, and nothing explains why"};
     for (size_t kind = 0; kind < 3; ++kind)
-      if (heap.orphaned[kind] != 0) out_.print("\n{} orphaned: {}\n", count_of(heap.orphaned[kind], "free is", "frees are"), kWhy[kind]);
+      if (heap.orphaned[kind] != 0)
+        out_.print("\n{} orphaned: {}\n", count_of(heap.orphaned[kind], "free is", "frees are"), kWhy[kind]);
     if (heap.filtered_frees != 0)
       out_.print("\n{} of blocks that the filter left out\n", count_of(heap.filtered_frees, "free is", "frees are"));
   }
@@ -106,11 +121,13 @@ class SummaryText {
   void print_stack_quality(const Account& heap) {
     const StackCounts counts = count_stacks(analysis_, &heap);
     if (counts.truncated != 0)
-      out_.print("\n{} of {} stacks ({}) are truncated: their outer frames are unknown\n", format_count(counts.truncated),
-                 format_count(counts.stacks), format_share(static_cast<double>(counts.truncated), static_cast<double>(counts.stacks)));
+      out_.print("\n{} of {} stacks ({}) are truncated: their outer frames are unknown\n",
+                 format_count(counts.truncated), format_count(counts.stacks),
+                 format_share(static_cast<double>(counts.truncated), static_cast<double>(counts.stacks)));
     const format::FileHeader& header = trace_.file.header();
     if (header.verify_checked != 0)
-      out_.print("\n{} verified, {} different\n", count_of(header.verify_checked, "stack", "stacks"), format_count(header.verify_mismatches));
+      out_.print("\n{} verified, {} different\n", count_of(header.verify_checked, "stack", "stacks"),
+                 format_count(header.verify_mismatches));
   }
 
   void print_ranking(const Account& account, RankBy by, const char* title) {
@@ -124,17 +141,22 @@ class SummaryText {
       if (i >= 2 && static_cast<double>(value) < kMinShare * total) break;
       const bool is_count = rank_info(by).is_count;
       const std::string label = stack_label(site->stack);
-      out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", is_count ? format_count(value) : format_bytes(value), format_share(static_cast<double>(value), total),
-                 describe_counts(*site, by), allocator(*site), label);
+      out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", is_count ? format_count(value) : format_bytes(value),
+                 format_share(static_cast<double>(value), total), describe_counts(*site, by), allocator(*site), label);
       if (is_first_) print_stack(out_, trace_, source_, site->stack, style_);
     }
   }
 
   static std::string section_total(const Account& account, RankBy by) {
     if (by == RankBy::temporary) return format_count(account.temporary);
-    if (by == RankBy::open) return fmt::format("{} in {}", format_bytes(account.open_bytes()), count_of(account.open_chunks(), "block", "blocks"));
-    if (by == RankBy::at_peak) return fmt::format("{} in {}", format_bytes(account.sites.peak_bytes()), count_of(account.sites.peak_chunks(), "block", "blocks"));
-    return fmt::format("{} in {}", format_bytes(account.bytes_allocated), count_of(account.allocations, "block", "blocks"));
+    if (by == RankBy::open)
+      return fmt::format("{} in {}", format_bytes(account.open_bytes()),
+                         count_of(account.open_chunks(), "block", "blocks"));
+    if (by == RankBy::at_peak)
+      return fmt::format("{} in {}", format_bytes(account.sites.peak_bytes()),
+                         count_of(account.sites.peak_chunks(), "block", "blocks"));
+    return fmt::format("{} in {}", format_bytes(account.bytes_allocated),
+                       count_of(account.allocations, "block", "blocks"));
   }
 
   std::string describe_counts(const Site& site, RankBy by) const {
@@ -147,7 +169,8 @@ class SummaryText {
   }
 
   std::string allocator(const Site& site) const {
-    return shorten_function(escape_text(trace_.domains.tag_name(site.tag)), 24) + (site.has_other_tags ? " and others" : "");
+    return shorten_function(escape_text(trace_.domains.tag_name(site.tag)), 24) +
+           (site.has_other_tags ? " and others" : "");
   }
 
   // A stack is printed once; later it is named by its number.
@@ -163,25 +186,29 @@ class SummaryText {
     out_.print("\nFREED WITH THE WRONG FUNCTION: {}\n", count_of(mismatches.count, "block", "blocks"));
     for (size_t i = 0; i < std::min(mismatches.groups.size(), top_); ++i) {
       const MismatchGroup& group = mismatches.groups[i];
-      out_.print("  {}, {}, allocated with {}, freed with {}\n", count_of(group.count, "block", "blocks"), format_bytes(group.bytes),
-                 escape_text(trace_.domains.tag_name(group.alloc_tag)), escape_text(trace_.domains.tag_name(group.free_tag)));
+      out_.print("  {}, {}, allocated with {}, freed with {}\n", count_of(group.count, "block", "blocks"),
+                 format_bytes(group.bytes), escape_text(trace_.domains.tag_name(group.alloc_tag)),
+                 escape_text(trace_.domains.tag_name(group.free_tag)));
       out_.write("     allocated at\n");
       print_stack(out_, trace_, source_, group.alloc_stack, style_);
       if (group.free_stack == format::kNoStack) continue;
       out_.write("     freed at\n");
       print_stack(out_, trace_, source_, group.free_stack, style_);
     }
-    if (!(trace_.file.flags() & format::kFreeStacks)) out_.write("  (set MEMPROF_FREE_STACKS=1 to record where they are freed)\n");
+    if (!(trace_.file.flags() & format::kFreeStacks))
+      out_.write("  (set MEMPROF_FREE_STACKS=1 to record where they are freed)\n");
     print_left_out(mismatches.groups.size(), "pairs of stacks");
   }
 
   void print_double_allocations() {
     const uint64_t count = analysis_.heap() ? analysis_.heap()->double_allocations : 0;
     if (count == 0) return;
-    out_.print("\nALLOCATED TWICE WITHOUT A FREE BETWEEN: {} (events were lost, or the allocator is broken)\n", count_of(count, "address", "addresses"));
+    out_.print("\nALLOCATED TWICE WITHOUT A FREE BETWEEN: {} (events were lost, or the allocator is broken)\n",
+               count_of(count, "address", "addresses"));
     const std::vector<DoubleAllocationGroup> groups = analysis_.pairing.findings().double_allocations();
     for (size_t i = 0; i < std::min(groups.size(), top_); ++i) {
-      out_.print("  {}, the first at {:#x}\n     first allocated at\n", count_of(groups[i].count, "time", "times"), groups[i].address);
+      out_.print("  {}, the first at {:#x}\n     first allocated at\n", count_of(groups[i].count, "time", "times"),
+                 groups[i].address);
       print_stack(out_, trace_, source_, groups[i].first_stack, style_);
       out_.write("     allocated again at\n");
       print_stack(out_, trace_, source_, groups[i].second_stack, style_);
@@ -197,8 +224,10 @@ class SummaryText {
     const std::vector<std::string> problems = source_.symbol_problems();
     if (problems.empty()) return;
     out_.write("\nSymbols are missing\n");
-    for (size_t i = 0; i < std::min(problems.size(), kMaxSymbolProblems); ++i) out_.print("  {}\n", cut_text(problems[i], kTextColumns - 2));
-    if (problems.size() > kMaxSymbolProblems) out_.print("  ... and in {} more\n", count_of(problems.size() - kMaxSymbolProblems, "file", "files"));
+    for (size_t i = 0; i < std::min(problems.size(), kMaxSymbolProblems); ++i)
+      out_.print("  {}\n", cut_text(problems[i], kTextColumns - 2));
+    if (problems.size() > kMaxSymbolProblems)
+      out_.print("  ... and in {} more\n", count_of(problems.size() - kMaxSymbolProblems, "file", "files"));
   }
 
   const Analysis& analysis_;
@@ -213,6 +242,8 @@ class SummaryText {
 
 }  // namespace
 
-void report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) { SummaryText(analysis, options, out).print(); }
+void report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
+  SummaryText(analysis, options, out).print();
+}
 
 }  // namespace memprof

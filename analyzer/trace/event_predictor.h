@@ -40,7 +40,9 @@ class EventPredictor {
   Context& context() { return contexts_[(history_ * kMultiplier64) >> 55]; }
   const Stack& stack_at(uint8_t place) const { return stacks_[place % format::kEventStacks]; }
   uint64_t block_at(uint8_t place) const { return blocks_[place].address; }
-  uint64_t block_allocated_ago(uint32_t count) const { return blocks_[ring_[(allocations_ - count) % format::kEventBlocks]].address; }
+  uint64_t block_allocated_ago(uint32_t count) const {
+    return blocks_[ring_[(allocations_ - count) % format::kEventBlocks]].address;
+  }
 
   SizeClass class_of(uint64_t size) const {
     const uint64_t least = size_bias_ > 15 ? 2 : 1;
@@ -114,7 +116,8 @@ class EventPredictor {
       x.kind = Expected::free_by_distance;
       x.a = ago;
       push_symbol(0x8000 | ago);
-    } else if (offset % kGranule == 0 && steps >= std::numeric_limits<int32_t>::min() && steps <= std::numeric_limits<int32_t>::max()) {
+    } else if (offset % kGranule == 0 && steps >= std::numeric_limits<int32_t>::min() &&
+               steps <= std::numeric_limits<int32_t>::max()) {
       x.kind = Expected::free_by_offset;
       x.a = static_cast<uint32_t>(steps);
       push_symbol(0xC000 | (x.a & 0x3FFF));

@@ -113,7 +113,8 @@ EventReader::Outcome EventReader::read_alloc(uint8_t token, Event& out) {
   if (token & 2) size = read_prefix_varint();
   if (size >= kMostBlockBytes) return Outcome::malformed;
   const auto size_class = predictor_.class_of(size);
-  const uint64_t address = token & 1 ? read_address(predictor_.base_of(size_class)) : predictor_.guess_alloc(size_class);
+  const uint64_t address =
+      token & 1 ? read_address(predictor_.base_of(size_class)) : predictor_.guess_alloc(size_class);
   predictor_.on_stack(stack, size, tag);
   EventPredictor::expect_alloc(x, stack, size, tag);
   return put_alloc(out, address, size, size_class, stack, tag);
@@ -174,15 +175,16 @@ EventReader::Outcome EventReader::read_extension() {
   return Outcome::no_event;
 }
 
-EventReader::Outcome EventReader::put_alloc(Event& out, uint64_t address, uint64_t size, EventPredictor::SizeClass size_class,
-                                            uint32_t stack, uint16_t tag) {
+EventReader::Outcome EventReader::put_alloc(Event& out, uint64_t address, uint64_t size,
+                                            EventPredictor::SizeClass size_class, uint32_t stack, uint16_t tag) {
   predictor_.on_alloc(address, size_class);
   predictor_.note_stack(stack);
   out = {ticks(), address, size, stack, tag, EventKind::allocation, false};
   return Outcome::event;
 }
 
-EventReader::Outcome EventReader::put_free(Event& out, Context& x, uint64_t address, uint16_t tag, uint64_t size, uint32_t stack) {
+EventReader::Outcome EventReader::put_free(Event& out, Context& x, uint64_t address, uint16_t tag, uint64_t size,
+                                           uint32_t stack) {
   predictor_.finish_free(x, address, tag);
   out = {ticks(), address, size, stack, tag, EventKind::release, false};
   return Outcome::event;

@@ -45,8 +45,10 @@ class EventReader {
   Outcome read_free(uint8_t token, Event& out);
   Outcome read_realloc(uint8_t token, Event* out);
   Outcome read_extension();
-  Outcome put_alloc(Event& out, uint64_t address, uint64_t size, EventPredictor::SizeClass size_class, uint32_t stack, uint16_t tag);
-  Outcome put_free(Event& out, EventPredictor::Context& x, uint64_t address, uint16_t tag, uint64_t size, uint32_t stack);
+  Outcome put_alloc(Event& out, uint64_t address, uint64_t size, EventPredictor::SizeClass size_class, uint32_t stack,
+                    uint16_t tag);
+  Outcome put_free(Event& out, EventPredictor::Context& x, uint64_t address, uint16_t tag, uint64_t size,
+                   uint32_t stack);
 
   uint8_t read_byte() { return static_cast<uint8_t>(*at_++); }
   uint16_t read_raw16();

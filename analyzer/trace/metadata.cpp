@@ -33,24 +33,12 @@ bool split_name(std::span<const std::byte> payload, Head& head, std::string& nam
 bool add_record(Metadata& metadata, const Record& record) {
   std::string name;
   switch (static_cast<MetadataRecord>(record.type)) {
-    case MetadataRecord::command:
-      metadata.command = split_at_zeros(record.payload);
-      return true;
-    case MetadataRecord::executable:
-      metadata.executable = text_of(record.payload);
-      return true;
-    case MetadataRecord::directory:
-      metadata.directory = text_of(record.payload);
-      return true;
-    case MetadataRecord::setting:
-      metadata.settings.push_back(text_of(record.payload));
-      return true;
-    case MetadataRecord::parent_trace:
-      metadata.parent_trace = text_of(record.payload);
-      return true;
-    case MetadataRecord::library:
-      metadata.library = text_of(record.payload);
-      return true;
+    case MetadataRecord::command: metadata.command = split_at_zeros(record.payload); return true;
+    case MetadataRecord::executable: metadata.executable = text_of(record.payload); return true;
+    case MetadataRecord::directory: metadata.directory = text_of(record.payload); return true;
+    case MetadataRecord::setting: metadata.settings.push_back(text_of(record.payload)); return true;
+    case MetadataRecord::parent_trace: metadata.parent_trace = text_of(record.payload); return true;
+    case MetadataRecord::library: metadata.library = text_of(record.payload); return true;
     case MetadataRecord::mark: {
       format::Mark head;
       if (!split_name(record.payload, head, name)) return false;
@@ -84,7 +72,8 @@ bool add_record(Metadata& metadata, const Record& record) {
 Metadata read_metadata(const TraceFile& file) {
   Metadata metadata;
   visit_records(file, format::StreamKind::metadata, [&](const Record& record) {
-    if (!add_record(metadata, record)) file.damage().add_page(record.page, "a metadata record does not hold what it says");
+    if (!add_record(metadata, record))
+      file.damage().add_page(record.page, "a metadata record does not hold what it says");
   });
   return metadata;
 }

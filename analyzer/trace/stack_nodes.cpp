@@ -41,7 +41,8 @@ StackRoot root_of_parent(StackId parent) {
 }
 
 bool can_be_parent(uint64_t id) {
-  return id == format::kRootWhole || id == format::kRootDepthLimit || id == format::kRootGaveUp || id >= format::kFirstNode;
+  return id == format::kRootWhole || id == format::kRootDepthLimit || id == format::kRootGaveUp ||
+         id >= format::kFirstNode;
 }
 
 }  // namespace
@@ -75,8 +76,8 @@ bool StackNodes::read_page(std::span<const std::byte> payload) {
       return false;
     if (id_step == 0 || id_step > max_id_ - id) return false;
     id += id_step;
-    if (id < format::kFirstNode || id >= max_id_ || parent_step == 0 || parent_step > id || !can_be_parent(id - parent_step) ||
-        module_bits >> 33 != 0)
+    if (id < format::kFirstNode || id >= max_id_ || parent_step == 0 || parent_step > id ||
+        !can_be_parent(id - parent_step) || module_bits >> 33 != 0)
       return false;
     if (id >= nodes_.size()) nodes_.resize(id + 1);
     StackNode& node = nodes_[id];
@@ -94,7 +95,8 @@ bool StackNodes::read_page(std::span<const std::byte> payload) {
 void StackNodes::canonicalise() {
   canonical_.resize(nodes_.size(), kLostStack);
   // A stack may have no frame at all: none was taken, or the unwinder gave up at once.
-  for (StackId id : {format::kNoStack, format::kRootWhole, format::kRootDepthLimit, format::kRootGaveUp}) canonical_[id] = id;
+  for (StackId id : {format::kNoStack, format::kRootWhole, format::kRootDepthLimit, format::kRootGaveUp})
+    canonical_[id] = id;
   tsl::robin_map<NodeKey, StackId, NodeKeyHash> seen;
   seen.reserve(node_count_);
   for (size_t id = format::kFirstNode; id < nodes_.size(); ++id) {

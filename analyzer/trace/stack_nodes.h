@@ -55,9 +55,9 @@ class StackNodes {
   bool read_page(std::span<const std::byte> payload);
   void canonicalise();
 
-  std::vector<StackNode> nodes_;     // by id
-  std::vector<StackId> canonical_;   // by id
-  uint64_t max_id_ = 0;  // what the file's size allows
+  std::vector<StackNode> nodes_;    // by id
+  std::vector<StackId> canonical_;  // by id
+  uint64_t max_id_ = 0;             // what the file's size allows
   uint64_t node_count_ = 0;
 };
 

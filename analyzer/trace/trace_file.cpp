@@ -95,7 +95,8 @@ void TraceFile::read_header() {
   format::EndState end_state{};
   std::memcpy(&end_state, bytes + offsetof(FileHeader, end_state), sizeof end_state);
   std::atomic_thread_fence(std::memory_order_acquire);
-  if (got == sizeof bytes) read_bytes(descriptor_, format::kFixedBytes, std::span(bytes).subspan(format::kFixedBytes), error);
+  if (got == sizeof bytes)
+    read_bytes(descriptor_, format::kFixedBytes, std::span(bytes).subspan(format::kFixedBytes), error);
   header_ = parse_file_header(name_, std::span(bytes).first(got), size_bytes_);
   header_.end_state = end_state;
 }
@@ -230,7 +231,8 @@ void TraceFile::find_gaps() {
     if (same_stream && entry.sequence == previous->sequence)
       damage_->add_page(entry.page, fmt::format("its place in the stream is that of page {}", previous->page));
     else if (entry.sequence != expected && damage_->pages() == 0 && closed_by_library())
-      damage_->add_note(fmt::format("page {} is number {} of its stream, expected {}", entry.page, entry.sequence, expected));
+      damage_->add_note(
+          fmt::format("page {} is number {} of its stream, expected {}", entry.page, entry.sequence, expected));
     previous = &entry;
   }
 }
@@ -248,8 +250,9 @@ std::vector<StreamPages> TraceFile::streams(StreamKind kind) const {
   std::vector<StreamPages> result;
   size_t begin = 0;
   for (size_t i = 0; i <= pages_.size(); ++i) {
-    const bool ends = i == pages_.size() || (i > begin && (pages_[i].kind != pages_[begin].kind ||
-                                                           pages_[i].stream_id != pages_[begin].stream_id));
+    const bool ends =
+        i == pages_.size() ||
+        (i > begin && (pages_[i].kind != pages_[begin].kind || pages_[i].stream_id != pages_[begin].stream_id));
     if (!ends) continue;
     if (i > begin && pages_[begin].kind == kind) result.push_back(std::span(pages_).subspan(begin, i - begin));
     begin = i;
@@ -262,7 +265,8 @@ bool TraceFile::read_page(const PageEntry& entry, std::vector<std::byte>& buffer
   const size_t wanted = sizeof(PageHeader) + entry.used;
   buffer.assign(wanted + kPayloadPadding, std::byte{0});
   int error = 0;
-  const size_t got = read_bytes(descriptor_, uint64_t{entry.page} * page_size(), std::span(buffer).first(wanted), error);
+  const size_t got =
+      read_bytes(descriptor_, uint64_t{entry.page} * page_size(), std::span(buffer).first(wanted), error);
   if (error != 0 || got < sizeof(PageHeader)) {
     damage_->add_page(entry.page, error != 0 ? std::strerror(error) : "the file ends inside it");
     return false;

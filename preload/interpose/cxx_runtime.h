@@ -7,10 +7,25 @@
 namespace memprof {
 
 enum CxxOperator : unsigned {
-  kNew, kNewNothrow, kNewAligned, kNewAlignedNothrow,
-  kNewArray, kNewArrayNothrow, kNewArrayAligned, kNewArrayAlignedNothrow,
-  kDelete, kDeleteSized, kDeleteNothrow, kDeleteAligned, kDeleteSizedAligned, kDeleteAlignedNothrow,
-  kDeleteArray, kDeleteArraySized, kDeleteArrayNothrow, kDeleteArrayAligned, kDeleteArraySizedAligned,
+  kNew,
+  kNewNothrow,
+  kNewAligned,
+  kNewAlignedNothrow,
+  kNewArray,
+  kNewArrayNothrow,
+  kNewArrayAligned,
+  kNewArrayAlignedNothrow,
+  kDelete,
+  kDeleteSized,
+  kDeleteNothrow,
+  kDeleteAligned,
+  kDeleteSizedAligned,
+  kDeleteAlignedNothrow,
+  kDeleteArray,
+  kDeleteArraySized,
+  kDeleteArrayNothrow,
+  kDeleteArrayAligned,
+  kDeleteArraySizedAligned,
   kDeleteArrayAlignedNothrow,
   kCxxOperators
 };

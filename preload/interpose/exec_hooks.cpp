@@ -1,4 +1,5 @@
-// The exec family. libc's variants call each other's insides, so each is hooked; an image that is replaced has ended well.
+// The exec family. libc's variants call each other's insides, so each is hooked; an image that is replaced has ended
+// well.
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,32 +47,29 @@ size_t count_arguments(const char* first, va_list more) {
 }  // namespace
 
 // Collects `first` and the variable arguments into argv on the stack of the hook, as libc does.
-#define MEMPROF_COLLECT_ARGUMENTS(first)                                                                  \
-  va_list more;                                                                                           \
-  va_start(more, first);                                                                                  \
-  const size_t count = count_arguments(first, more);                                                      \
-  va_end(more);                                                                                           \
-  char** argv = static_cast<char**>(__builtin_alloca((count + 1) * sizeof(char*)));                       \
-  va_start(more, first);                                                                                  \
-  argv[0] = const_cast<char*>(first);                                                                     \
+#define MEMPROF_COLLECT_ARGUMENTS(first)                                            \
+  va_list more;                                                                     \
+  va_start(more, first);                                                            \
+  const size_t count = count_arguments(first, more);                                \
+  va_end(more);                                                                     \
+  char** argv = static_cast<char**>(__builtin_alloca((count + 1) * sizeof(char*))); \
+  va_start(more, first);                                                            \
+  argv[0] = const_cast<char*>(first);                                               \
   for (size_t i = 1; i <= count; ++i) argv[i] = va_arg(more, char*)
 
 MEMPROF_EXPORT int execve(const char* path, char* const argv[], char* const envp[]) noexcept {
   return exec(next_execve.get(), path, argv, envp);
 }
-MEMPROF_EXPORT int execv(const char* path, char* const argv[]) noexcept {
-  return exec(next_execv.get(), path, argv);
-}
-MEMPROF_EXPORT int execvp(const char* file, char* const argv[]) noexcept {
-  return exec(next_execvp.get(), file, argv);
-}
+MEMPROF_EXPORT int execv(const char* path, char* const argv[]) noexcept { return exec(next_execv.get(), path, argv); }
+MEMPROF_EXPORT int execvp(const char* file, char* const argv[]) noexcept { return exec(next_execvp.get(), file, argv); }
 MEMPROF_EXPORT int execvpe(const char* file, char* const argv[], char* const envp[]) noexcept {
   return exec(next_execvpe.get(), file, argv, envp);
 }
 MEMPROF_EXPORT int fexecve(int fd, char* const argv[], char* const envp[]) noexcept {
   return exec(next_fexecve.get(), fd, argv, envp);
 }
-MEMPROF_EXPORT int execveat(int directory, const char* path, char* const argv[], char* const envp[], int flags) noexcept {
+MEMPROF_EXPORT int execveat(int directory, const char* path, char* const argv[], char* const envp[],
+                            int flags) noexcept {
   return exec(next_execveat.get(), directory, path, argv, envp, flags);
 }
 MEMPROF_EXPORT int execl(const char* path, const char* first, ...) noexcept {

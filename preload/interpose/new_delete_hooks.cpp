@@ -48,30 +48,26 @@ inline void delete_hook(CxxOperator which, Function function, const CapturePoint
 
 using namespace memprof;
 
-#define MEMPROF_NEW(symbol, which, function, parameters, ...)                          \
-  MEMPROF_EXPORT void* symbol parameters;                                              \
-  MEMPROF_EXPORT void* symbol parameters {                                             \
-    return new_hook(which, Function::function, MEMPROF_CALLER(), __VA_ARGS__);         \
-  }
-#define MEMPROF_DELETE(symbol, which, function, parameters, ...)                       \
-  MEMPROF_EXPORT void symbol parameters;                                               \
-  MEMPROF_EXPORT void symbol parameters {                                              \
-    delete_hook(which, Function::function, MEMPROF_CALLER(), __VA_ARGS__);             \
-  }
+#define MEMPROF_NEW(symbol, which, function, parameters, ...) \
+  MEMPROF_EXPORT void* symbol parameters;                     \
+  MEMPROF_EXPORT void* symbol parameters { return new_hook(which, Function::function, MEMPROF_CALLER(), __VA_ARGS__); }
+#define MEMPROF_DELETE(symbol, which, function, parameters, ...) \
+  MEMPROF_EXPORT void symbol parameters;                         \
+  MEMPROF_EXPORT void symbol parameters { delete_hook(which, Function::function, MEMPROF_CALLER(), __VA_ARGS__); }
 
-#define MEMPROF_NEW_FAMILY(prefix, which, function)                                                                   \
-  MEMPROF_NEW(prefix##m, which, function, (size_t n), n)                                                              \
-  MEMPROF_NEW(prefix##mRKSt9nothrow_t, which##Nothrow, function, (size_t n, const Nothrow* t), n, t)                  \
-  MEMPROF_NEW(prefix##mSt11align_val_t, which##Aligned, function, (size_t n, Alignment a), n, a)                      \
-  MEMPROF_NEW(prefix##mSt11align_val_tRKSt9nothrow_t, which##AlignedNothrow, function,                                \
+#define MEMPROF_NEW_FAMILY(prefix, which, function)                                                  \
+  MEMPROF_NEW(prefix##m, which, function, (size_t n), n)                                             \
+  MEMPROF_NEW(prefix##mRKSt9nothrow_t, which##Nothrow, function, (size_t n, const Nothrow* t), n, t) \
+  MEMPROF_NEW(prefix##mSt11align_val_t, which##Aligned, function, (size_t n, Alignment a), n, a)     \
+  MEMPROF_NEW(prefix##mSt11align_val_tRKSt9nothrow_t, which##AlignedNothrow, function,               \
               (size_t n, Alignment a, const Nothrow* t), n, a, t)
-#define MEMPROF_DELETE_FAMILY(prefix, which, function)                                                                \
-  MEMPROF_DELETE(prefix##Pv, which, function, (void* p), p)                                                           \
-  MEMPROF_DELETE(prefix##Pvm, which##Sized, function, (void* p, size_t n), p, n)                                      \
-  MEMPROF_DELETE(prefix##PvRKSt9nothrow_t, which##Nothrow, function, (void* p, const Nothrow* t), p, t)               \
-  MEMPROF_DELETE(prefix##PvSt11align_val_t, which##Aligned, function, (void* p, Alignment a), p, a)                   \
+#define MEMPROF_DELETE_FAMILY(prefix, which, function)                                                                 \
+  MEMPROF_DELETE(prefix##Pv, which, function, (void* p), p)                                                            \
+  MEMPROF_DELETE(prefix##Pvm, which##Sized, function, (void* p, size_t n), p, n)                                       \
+  MEMPROF_DELETE(prefix##PvRKSt9nothrow_t, which##Nothrow, function, (void* p, const Nothrow* t), p, t)                \
+  MEMPROF_DELETE(prefix##PvSt11align_val_t, which##Aligned, function, (void* p, Alignment a), p, a)                    \
   MEMPROF_DELETE(prefix##PvmSt11align_val_t, which##SizedAligned, function, (void* p, size_t n, Alignment a), p, n, a) \
-  MEMPROF_DELETE(prefix##PvSt11align_val_tRKSt9nothrow_t, which##AlignedNothrow, function,                            \
+  MEMPROF_DELETE(prefix##PvSt11align_val_tRKSt9nothrow_t, which##AlignedNothrow, function,                             \
                  (void* p, Alignment a, const Nothrow* t), p, a, t)
 
 MEMPROF_NEW_FAMILY(_Znw, kNew, operator_new)

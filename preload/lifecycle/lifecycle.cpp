@@ -68,9 +68,15 @@ void write_process_records(const char* parent_trace) {
 bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const char* parent_trace) {
   if (settings.filter.active) flags |= format::kFiltered;
   if (settings.free_stacks) flags |= format::kFreeStacks;
-  const TraceStart start{settings.output.c_str(), program_name.c_str(),       settings.limit_bytes,
-                         settings.max_depth,      flags,                      parent_pid,
-                         fork_ticks,              clock_choice.nominal_ticks_per_second, clock_choice.clock,
+  const TraceStart start{settings.output.c_str(),
+                         program_name.c_str(),
+                         settings.limit_bytes,
+                         settings.max_depth,
+                         flags,
+                         parent_pid,
+                         fork_ticks,
+                         clock_choice.nominal_ticks_per_second,
+                         clock_choice.clock,
                          next_allocator_size_bias()};
   if (start_trace(start) != StartResult::ok) return false;
   if (!start_stack_table()) {

@@ -23,7 +23,8 @@ void note_unrecorded_event();
 // No page was to be had: from now on events are only counted.
 void go_idle();
 
-// The process is about to end or to exec. Async-signal-safe; does nothing in a vfork child, whose memory is its parent's.
+// The process is about to end or to exec. Async-signal-safe; does nothing in a vfork child, whose memory is its
+// parent's.
 void note_end(format::EndState state);
 // The exec failed.
 void note_exec_failed();

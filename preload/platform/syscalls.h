@@ -102,9 +102,7 @@ inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
 // Signal 0 asks whether the target exists.
 inline bool process_exists(uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
 inline bool thread_exists(uint32_t pid, uint32_t tid) { return call(SYS_tgkill, pid, tid, 0) != -3 /* ESRCH */; }
-inline long resource_limit(int resource, struct rlimit* out) {
-  return call(SYS_prlimit64, 0, resource, 0, arg(out));
-}
+inline long resource_limit(int resource, struct rlimit* out) { return call(SYS_prlimit64, 0, resource, 0, arg(out)); }
 inline void yield() { call(SYS_sched_yield); }
 
 using SignalSet = uint64_t;

@@ -1,5 +1,5 @@
-// The next allocator: whatever RTLD_NEXT finds behind memprof (glibc, jemalloc, tcmalloc, mimalloc, ...), called exactly
-// once per call of the host.
+// The next allocator: whatever RTLD_NEXT finds behind memprof (glibc, jemalloc, tcmalloc, mimalloc, ...), called
+// exactly once per call of the host.
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
-// Bytes of event records, as trace_format.h ("Event records") defines them. Each function writes one record at `at`, where
-// kMostBytes are free, and returns its end; bytes behind the end may be overwritten too. Times are ticks, read in the
-// order that the host's calls had.
+// Bytes of event records, as trace_format.h ("Event records") defines them. Each function writes one record at `at`,
+// where kMostBytes are free, and returns its end; bytes behind the end may be overwritten too. Times are ticks, read in
+// the order that the host's calls had.
 #pragma once
 
 #include "recorder/event_model.h"
@@ -19,7 +19,8 @@ class EventEncoder {
   // Units at the last record's end.
   uint64_t time() const { return time_; }
 
-  unsigned char* alloc(unsigned char* at, uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack, uint16_t tag);
+  unsigned char* alloc(unsigned char* at, uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack,
+                       uint16_t tag);
   // `stack` kNoStack and `size` 0 stand for none.
   unsigned char* free(unsigned char* at, uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack, uint16_t tag);
   unsigned char* realloc(unsigned char* at, uint64_t begin_ticks, uint64_t end_ticks, uint64_t old_address,

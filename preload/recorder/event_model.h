@@ -41,7 +41,8 @@ class EventModel {
     const uint64_t whole = (size >> 4) + (((size & 15) + size_bias_) >> 4);
     const uint64_t least = size_bias_ > 15 ? 2 : 1;
     const uint64_t granules = whole < least ? least : whole;
-    return {granules, granules < format::kEventClasses - 1 ? static_cast<unsigned>(granules) : format::kEventClasses - 1};
+    return {granules,
+            granules < format::kEventClasses - 1 ? static_cast<unsigned>(granules) : format::kEventClasses - 1};
   }
 
   uint64_t alloc_guess(SizeClass size) const {

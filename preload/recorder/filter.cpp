@@ -40,9 +40,12 @@ bool parse_size_word(Word word, uint64_t* out) {
   unsigned shift = 0;
   if (at != word.end) {
     switch (*at++) {
-      case 'k': case 'K': shift = 10; break;
-      case 'm': case 'M': shift = 20; break;
-      case 'g': case 'G': shift = 30; break;
+      case 'k':
+      case 'K': shift = 10; break;
+      case 'm':
+      case 'M': shift = 20; break;
+      case 'g':
+      case 'G': shift = 30; break;
       default: return false;
     }
   }

@@ -33,7 +33,8 @@ uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
   return intern_stack(memo, state->path, state->nodes);
 }
 
-// A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the page.
+// A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the
+// page.
 __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t first_ticks) {
   const uint64_t first_units = EventEncoder::units_down(first_ticks);
   const uint64_t start_units = state->encoder.time() > first_units ? state->encoder.time() : first_units;

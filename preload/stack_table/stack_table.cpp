@@ -230,8 +230,8 @@ void reset_stack_table() {
 
 void retire_range(uintptr_t start, uintptr_t end) {
   RareGuard guard(retiring);
-  const auto watermark = static_cast<uint32_t>(
-      kFirstNode + std::atomic_ref(trace_header->node_count).load(std::memory_order_relaxed));
+  const auto watermark =
+      static_cast<uint32_t>(kFirstNode + std::atomic_ref(trace_header->node_count).load(std::memory_order_relaxed));
   const uint32_t count = retired_count.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < count; ++i) {
     if (retired[i].start == start && retired[i].end == end) {

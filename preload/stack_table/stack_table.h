@@ -1,8 +1,9 @@
 // The process-wide trie of stacks: every distinct stack is one node id, written to the trace once.
 //
-// Layout: nodes[id] = {address, parent, low half of its prefix hash}, in segments that never move; and an open-addressed
-// table of (high half of the prefix hash, id). A prefix hash is the hash of all frames from the outermost to the node, so
-// a whole stack is found with one probe, which is then proved frame by frame against the nodes.
+// Layout: nodes[id] = {address, parent, low half of its prefix hash}, in segments that never move; and an
+// open-addressed table of (high half of the prefix hash, id). A prefix hash is the hash of all frames from the
+// outermost to the node, so a whole stack is found with one probe, which is then proved frame by frame against the
+// nodes.
 //
 // Invariants:
 //   * No locks but to enlarge the table. A node is written to the trace before its table entry is published, so an
@@ -21,8 +22,8 @@ namespace memprof {
 
 // Per thread, beside its StackMemo: what is known of the memo's frames, outermost first.
 struct StackPath {
-  uint32_t known;                // leading entries that belong to the memo's frames now
-  uint32_t root;                 // the root that they hang from
+  uint32_t known;  // leading entries that belong to the memo's frames now
+  uint32_t root;   // the root that they hang from
   uint32_t node[kMaxDepth];
   uint64_t prefix_hash[kMaxDepth];
 };
@@ -34,7 +35,7 @@ struct NodeStream {
   uint32_t stream_id;
   uint32_t thread_serial;
   uint32_t thread_id;
-  bool writing;          // a record is under way: an abandoned one leaves the page's deltas unknown
+  bool writing;  // a record is under way: an abandoned one leaves the page's deltas unknown
 };
 
 // The node of the memo's whole stack; makes what is new. kNoStack: the table is full or recording has stopped.

@@ -25,10 +25,10 @@ enum class Busy : uint32_t { idle, entered, writing, written };
 struct ThreadState {
   uint64_t generation;
   Busy busy;
-  uint32_t level;            // 0, or how many states the handlers above interrupted
+  uint32_t level;  // 0, or how many states the handlers above interrupted
   ThreadState* nested;
   ThreadState* next_free;
-  uintptr_t entered_at;      // stack pointer of the recorder's entry while busy
+  uintptr_t entered_at;  // stack pointer of the recorder's entry while busy
   uint32_t thread_serial;
   uint32_t thread_id;
   uint32_t stream_id;

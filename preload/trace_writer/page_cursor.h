@@ -1,7 +1,7 @@
 // Writes records into the pages of one stream. Used by one thread at a time, without locks.
 //
-// Invariants: a record is stored whole before `used` covers it; a page is sealed before the next one is claimed. At every
-// instant seal() may be called by a signal handler that knows that the interrupted call will never go on.
+// Invariants: a record is stored whole before `used` covers it; a page is sealed before the next one is claimed. At
+// every instant seal() may be called by a signal handler that knows that the interrupted call will never go on.
 #pragma once
 
 #include <atomic>

@@ -49,7 +49,8 @@ struct RecordStream {
     RareGuard guard(lock);
     for (;;) {
       const size_t wanted = sizeof(RecordHeader) + padded(source.left());
-      const size_t least = wanted < sizeof(RecordHeader) + kLeastPayload ? wanted : sizeof(RecordHeader) + kLeastPayload;
+      const size_t least =
+          wanted < sizeof(RecordHeader) + kLeastPayload ? wanted : sizeof(RecordHeader) + kLeastPayload;
       if (!cursor.has_room(least) && !cursor.roll(kind, 1, 0, 0)) return false;
       size_t bytes = source.left();
       while (!cursor.has_room(sizeof(RecordHeader) + padded(bytes))) bytes -= 8 < bytes ? 8 : bytes;

@@ -245,10 +245,13 @@ StartResult say_failure(const char* path, long error) {
   switch (-error) {
     case EEXIST: line.add("it exists and is not a finished trace"); break;
     case ENOENT: line.add("no such directory"); break;
-    case EACCES: case EPERM: line.add("permission denied"); break;
+    case EACCES:
+    case EPERM: line.add("permission denied"); break;
     case EROFS: line.add("read-only file system"); break;
-    case EMFILE: case ENFILE: line.add("no free file descriptor"); break;
-    case ENOSPC: case EDQUOT: line.add("no space left"); break;
+    case EMFILE:
+    case ENFILE: line.add("no free file descriptor"); break;
+    case ENOSPC:
+    case EDQUOT: line.add("no space left"); break;
     case EFBIG: line.add("the file size limit (RLIMIT_FSIZE) is too small"); break;
     case ENAMETOOLONG: line.add("the name is too long"); break;
     case ENOTDIR: line.add("a component is not a directory"); break;
@@ -264,8 +267,8 @@ StartResult say_failure(const char* path, long error) {
 
 StartResult start_trace(const TraceStart& start) {
   const uint32_t pid = sys::process_id();
-  const OutputFile made = make_output_file({start.output_pattern, start.program, pid, process_start_time(pid),
-                                            (start.flags & format::kForkChild) != 0});
+  const OutputFile made = make_output_file(
+      {start.output_pattern, start.program, pid, process_start_time(pid), (start.flags & format::kForkChild) != 0});
   if (made.fd < 0) return say_failure(made.path, made.fd);
   struct stat status;
   sys::status(made.fd, &status);
@@ -331,7 +334,8 @@ PageHeader* claim_page(const PageRequest& request) {
 }
 
 void seal_page(PageHeader* page) {
-  page->checksum = checksum(page, sizeof(PageHeader) + page->used);  // state is open and the field zero, as the format says
+  page->checksum =
+      checksum(page, sizeof(PageHeader) + page->used);  // state is open and the field zero, as the format says
   std::atomic_ref(page->state).store(format::PageState::sealed, std::memory_order_release);
   sys::unmap(page, kPageSize);
 }

@@ -4,7 +4,8 @@
 //   * A page is mapped only where the file has blocks reserved, so no store of ours can meet a full disk (SIGBUS).
 //   * The descriptor is used only after fstat said that it still is our file, and a mapping is written to only after
 //     it said so again: programs close and reuse every number.
-//   * Once stopped, nothing is claimed any more; what is lost from then on is counted in the header, which stays mapped.
+//   * Once stopped, nothing is claimed any more; what is lost from then on is counted in the header, which stays
+//   mapped.
 //   * Rare paths only: a claim happens once in thousands of events.
 #pragma once
 
@@ -19,12 +20,12 @@ struct TraceStart {
   const char* program;
   uint64_t limit_bytes;  // 0: none
   uint32_t max_depth;
-  uint32_t flags;        // format::FileFlags
+  uint32_t flags;  // format::FileFlags
   uint32_t parent_pid;
   uint64_t fork_ticks;
   uint64_t nominal_ticks_per_second;
   format::Clock clock;
-  uint32_t size_bias;    // see FileHeader
+  uint32_t size_bias;  // see FileHeader
 };
 
 enum class StartResult { ok, failed };
@@ -69,8 +70,8 @@ void stop_recording(format::DropCause cause, const char* why);
 
 // Writes the end pair and end_state.
 void end_trace(format::EndState state);
-// Cuts the file to its claimed pages and some to spare, for what still comes: libc frees the list of exit handlers after
-// the last of them, and other threads run until the process is gone. The file grows no more.
+// Cuts the file to its claimed pages and some to spare, for what still comes: libc frees the list of exit handlers
+// after the last of them, and other threads run until the process is gone. The file grows no more.
 void close_trace_file(uint64_t spare_pages);
 // An exec failed: the process runs on.
 void resume_trace();

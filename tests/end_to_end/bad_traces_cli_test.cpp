@@ -28,7 +28,8 @@ constexpr uint64_t kBlocks = 1500;
 const std::string& good_trace() {
   static const std::string bytes = [] {
     FreshDirectory directory;
-    const Outcome outcome = run({{host_path("endings"), "return", "1"}, recording_environment(), directory.path(), "", {}});
+    const Outcome outcome =
+        run({{host_path("endings"), "return", "1"}, recording_environment(), directory.path(), "", {}});
     REQUIRE(outcome.exit_status == 1);
     return read_file(directory / "trace.bin");
   }();
@@ -82,9 +83,7 @@ TEST_CASE("files that are no traces are refused with one line", "[hosts][bad tra
     REQUIRE(mkfifo(path.c_str(), 0600) == 0);
     check_refused(analyze({"summary", path.string()}), path, {});
   }
-  SECTION("a device without an end") {
-    check_refused(analyze({"summary", "/dev/zero"}), "/dev/zero", {});
-  }
+  SECTION("a device without an end") { check_refused(analyze({"summary", "/dev/zero"}), "/dev/zero", {}); }
   SECTION("zeros") { check_refused(analyze_bytes(std::string(kPage * 4, '\0'), path), path, {"offset 0"}); }
 }
 

@@ -4,7 +4,8 @@
 
 using namespace memprof::tests;
 
-TEST_CASE("every C allocating function is recorded once, with its size, its name and its caller", "[hosts][functions]") {
+TEST_CASE("every C allocating function is recorded once, with its size, its name and its caller",
+          "[hosts][functions]") {
   const HostRun host({"malloc_family"});
   check_trace(host.trace(), host.recorded());
 }
@@ -50,8 +51,8 @@ TEST_CASE("each kind of mismatched free is seen, and no other", "[hosts][functio
   const std::vector<Json> chunks = host.trace().chunks();
   const auto mismatch = [&](size_t size, const char* allocator, const char* free_function) {
     return count_if(chunks, [&](const Json& chunk) {
-             return chunk.at("size") == size && chunk.at("mismatched") == true &&
-                    chunk.at("allocator") == allocator && chunk.at("free_function") == free_function;
+             return chunk.at("size") == size && chunk.at("mismatched") == true && chunk.at("allocator") == allocator &&
+                    chunk.at("free_function") == free_function;
            }) == 1;
   };
   CHECK(mismatch(1, "new", "free"));

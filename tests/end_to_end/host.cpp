@@ -12,7 +12,9 @@ namespace memprof::tests {
 std::string host_path(const std::string& name) { return std::string(paths::kHosts) + "/" + name; }
 
 // Small and the same in both runs: nothing of the environment of whoever runs the tests.
-std::vector<std::string> plain_environment() { return {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/"}; }
+std::vector<std::string> plain_environment() {
+  return {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/"};
+}
 
 std::vector<std::string> recording_environment(const std::vector<std::string>& settings) {
   std::vector<std::string> environment = plain_environment();
@@ -117,7 +119,8 @@ uint64_t found_in_chunks(const std::string& key, const std::vector<Json>& chunks
     return count_if(chunks, [&](const Json& c) { return c.at("size") == std::stoull(rest); });
   }
   if (splits(key, "open_sized.", &rest)) {
-    return count_if(chunks, [&](const Json& c) { return c.at("size") == std::stoull(rest) && c.at("state") == "open"; });
+    return count_if(chunks,
+                    [&](const Json& c) { return c.at("size") == std::stoull(rest) && c.at("state") == "open"; });
   }
   throw std::runtime_error("a host expects something unknown: " + key);
 }

@@ -37,7 +37,8 @@ TEST_CASE("libraries loaded and unloaded in turn are told apart at the same addr
       CHECK(count_if(chunks, right) == 50);
     }
     CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 930; }) == 1000);
-    CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 910 && chunk.at("state") == "open"; }) == 0);
+    CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 910 && chunk.at("state") == "open"; }) ==
+          0);
   }
 }
 
@@ -52,8 +53,8 @@ TEST_CASE("another preloaded library before memprof and after it", "[hosts][load
     INFO("the other one first: " << first);
     FreshDirectory directory;
     std::vector<std::string> environment = plain_environment();
-    const std::string both = first ? library("other_preload") + ":" + paths::kLibrary
-                                   : paths::kLibrary + (":" + library("other_preload"));
+    const std::string both =
+        first ? library("other_preload") + ":" + paths::kLibrary : paths::kLibrary + (":" + library("other_preload"));
     environment.push_back("LD_PRELOAD=" + both);
     const Outcome outcome = run({{host_path("realloc_corners")}, environment, directory.path(), "", {}});
     CHECK(outcome.err.empty());
@@ -92,15 +93,13 @@ TEST_CASE("a set-uid program is left alone even when memprof is linked in", "[ho
   std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
   REQUIRE(chown(copy.c_str(), 65534, 65534) == 0);
   REQUIRE(chmod(copy.c_str(), 04755) == 0);
-  const Outcome outcome =
-      run({{copy.string()}, plain_environment(), directory.path(), "", {}});
+  const Outcome outcome = run({{copy.string()}, plain_environment(), directory.path(), "", {}});
   if (outcome.out.find("secure 0") != std::string::npos) return skip("the temporary directory is mounted nosuid");
   CHECK(outcome.out == "secure 1\n");
   CHECK(outcome.err.empty());
   CHECK(outcome.exit_status == 0);
   CHECK_FALSE(std::filesystem::exists(directory / "trace.bin"));
-  const Outcome open_run =
-      run({{host_path("secure_linked")}, plain_environment(), directory.path(), "", {}});
+  const Outcome open_run = run({{host_path("secure_linked")}, plain_environment(), directory.path(), "", {}});
   CHECK(open_run.out == "secure 0\n");
   CHECK(Trace(directory / "trace.bin").allocations() == 10);
 }

@@ -149,8 +149,8 @@ TEST_CASE("a directory, a link, a fifo or somebody's file in the trace's place i
 
 TEST_CASE("a directory without write permission", "[hosts][output]") {
   FreshDirectory directory;
-  fs::permissions(directory.path(), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read |
-                                        fs::perms::others_exec);
+  fs::permissions(directory.path(),
+                  fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
   const auto give_up_root = [] {
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(125);
   };
@@ -160,7 +160,6 @@ TEST_CASE("a directory without write permission", "[hosts][output]") {
 }
 
 TEST_CASE("a full disk stops the recording, not the program", "[hosts][output]") {
-  FreshDirectory directory;
   for (const std::string size : {"64k", "1m"}) {
     INFO("a disk of " << size);
     FreshDirectory directory;
@@ -219,7 +218,8 @@ TEST_CASE("three descriptors and no more from the start", "[hosts][output]") {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(125);
   };
   // The loader itself cannot open its libraries then: the program must fail in the same way.
-  const Outcome native = run({{host_path("churn"), "10"}, plain_environment(), directory.path(), "", three_descriptors});
+  const Outcome native =
+      run({{host_path("churn"), "10"}, plain_environment(), directory.path(), "", three_descriptors});
   const Outcome outcome =
       run({{host_path("churn"), "10"}, recording_environment(), directory.path(), "", three_descriptors});
   CHECK(outcome.exit_status == native.exit_status);

@@ -120,7 +120,8 @@ TEST_CASE("each image of a chain of execs keeps its trace, the last one the name
   CHECK(host.trace().complete());
 }
 
-TEST_CASE("a daemon that closes every descriptor and outlives its parents is recorded to its end", "[hosts][processes]") {
+TEST_CASE("a daemon that closes every descriptor and outlives its parents is recorded to its end",
+          "[hosts][processes]") {
   const HostRun host({"daemonizes"});
   CHECK(read_file(host.directory() / "daemon.txt") == "daemon\n");
   const std::vector<Trace> children = host.traces_of_children();

@@ -30,7 +30,10 @@ void run_both(Pair* pair, const std::vector<std::string>& command, const std::ve
   std::vector<std::string> environment = plain_environment();
   environment.insert(environment.end(), settings.begin(), settings.end());
   pair->native = run({command, environment, pair->native_directory(), "", {}});
-  pair->recorded = run({command, recording_environment(settings), pair->recorded_directory(), "", {}});
+  // By its whole name: some of the programs change their directory.
+  environment.push_back("LD_PRELOAD=" + std::string(paths::kLibrary));
+  environment.push_back("MEMPROF_OUTPUT=" + (pair->recorded_directory() / "trace.bin").string());
+  pair->recorded = run({command, environment, pair->recorded_directory(), "", {}});
   INFO(command[0]);
   CHECK(pair->native.exit_status == 0);
   CHECK(pair->recorded.out == pair->native.out);
@@ -59,7 +62,8 @@ TEST_CASE("CPython", "[real][programs]") {
             "text = json.dumps([{'key %d' % i: list(range(i % 20))} for i in range(20000)])\n"
             "words = collections.Counter(re.findall(r'[0-9]+', text))\n"
             "results = []\n"
-            "threads = [threading.Thread(target=lambda n=n: results.append(sum(x*n for x in range(20000)))) for n in range(4)]\n"
+            "threads = [threading.Thread(target=lambda n=n: results.append(sum(x*n for x in range(20000)))) for n in "
+            "range(4)]\n"
             "[t.start() for t in threads]; [t.join() for t in threads]\n"
             "print(len(text), words.most_common(3), sorted(results))\n"},
            {"PYTHONMALLOC=malloc", "PYTHONHASHSEED=0"});
@@ -68,11 +72,12 @@ TEST_CASE("CPython", "[real][programs]") {
 
 TEST_CASE("CPython with processes of its own", "[real][programs]") {
   Pair pair;
-  run_both(&pair, {"/usr/bin/python3", "-c",
-                   "import subprocess, multiprocessing, os\n"
-                   "print(subprocess.run(['/bin/echo', 'from echo'], capture_output=True).stdout)\n"
-                   "with multiprocessing.get_context('fork').Pool(2) as pool: print(pool.map(abs, range(-50, 0)))\n"
-                   "print(os.system('exit 3'))\n"},
+  run_both(&pair,
+           {"/usr/bin/python3", "-c",
+            "import subprocess, multiprocessing, os\n"
+            "print(subprocess.run(['/bin/echo', 'from echo'], capture_output=True).stdout)\n"
+            "with multiprocessing.get_context('fork').Pool(2) as pool: print(pool.map(abs, range(-50, 0)))\n"
+            "print(os.system('exit 3'))\n"},
            {"PYTHONMALLOC=malloc", "PYTHONHASHSEED=0"});
   CHECK(pair.trace().complete());
   CHECK(pair.trace().unknown_orphans() == 0);
@@ -80,9 +85,11 @@ TEST_CASE("CPython with processes of its own", "[real][programs]") {
 
 TEST_CASE("perl", "[real][programs]") {
   Pair pair;
-  run_both(&pair, {"/usr/bin/perl", "-e",
-                   "my %h; for my $i (1..200000) { $h{$i % 5003} .= chr(65 + $i % 26); } "
-                   "my $n = 0; $n += length for values %h; print \"$n\\n\"; print join(',', (sort values %h)[0..3]), \"\\n\"; exit 0;"},
+  run_both(&pair,
+           {"/usr/bin/perl", "-e",
+            "my %h; for my $i (1..200000) { $h{$i % 5003} .= chr(65 + $i % 26); } "
+            "my $n = 0; $n += length for values %h; print \"$n\\n\"; print join(',', (sort values %h)[0..3]), \"\\n\"; "
+            "exit 0;"},
            {"PERL_HASH_SEED=0", "PERL_PERTURB_KEYS=0"});
   check_whole(pair.trace(), 10'000);
 }
@@ -101,11 +108,12 @@ TEST_CASE("sqlite3 with 200,000 rows in memory", "[real][programs]") {
 TEST_CASE("clang++ compiles a file full of the standard library to the same object", "[real][programs]") {
   Pair pair;
   const auto write_source = [](const fs::path& directory) {
-    write_file(directory / "full.cpp",
-               "#include <algorithm>\n#include <map>\n#include <regex>\n#include <string>\n#include <vector>\n"
-               "std::map<std::string, std::vector<int>> all;\n"
-               "bool fits(const std::string& s) { return std::regex_match(s, std::regex(\"[a-z]+([0-9]*)\")); }\n"
-               "void put(const std::string& s, int n) { all[s].push_back(n); std::sort(all[s].begin(), all[s].end()); }\n");
+    write_file(
+        directory / "full.cpp",
+        "#include <algorithm>\n#include <map>\n#include <regex>\n#include <string>\n#include <vector>\n"
+        "std::map<std::string, std::vector<int>> all;\n"
+        "bool fits(const std::string& s) { return std::regex_match(s, std::regex(\"[a-z]+([0-9]*)\")); }\n"
+        "void put(const std::string& s, int n) { all[s].push_back(n); std::sort(all[s].begin(), all[s].end()); }\n");
   };
   run_both(&pair, {"/usr/bin/clang++", "-std=c++17", "-O1", "-g0", "-c", "full.cpp", "-o", "full.o"}, {}, write_source);
   CHECK(read_file(pair.recorded_directory() / "full.o") == read_file(pair.native_directory() / "full.o"));
@@ -136,9 +144,9 @@ TEST_CASE("git makes the same commit", "[real][programs]") {
 TEST_CASE("gdb debugs a program", "[real][programs]") {
   Pair pair;
   // The program that it runs must not be stopped by what a preload brings: gdb's own heap is what is recorded.
-  run_both(&pair, {"/usr/bin/gdb", "--batch", "-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off",
-                   "-ex", "info line main", "-ex", "info functions grow", "-ex", "ptype main",
-                   host_path("malloc_family")});
+  run_both(&pair,
+           {"/usr/bin/gdb", "--batch", "-nx", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off", "-ex",
+            "info line main", "-ex", "info functions grow", "-ex", "ptype main", host_path("malloc_family")});
   CHECK(pair.trace().dropped() == 0);
   CHECK(pair.trace().allocations() > 10'000);
 }
@@ -168,8 +176,8 @@ TEST_CASE("redis-server under redis-benchmark", "[real][programs]") {
                   "",
                   {}});
   REQUIRE(server.wait_for_output("ready to accept connections"));
-  const Outcome benchmark = run({{"/usr/bin/redis-benchmark", "-s", socket.string(), "-q", "-n", "20000", "-c", "10", "-r",
-                                  "5000", "-t", "set,get,incr,lpush,lpop,sadd,hset,zadd,lrange_100,mset"},
+  const Outcome benchmark = run({{"/usr/bin/redis-benchmark", "-s", socket.string(), "-q", "-n", "20000", "-c", "10",
+                                  "-r", "5000", "-t", "set,get,incr,lpush,lpop,sadd,hset,zadd,lrange_100,mset"},
                                  plain_environment(),
                                  directory.path(),
                                  "",

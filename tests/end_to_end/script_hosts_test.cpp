@@ -47,8 +47,8 @@ TEST_CASE("the script runs a command with its output, status and input, and sums
 
 TEST_CASE("the script's options become settings", "[hosts][script]") {
   FreshDirectory directory;
-  const Outcome outcome =
-      run_script(directory, {"-o", "mine.bin", "--filter=size>=100", "--max-depth", "3", "-n", host_path("malloc_family")});
+  const Outcome outcome = run_script(
+      directory, {"-o", "mine.bin", "--filter=size>=100", "--max-depth", "3", "-n", host_path("malloc_family")});
   CHECK(outcome.exit_status == 7);
   CHECK_FALSE(has(outcome.err, "allocated"));
   CHECK(has(outcome.err, "mine.bin"));
@@ -83,11 +83,12 @@ TEST_CASE("the script works through a link, from a directory with a space", "[ho
   FreshDirectory directory;
   fs::create_directory(directory / "a b");
   fs::create_symlink(kScript, directory / "linked");
-  const Outcome outcome = run({{(directory / "linked").string(), "--build-dir", paths::kBuild, host_path("malloc_family")},
-                               plain_environment(),
-                               directory / "a b",
-                               "",
-                               {}});
+  const Outcome outcome =
+      run({{(directory / "linked").string(), "--build-dir", paths::kBuild, host_path("malloc_family")},
+           plain_environment(),
+           directory / "a b",
+           "",
+           {}});
   INFO(outcome.err);
   CHECK(outcome.exit_status == 7);
   CHECK(Trace(directory / "a b" / "trace.bin").allocations() == 16);

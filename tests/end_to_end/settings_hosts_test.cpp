@@ -28,14 +28,13 @@ TEST_CASE("a bad setting costs one line on stderr and the default is used", "[ho
     const char* name;
     const char* value;
   };
-  for (const Bad& bad : {Bad{"MEMPROF_FILTER", "size"}, Bad{"MEMPROF_FILTER", "colour=red"},
-                         Bad{"MEMPROF_FILTER", "allocator=mallok"}, Bad{"MEMPROF_FILTER", "size>=x"},
-                         Bad{"MEMPROF_FILTER", "domain=cpu,"}, Bad{"MEMPROF_MAX_DEPTH", "0"},
-                         Bad{"MEMPROF_MAX_DEPTH", "deep"}, Bad{"MEMPROF_MAX_DEPTH", "99999999999999999999"},
-                         Bad{"MEMPROF_FREE_STACKS", "yes"}, Bad{"MEMPROF_FOLLOW_FORK", "2"},
-                         Bad{"MEMPROF_START", "later"}, Bad{"MEMPROF_LIMIT", "10X"}, Bad{"MEMPROF_LIMIT", "0"},
-                         Bad{"MEMPROF_VERBOSE", "loud"}, Bad{"MEMPROF_VERIFY_STACKS", "-1"},
-                         Bad{"MEMPROF_OUTPUT", "trace.%q"}, Bad{"MEMPROF_OUTPUT", ""}}) {
+  for (const Bad& bad :
+       {Bad{"MEMPROF_FILTER", "size"}, Bad{"MEMPROF_FILTER", "colour=red"}, Bad{"MEMPROF_FILTER", "allocator=mallok"},
+        Bad{"MEMPROF_FILTER", "size>=x"}, Bad{"MEMPROF_FILTER", "domain=cpu,"}, Bad{"MEMPROF_MAX_DEPTH", "0"},
+        Bad{"MEMPROF_MAX_DEPTH", "deep"}, Bad{"MEMPROF_MAX_DEPTH", "99999999999999999999"},
+        Bad{"MEMPROF_FREE_STACKS", "yes"}, Bad{"MEMPROF_FOLLOW_FORK", "2"}, Bad{"MEMPROF_START", "later"},
+        Bad{"MEMPROF_LIMIT", "10X"}, Bad{"MEMPROF_LIMIT", "0"}, Bad{"MEMPROF_VERBOSE", "loud"},
+        Bad{"MEMPROF_VERIFY_STACKS", "-1"}, Bad{"MEMPROF_OUTPUT", "trace.%q"}, Bad{"MEMPROF_OUTPUT", ""}}) {
     INFO(bad.name << "=" << bad.value);
     FreshDirectory directory;
     const Outcome outcome = run({{host_path("malloc_family")},
@@ -93,9 +92,8 @@ TEST_CASE("MEMPROF_MAX_DEPTH cuts stacks and marks them", "[hosts][settings]") {
   CHECK(all(chunks, [](const Json& chunk) { return chunk.at("stack").size() <= 5; }));
   CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("truncated") == true; }) >= 20 * 40);
   const HostRun whole({"long_jumps"});
-  CHECK(count_if(whole.trace().chunks(), [](const Json& chunk) {
-          return caller(chunk) == "dive" && chunk.at("truncated") == true;
-        }) == 0);
+  CHECK(count_if(whole.trace().chunks(),
+                 [](const Json& chunk) { return caller(chunk) == "dive" && chunk.at("truncated") == true; }) == 0);
 }
 
 TEST_CASE("MEMPROF_START=paused records nothing until asked", "[hosts][settings]") {

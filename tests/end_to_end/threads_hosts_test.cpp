@@ -4,7 +4,8 @@
 
 using namespace memprof::tests;
 
-TEST_CASE("four threads that pass a million blocks to each other leave no orphan and nothing open", "[hosts][threads]") {
+TEST_CASE("four threads that pass a million blocks to each other leave no orphan and nothing open",
+          "[hosts][threads]") {
   for (int run = 0; run < 3; ++run) {
     const HostRun host({"threads_pass_blocks"});
     check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);

@@ -35,7 +35,8 @@ Heap heap_by_valgrind(std::vector<std::string> command, const std::vector<std::s
   run({command, environment, directory, "", {}});
   const std::string log = read_file(directory / "valgrind.log");
   std::smatch total, open;
-  REQUIRE(std::regex_search(log, total, std::regex("total heap usage: ([0-9,]+) allocs, ([0-9,]+) frees, ([0-9,]+) bytes")));
+  REQUIRE(std::regex_search(log, total,
+                            std::regex("total heap usage: ([0-9,]+) allocs, ([0-9,]+) frees, ([0-9,]+) bytes")));
   REQUIRE(std::regex_search(log, open, std::regex("in use at exit: ([0-9,]+) bytes in ([0-9,]+) blocks")));
   return {number(total[1]), number(total[2]), number(total[3]), number(open[2]), number(open[1])};
 }

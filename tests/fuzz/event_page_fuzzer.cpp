@@ -13,12 +13,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::byte> bytes(size - 2 + TraceFile::kPayloadPadding);
   std::memcpy(bytes.data(), data + 2, size - 2);
   EventReader reader;
-  reader.start(std::span(bytes).first(size - 2), {.base_ticks = uint64_t{data[0]} << 56, .lead_units = data[0], .time_shift = data[1] % 33u, .size_bias = data[1]});
+  reader.start(std::span(bytes).first(size - 2), {.base_ticks = uint64_t{data[0]} << 56,
+                                                  .lead_units = data[0],
+                                                  .time_shift = data[1] % 33u,
+                                                  .size_bias = data[1]});
   std::vector<Event> events(16);
   uint64_t last = 0;
   while (const size_t count = reader.read(events)) {
     for (const Event& event : std::span(events).first(count)) {
-      if (event.ticks < last || event.ticks > kMaxEventTicks || event.size >= EventReader::kMostBlockBytes) std::abort();
+      if (event.ticks < last || event.ticks > kMaxEventTicks || event.size >= EventReader::kMostBlockBytes)
+        std::abort();
       last = event.ticks;
     }
   }

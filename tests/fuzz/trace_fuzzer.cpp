@@ -51,7 +51,8 @@ void repair(std::vector<std::byte>& bytes) {
 
 int memory_file(const std::vector<std::byte>& bytes) {
   const int descriptor = ::memfd_create("fuzz", MFD_CLOEXEC);
-  if (descriptor >= 0 && ::write(descriptor, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return -1;
+  if (descriptor >= 0 && ::write(descriptor, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+    return -1;
   return descriptor;
 }
 

@@ -1,5 +1,6 @@
-// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR]...: allocates and frees ROUNDS times from many stacks
-// before and after each of the given changes, which may leave the recorder without room. LIMIT: fsize, nofile, as.
+// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR]...: allocates and frees ROUNDS times from many
+// stacks before and after each of the given changes, which may leave the recorder without room. LIMIT: fsize, nofile,
+// as.
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/resource.h>

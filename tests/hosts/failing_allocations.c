@@ -5,7 +5,9 @@
 
 #include "tally.h"
 
-static void report(const char* what, void* block) { print("%s: %s, errno %d\n", what, block ? "block" : "null", errno); }
+static void report(const char* what, void* block) {
+  print("%s: %s, errno %d\n", what, block ? "block" : "null", errno);
+}
 
 int main(void) {
   const size_t huge = (size_t)hidden((void*)(PTRDIFF_MAX - 100000l));

@@ -11,9 +11,7 @@
 
 static void* blocks[10];
 
-static void in_handler(void) {
-  free(hidden(malloc(1)));
-}
+static void in_handler(void) { free(hidden(malloc(1))); }
 
 static pid_t split(const char* how) {
   if (strcmp(how, "raw") == 0) return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);

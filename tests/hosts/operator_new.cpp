@@ -21,13 +21,13 @@ void scalar_variants() {
   void* block = add(::operator new(10), 10);
   ::operator delete(block);
   block = add(::operator new(11), 11);
-  ::operator delete(block, std::size_t{11});
+  ::operator delete (block, std::size_t{11});
   block = add(::operator new(12, std::nothrow), 12);
   ::operator delete(block, std::nothrow);
   block = add(::operator new(13, kAlign), 13, 64);
   ::operator delete(block, kAlign);
   block = add(::operator new(14, kAlign), 14, 64);
-  ::operator delete(block, std::size_t{14}, kAlign);
+  ::operator delete (block, std::size_t{14}, kAlign);
   block = add(::operator new(15, kAlign, std::nothrow), 15, 64);
   ::operator delete(block, kAlign, std::nothrow);
   for (std::size_t bytes = 10; bytes <= 15; ++bytes) tally_sub(bytes);

@@ -39,7 +39,7 @@ int main() {
   attempt("new[]", [] { return ::operator new[](huge()); });
   attempt("nothrow new", [] { return ::operator new(huge(), std::nothrow); });
   attempt("nothrow new[]", [] { return ::operator new[](huge(), std::nothrow); });
-  attempt("aligned new", [] { return ::operator new(huge(), std::align_val_t{64}); });
+  attempt("aligned new", [] { return ::operator new (huge(), std::align_val_t{64}); });
   attempt("aligned nothrow new[]", [] { return ::operator new[](huge(), std::align_val_t{64}, std::nothrow); });
   std::set_new_handler(handler);
   attempt("new with a handler", [] { return ::operator new(huge()); });

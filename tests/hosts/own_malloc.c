@@ -15,7 +15,8 @@ void* calloc(size_t count, size_t bytes) { return malloc(count * bytes); }
 void* realloc(void* block, size_t bytes) {
   char* fresh = malloc(bytes);
   const char* old = block;
-  for (size_t i = 0; old != NULL && fresh != NULL && i < bytes && old + i < arena + sizeof arena; ++i) fresh[i] = old[i];
+  for (size_t i = 0; old != NULL && fresh != NULL && i < bytes && old + i < arena + sizeof arena; ++i)
+    fresh[i] = old[i];
   return fresh;
 }
 

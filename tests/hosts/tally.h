@@ -32,11 +32,11 @@ static inline void print_text(const char* text) {
 }
 
 // Like printf, but without a buffer of its own on the heap, and out at once.
-#define print(...)                                    \
-  do {                                                \
-    char print_line[512];                             \
+#define print(...)                                        \
+  do {                                                    \
+    char print_line[512];                                 \
     snprintf(print_line, sizeof print_line, __VA_ARGS__); \
-    print_text(print_line);                           \
+    print_text(print_line);                               \
   } while (0)
 
 static inline void expect(const char* key, uint64_t value) { print("expect %s %lu\n", key, (unsigned long)value); }

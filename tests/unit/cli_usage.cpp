@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <cstdlib>
-#include <unistd.h>
 
 #include "cli/command_line.h"
 #include "cli/exit_status.h"
@@ -38,8 +38,10 @@ TEST_CASE("without a trace it is trace.bin", "[cli]") {
 }
 
 TEST_CASE("options stand before or after the command and the trace", "[cli]") {
-  const std::vector<std::vector<std::string>> orders = {
-      {"stacks", "--json", "--top", "3", "a.bin"}, {"stacks", "a.bin", "--top=3", "--json"}, {"--json", "stacks", "a.bin", "--top", "3"}, {"--top", "3", "--json", "stacks", "a.bin"}};
+  const std::vector<std::vector<std::string>> orders = {{"stacks", "--json", "--top", "3", "a.bin"},
+                                                        {"stacks", "a.bin", "--top=3", "--json"},
+                                                        {"--json", "stacks", "a.bin", "--top", "3"},
+                                                        {"--top", "3", "--json", "stacks", "a.bin"}};
   for (const auto& arguments : orders) {
     const ParseResult result = parse(arguments);
     REQUIRE_FALSE(result.is_final);

@@ -122,7 +122,8 @@ TEST_CASE("sums, peaks and shares at the peak agree with a slow account on rando
     uint64_t at_peak = 0;
     for (const Site& site : a.heap().sites.all()) {
       const OracleSite& want = oracle.sites.at(site.stack);
-      const OracleSite got{site.allocations, site.bytes_allocated, site.open_chunks, site.open_bytes, site.peak_bytes, site.at_peak_bytes, site.at_peak_chunks};
+      const OracleSite got{site.allocations, site.bytes_allocated, site.open_chunks,   site.open_bytes,
+                           site.peak_bytes,  site.at_peak_bytes,   site.at_peak_chunks};
       REQUIRE((got == want));
       at_peak += site.at_peak_bytes;
     }
@@ -156,7 +157,8 @@ TEST_CASE("threads that pass blocks to each other through inverted stamps leave 
     std::stable_sort(plan.begin(), plan.end(), [](const Planned& a, const Planned& b) { return a.time < b.time; });
     TraceBuilder b;
     const uint32_t s = b.stack(0x100);
-    for (const Planned& p : plan) p.is_alloc ? b.alloc(p.stream, p.time, p.address, 8, s) : b.free(p.stream, p.time, p.address);
+    for (const Planned& p : plan)
+      p.is_alloc ? b.alloc(p.stream, p.time, p.address, 8, s) : b.free(p.stream, p.time, p.address);
     b.close(10'000'000);
     const Analysed a(b);
     REQUIRE(a.heap().allocations == 2000);

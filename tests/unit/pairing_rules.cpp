@@ -206,8 +206,8 @@ TEST_CASE("a block is temporary when the very next event of its thread ends it",
   b.alloc(2, 11, 0x9000, 8, s);  // another thread's events do not matter; 0x9000 is not: thread 1 frees it
   b.free(1, 12, 0x1000);
   b.free(1, 13, 0x9000);
-  b.alloc(1, 20, 0x2000, 8, s);  // not: an event comes between
-  b.alloc(1, 21, 0x3000, 8, s);  // temporary: reallocated at once
+  b.alloc(1, 20, 0x2000, 8, s);                // not: an event comes between
+  b.alloc(1, 21, 0x3000, 8, s);                // temporary: reallocated at once
   b.realloc(1, 22, 23, 0x3000, 0x4000, 8, s);  // temporary: its new block is freed at once
   b.free(1, 24, 0x4000);
   b.free(1, 25, 0x2000);

@@ -14,7 +14,8 @@ namespace {
 // A made-up program: repeating phases that the predictor likes, mixed with noise that it does not.
 class Program {
  public:
-  Program(uint64_t seed, uint32_t size_bias, bool is_regular) : random_(seed), size_bias_(size_bias), is_regular_(is_regular) {
+  Program(uint64_t seed, uint32_t size_bias, bool is_regular)
+      : random_(seed), size_bias_(size_bias), is_regular_(is_regular) {
     for (uint32_t& stack : stacks_) stack = 16 + static_cast<uint32_t>(random_() % 5000);
     time_ = 1'000'000 + random_() % 100'000;
     base_ticks_ = time_;
@@ -33,7 +34,8 @@ class Program {
   void check() const {
     EventReader reader;
     const auto bytes = std::as_bytes(std::span(page_)).first(length_);
-    reader.start(bytes, {.base_ticks = base_ticks_, .lead_units = 0, .time_shift = format::kTimeShift, .size_bias = size_bias_});
+    reader.start(
+        bytes, {.base_ticks = base_ticks_, .lead_units = 0, .time_shift = format::kTimeShift, .size_bias = size_bias_});
     std::vector<Event> got(wanted_.size() + 2);
     size_t count = 0;
     while (const size_t more = reader.read(std::span(got).subspan(count))) count += more;
@@ -42,8 +44,8 @@ class Program {
     for (size_t i = 0; i < count; ++i) {
       const Event &a = got[i], &b = wanted_[i];
       CAPTURE(i);
-      REQUIRE((a.ticks == b.ticks && a.address == b.address && a.size == b.size && a.stack == b.stack && a.tag == b.tag &&
-               a.kind == b.kind && a.continues == b.continues));
+      REQUIRE((a.ticks == b.ticks && a.address == b.address && a.size == b.size && a.stack == b.stack &&
+               a.tag == b.tag && a.kind == b.kind && a.continues == b.continues));
     }
   }
 
@@ -67,7 +69,9 @@ class Program {
 
   unsigned char* step(unsigned char* at) {
     time_ += random_() % 50 == 0 ? random_() % 1'000'000 : random_() % 300;
-    uint64_t size = random_() % 3 ? 16 * (random_() % 8) + 8 : random_() % 50 == 0 ? random_() % (uint64_t{1} << 40) : random_() % 3000;
+    uint64_t size = random_() % 3         ? 16 * (random_() % 8) + 8
+                    : random_() % 50 == 0 ? random_() % (uint64_t{1} << 40)
+                                          : random_() % 3000;
     uint32_t stack = stacks_[random_() % std::size(stacks_)];
     if (is_regular_) {
       stack = stacks_[wanted_.size() / 3 % 4];
@@ -77,7 +81,8 @@ class Program {
     if (live_.empty() || kind < 10) {
       const uint64_t address = fresh_address(size);
       const uint16_t tag = is_regular_ ? 1 : static_cast<uint16_t>(1 + random_() % 3);
-      wanted_.push_back({clamp(EventEncoder::units_up(time_)), address, size, stack, tag, EventKind::allocation, false});
+      wanted_.push_back(
+          {clamp(EventEncoder::units_up(time_)), address, size, stack, tag, EventKind::allocation, false});
       live_.push_back(address);
       return encoder_.alloc(at, time_, address, size, stack, tag);
     }
@@ -90,7 +95,8 @@ class Program {
       const auto tag = static_cast<uint16_t>(12 + (random_() % 10 == 0));
       const uint64_t said = random_() % 30 == 0 ? 1 + random_() % 10'000 : 0;
       const uint32_t free_stack = random_() % 40 == 0 ? stack : 0;
-      wanted_.push_back({clamp(EventEncoder::units_down(time_)), address, said, free_stack, tag, EventKind::release, false});
+      wanted_.push_back(
+          {clamp(EventEncoder::units_down(time_)), address, said, free_stack, tag, EventKind::release, false});
       return encoder_.free(at, time_, address, said, free_stack, tag);
     }
     const uint64_t moved = random_() % 2 ? address : fresh_address(size);

@@ -21,9 +21,11 @@ struct Page {
     const size_t length = bytes.size();
     bytes.resize(length + TraceFile::kPayloadPadding);
     EventReader reader;
-    reader.start(std::span(bytes).first(length), {.base_ticks = 1600, .lead_units = 0, .time_shift = 4, .size_bias = 23});
+    reader.start(std::span(bytes).first(length),
+                 {.base_ticks = 1600, .lead_units = 0, .time_shift = 4, .size_bias = 23});
     std::vector<Event> batch(7);
-    while (const size_t count = reader.read(batch)) events.insert(events.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
+    while (const size_t count = reader.read(batch))
+      events.insert(events.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
     damaged = reader.is_damaged();
   }
 };
@@ -48,8 +50,8 @@ TEST_CASE("the example of trace_format.h reads as it says", "[reader]") {
 
 TEST_CASE("an allocation of a known stack at the guessed place needs four bytes", "[reader]") {
   const Page page{0x1f, 0x05, 0x24, 0x01, 0x00, 0x20, 0xf2, 0x2a, 0x60, 0x55,  // alloc A
-            0x0c, 0x01, 0x80, 0x0c, 0x00,                                // free A
-            0x16, 0x01, 0x0f, 0x20};
+                  0x0c, 0x01, 0x80, 0x0c, 0x00,                                // free A
+                  0x16, 0x01, 0x0f, 0x20};
   // The last record: 0001SSZA = 1,1,0: dt 1, a place in stacks[], a size, at the guess: the block just freed.
   REQUIRE(page.events.size() == 3);
   CHECK(page.events[2].address == 0x2ab0150);
@@ -86,6 +88,7 @@ TEST_CASE("malformed tokens and records cut by the end are damage after what was
 TEST_CASE("times and sizes that cannot be are damage, and the clock cannot overflow", "[reader]") {
   CHECK(Page{0x0c, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x05, 12, 0}.damaged);
   CHECK(Page{0x1f, 0x01, 0x24, 0x01, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x05}.damaged);
-  const Page late{0x0c, 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x05, 12, 0};  // 2^49 - 1 is allowed: 8 bytes are needed
+  const Page late{0x0c, 0xfd, 0xff, 0xff, 0xff, 0xff,
+                  0xff, 0xff, 0x05, 12,   0};  // 2^49 - 1 is allowed: 8 bytes are needed
   CHECK((late.damaged || late.events.size() == 1));
 }

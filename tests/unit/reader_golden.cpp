@@ -18,7 +18,9 @@ namespace {
 // MEMPROF_GOLDEN_DIR, else where this file was compiled from.
 Bytes golden(const char* name) {
   const char* directory = std::getenv("MEMPROF_GOLDEN_DIR");
-  const auto path = (directory ? std::filesystem::path(directory) : std::filesystem::path(__FILE__).parent_path().parent_path() / "golden") / name;
+  const auto path = (directory ? std::filesystem::path(directory)
+                               : std::filesystem::path(__FILE__).parent_path().parent_path() / "golden") /
+                    name;
   std::ifstream file(path, std::ios::binary);
   REQUIRE(file.good());
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());

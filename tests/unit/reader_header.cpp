@@ -43,26 +43,31 @@ TEST_CASE("an empty file is named as such", "[reader]") {
 }
 
 TEST_CASE("a foreign file is named by its first bytes", "[reader]") {
-  CHECK_THAT(error_of(Bytes(100, std::byte{0x41})), Contains("at offset 0: expected a memprof trace") && Contains("41 41 41 41 41 41 41 41"));
+  CHECK_THAT(error_of(Bytes(100, std::byte{0x41})),
+             Contains("at offset 0: expected a memprof trace") && Contains("41 41 41 41 41 41 41 41"));
 }
 
 TEST_CASE("a header cut short is named with where it ends", "[reader]") {
   Bytes bytes = small_trace();
   bytes.resize(100);
-  CHECK(error_of(bytes) == "test.trace: at offset 100: expected a header of 576 bytes, found the end of the file at 100");
+  CHECK(error_of(bytes) ==
+        "test.trace: at offset 100: expected a header of 576 bytes, found the end of the file at 100");
 }
 
 TEST_CASE("a future version is refused before its checksum is looked at", "[reader]") {
-  CHECK_THAT(error_of(with(offsetof(FileHeader, format_version), uint32_t{2})), Contains("at offset 8: expected format version 1 to 1") && Contains("found version 2"));
+  CHECK_THAT(error_of(with(offsetof(FileHeader, format_version), uint32_t{2})),
+             Contains("at offset 8: expected format version 1 to 1") && Contains("found version 2"));
   CHECK_THAT(error_of(with(offsetof(FileHeader, format_version), uint32_t{0})), Contains("found version 0"));
 }
 
 TEST_CASE("a trace of the other byte order is refused", "[reader]") {
-  CHECK_THAT(error_of(with(offsetof(FileHeader, endian_tag), uint32_t{0x04030201})), Contains("at offset 12: expected the byte order tag 0x1020304, found 0x4030201"));
+  CHECK_THAT(error_of(with(offsetof(FileHeader, endian_tag), uint32_t{0x04030201})),
+             Contains("at offset 12: expected the byte order tag 0x1020304, found 0x4030201"));
 }
 
 TEST_CASE("a damaged fixed part is refused", "[reader]") {
-  CHECK_THAT(error_of(with(offsetof(FileHeader, pid), uint32_t{1})), Contains("at offset 184: expected header checksum") && Contains("the header is damaged"));
+  CHECK_THAT(error_of(with(offsetof(FileHeader, pid), uint32_t{1})),
+             Contains("at offset 184: expected header checksum") && Contains("the header is damaged"));
 }
 
 TEST_CASE("a header that cannot be true is refused though its checksum is right", "[reader]") {
@@ -87,7 +92,8 @@ TEST_CASE("a header that cannot be true is refused though its checksum is right"
 
 TEST_CASE("what is no regular file is refused", "[reader]") {
   CHECK_THROWS_AS(TraceFile::open("/no/such/file"), TraceError);
-  CHECK_THROWS_WITH(TraceFile::open("/no/such/file"), Contains("/no/such/file: at offset 0: expected a readable trace file, found No such file"));
+  CHECK_THROWS_WITH(TraceFile::open("/no/such/file"),
+                    Contains("/no/such/file: at offset 0: expected a readable trace file, found No such file"));
   CHECK_THROWS_WITH(TraceFile::open("/tmp"), Contains("expected a regular file, found a directory"));
   CHECK_THROWS_WITH(TraceFile::open("/dev/null"), Contains("expected a regular file"));
 }

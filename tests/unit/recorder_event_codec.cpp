@@ -104,6 +104,17 @@ TEST_CASE("a loop of malloc and free takes two bytes a pair once it is known", "
   page.check();
 }
 
+TEST_CASE("the example of trace_format.h is what the encoder writes", "[codec]") {
+  unsigned char bytes[2 * EventEncoder::kMostBytes] = {};
+  EventEncoder encoder;
+  encoder.restart(1000, kGlibcBias);
+  unsigned char* at = encoder.alloc(bytes, 1005 << format::kTimeShift, 0x2ab0150, 32, 18, kMalloc);
+  at = encoder.free(at, 1008 << format::kTimeShift, 0x2ab0150, 0, 0, kFree);
+  const std::vector<unsigned char> example = {0x1f, 0x05, 0x24, 0x01, 0x00, 0x20, 0xf2, 0x2a,
+                                              0x60, 0x55, 0x0c, 0x03, 0x80, 0x0c, 0x00};
+  CHECK(std::vector<unsigned char>(bytes, at) == example);
+}
+
 TEST_CASE("the extremes of every field survive", "[codec]") {
   Page page(5);
   page.alloc(5 << 4, 1, 0, 1, kMalloc);

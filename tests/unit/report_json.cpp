@@ -15,7 +15,10 @@ namespace {
 
 TraceBuilder sample() {
   TraceBuilder b;
-  b.add_command({"./app", "bad\xff" "bytes", "esc\x1b[2J"});
+  b.add_command({"./app",
+                 "bad\xff"
+                 "bytes",
+                 "esc\x1b[2J"});
   const uint32_t module = b.add_module("/no/such/libx.so", 0x400000, 0x500000, 0x400000);
   const uint32_t outer = b.add_node(format::kRootWhole, module, 0x1150);
   const uint32_t inner = b.add_node(outer, module, 0x1204);
@@ -49,7 +52,10 @@ TEST_CASE("the summary has every key that is promised, with the right numbers", 
   const json& t = d["trace"];
   CHECK(t["format_version"] == 1);
   CHECK(t["pid"] == 4242);
-  CHECK(t["command"] == json({"./app", "bad\xef\xbf\xbd" "bytes", "esc\x1b[2J"}));
+  CHECK(t["command"] == json({"./app",
+                              "bad\xef\xbf\xbd"
+                              "bytes",
+                              "esc\x1b[2J"}));
   CHECK(t["duration_ns"] == 1'000'000);
   CHECK(t["threads"] == 2);
   CHECK(t["events"] == 7);
@@ -75,7 +81,9 @@ TEST_CASE("the summary has every key that is promised, with the right numbers", 
   const json& mmap = d["domains"]["mmap"];
   CHECK(mmap["allocations"] == 1);
   CHECK(mmap["open"] == json({{"chunks", 1}, {"bytes", 8192}}));
-  for (const char* key : {"frees", "bytes_allocated", "temporary", "stacks", "truncated_stacks", "closed", "orphaned", "peak"}) CHECK(mmap.contains(key));
+  for (const char* key :
+       {"frees", "bytes_allocated", "temporary", "stacks", "truncated_stacks", "closed", "orphaned", "peak"})
+    CHECK(mmap.contains(key));
 }
 
 TEST_CASE("an empty trace has a summary of zeros", "[report]") {
@@ -96,8 +104,8 @@ TEST_CASE("chunks are one object a line with all fields", "[report]") {
   for (std::string line; std::getline(lines, line);) {
     const json chunk = json::parse(line);
     by_state[chunk["state"]].push_back(chunk);
-    for (const char* key : {"state", "address", "size", "alloc_time_ns", "free_time_ns", "thread", "free_thread", "domain", "allocator", "free_function",
-                            "tags", "mismatched", "truncated", "stack"})
+    for (const char* key : {"state", "address", "size", "alloc_time_ns", "free_time_ns", "thread", "free_thread",
+                            "domain", "allocator", "free_function", "tags", "mismatched", "truncated", "stack"})
       CHECK(chunk.contains(key));
     for (const json& frame : chunk["stack"])
       for (const char* key : {"function", "file", "line", "module", "offset", "inlined"}) CHECK(frame.contains(key));
@@ -137,7 +145,8 @@ TEST_CASE("chunks are one object a line with all fields", "[report]") {
 
 TEST_CASE("chunks of one state leave the others out", "[report]") {
   const Trace trace(open_bytes(sample().build()));
-  const std::pair<ChunkState, const char*> states[] = {{ChunkState::open, "open"}, {ChunkState::closed, "closed"}, {ChunkState::orphaned, "orphaned"}};
+  const std::pair<ChunkState, const char*> states[] = {
+      {ChunkState::open, "open"}, {ChunkState::closed, "closed"}, {ChunkState::orphaned, "orphaned"}};
   for (const auto& [state, name] : states) {
     ReportOptions options = plain();
     options.state = state;

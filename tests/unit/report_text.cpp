@@ -18,13 +18,15 @@ using format::Function;
 TEST_CASE("no name can move the cursor", "[report]") {
   CHECK(escape_text("plain \xc3\xa9") == "plain \xc3\xa9");
   CHECK(escape_text("a\x1b[2J\nb\x7f") == "a\\x1b[2J\\x0ab\\x7f");
-  CHECK(escape_text("\xc2\x9b" "2J") == "\\xc2\\x9b2J");      // CSI as C1
-  CHECK(escape_text("\xff\xc3") == "\\xff\\xc3");             // no UTF-8, cut UTF-8
+  CHECK(escape_text("\xc2\x9b"
+                    "2J") == "\\xc2\\x9b2J");                                 // CSI as C1
+  CHECK(escape_text("\xff\xc3") == "\\xff\\xc3");                             // no UTF-8, cut UTF-8
   CHECK(escape_text("\xc0\x8a\xed\xa0\x80") == "\\xc0\\x8a\\xed\\xa0\\x80");  // overlong, surrogate
 }
 
 TEST_CASE("JSON strings are valid whatever the bytes", "[report]") {
-  for (const std::string& bytes : {std::string("\xff\xfe"), std::string("a\0b", 3), std::string("\"\\\n\x1b"), std::string("\xe2\x82"), std::string("\xf0\x9f\x98\x80")})
+  for (const std::string& bytes : {std::string("\xff\xfe"), std::string("a\0b", 3), std::string("\"\\\n\x1b"),
+                                   std::string("\xe2\x82"), std::string("\xf0\x9f\x98\x80")})
     CHECK(nlohmann::json::parse(json_string(bytes)) == to_utf8(bytes));
   CHECK(to_utf8("\xf0\x9f\x98\x80") == "\xf0\x9f\x98\x80");
 }
@@ -53,7 +55,8 @@ TEST_CASE("numbers read like numbers", "[report]") {
 }
 
 TEST_CASE("a long C++ name loses its template arguments first", "[report]") {
-  const std::string name = "std::vector<std::pair<int, std::string>, std::allocator<int> >::push_back(std::pair<int, std::string> const&)";
+  const std::string name =
+      "std::vector<std::pair<int, std::string>, std::allocator<int> >::push_back(std::pair<int, std::string> const&)";
   CHECK(shorten_function(name, 200) == name);
   CHECK(shorten_function(name, 70) == "std::vector<...>::push_back(std::pair<...> const&)");
   CHECK(shorten_function(name, 40) == "std::vector<...>::push_back(...)");
@@ -88,9 +91,11 @@ TEST_CASE("the summary fits the screen and says what is wrong", "[report]") {
   const std::string text = written_by([&](Output& out) { report_summary_text(a.result, options, out); });
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) CHECK(line.size() <= kTextColumns);
-  CHECK_THAT(text, Contains("incomplete") && Contains("RECORDING STOPPED EARLY") && Contains("3 events not recorded: the disk or the quota was full"));
+  CHECK_THAT(text, Contains("incomplete") && Contains("RECORDING STOPPED EARLY") &&
+                       Contains("3 events not recorded: the disk or the quota was full"));
   CHECK_THAT(text, Contains("1 free is orphaned: never seen allocated"));
-  CHECK_THAT(text, Contains("FREED WITH THE WRONG FUNCTION: 1 block") && Contains("allocated with new[], freed with free"));
+  CHECK_THAT(text,
+             Contains("FREED WITH THE WRONG FUNCTION: 1 block") && Contains("allocated with new[], freed with free"));
   CHECK_THAT(text, Contains("ALLOCATED TWICE WITHOUT A FREE BETWEEN: 1 address"));
 }
 

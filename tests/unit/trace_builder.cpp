@@ -104,9 +104,11 @@ void TraceBuilder::add_record(StreamKind kind, uint16_t type, const Bytes& paylo
   out.resize(out.size() + padded - payload.size());
 }
 
-uint32_t TraceBuilder::add_module(std::string_view path, uint64_t start, uint64_t end, uint64_t bias, std::string_view build_id) {
+uint32_t TraceBuilder::add_module(std::string_view path, uint64_t start, uint64_t end, uint64_t bias,
+                                  std::string_view build_id) {
   Bytes payload;
-  put_raw(payload, format::ModuleLoad{kStart, start, end, bias, next_module_, static_cast<uint16_t>(build_id.size()), static_cast<uint16_t>(path.size())});
+  put_raw(payload, format::ModuleLoad{kStart, start, end, bias, next_module_, static_cast<uint16_t>(build_id.size()),
+                                      static_cast<uint16_t>(path.size())});
   put_text(payload, build_id);
   put_text(payload, path);
   add_record(StreamKind::modules, static_cast<uint16_t>(format::ModuleRecord::load), payload);
@@ -186,11 +188,13 @@ void TraceBuilder::put_stack(Bytes& out, uint32_t stream, uint32_t stack, uint16
   last = stack;
 }
 
-void TraceBuilder::alloc(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack, format::Function f) {
+void TraceBuilder::alloc(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack,
+                         format::Function f) {
   alloc_tagged(stream, time, address, size, stack, static_cast<uint16_t>(f));
 }
 
-void TraceBuilder::alloc_tagged(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack, uint16_t tag) {
+void TraceBuilder::alloc_tagged(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack,
+                                uint16_t tag) {
   Bytes& out = event_bytes(stream, time);
   put_byte(out, 0x1f);  // 0001SSZA, SS = 3
   put_time(out, stream, time);
@@ -199,7 +203,8 @@ void TraceBuilder::alloc_tagged(uint32_t stream, uint64_t time, uint64_t address
   put_address(out, address);
 }
 
-void TraceBuilder::free(uint32_t stream, uint64_t time, uint64_t address, format::Function f, uint64_t size, uint32_t stack) {
+void TraceBuilder::free(uint32_t stream, uint64_t time, uint64_t address, format::Function f, uint64_t size,
+                        uint32_t stack) {
   Bytes& out = event_bytes(stream, time);
   put_byte(out, 0x0f);  // 00001TSZ
   put_time(out, stream, time);
@@ -209,8 +214,8 @@ void TraceBuilder::free(uint32_t stream, uint64_t time, uint64_t address, format
   put_prefix_varint(out, size);
 }
 
-void TraceBuilder::realloc(uint32_t stream, uint64_t begin, uint64_t end, uint64_t old_address, uint64_t address, uint64_t size, uint32_t stack,
-                           format::Function f) {
+void TraceBuilder::realloc(uint32_t stream, uint64_t begin, uint64_t end, uint64_t old_address, uint64_t address,
+                           uint64_t size, uint32_t stack, format::Function f) {
   Bytes& out = event_bytes(stream, begin);
   put_byte(out, 0x06);  // 000001SI
   put_time(out, stream, begin);

@@ -30,7 +30,8 @@ class TraceBuilder {
 
   format::FileHeader header{};
 
-  uint32_t add_module(std::string_view path, uint64_t start, uint64_t end, uint64_t bias, std::string_view build_id = "");
+  uint32_t add_module(std::string_view path, uint64_t start, uint64_t end, uint64_t bias,
+                      std::string_view build_id = "");
   void unload_module(uint32_t module, uint64_t time);
   uint32_t add_node(uint32_t parent, uint32_t module, uint64_t address, bool exact = false);
   // A node whose id the test chooses.
@@ -45,11 +46,13 @@ class TraceBuilder {
 
   // Times are since the start. `stream`: a thread's own stream has its number; streams above 1000 belong to thread
   // stream % 1000 (a signal handler's).
-  void alloc(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack, format::Function f = format::Function::malloc);
+  void alloc(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack,
+             format::Function f = format::Function::malloc);
   void alloc_tagged(uint32_t stream, uint64_t time, uint64_t address, uint64_t size, uint32_t stack, uint16_t tag);
-  void free(uint32_t stream, uint64_t time, uint64_t address, format::Function f = format::Function::free, uint64_t size = 0, uint32_t stack = 0);
-  void realloc(uint32_t stream, uint64_t begin, uint64_t end, uint64_t old_address, uint64_t address, uint64_t size, uint32_t stack,
-               format::Function f = format::Function::realloc);
+  void free(uint32_t stream, uint64_t time, uint64_t address, format::Function f = format::Function::free,
+            uint64_t size = 0, uint32_t stack = 0);
+  void realloc(uint32_t stream, uint64_t begin, uint64_t end, uint64_t old_address, uint64_t address, uint64_t size,
+               uint32_t stack, format::Function f = format::Function::realloc);
   // Bytes as an event record; the stream must have begun.
   void raw_event(uint32_t stream, const Bytes& bytes);
   // Ends the stream's page here.

@@ -1,7 +1,7 @@
 /* The client API of memprof, for C and C++.
  *
- * The functions are weak: a program that calls them through the MEMPROF_... macros links without memprof and runs without
- * it, at the cost of one test a call. All are thread-safe and async-signal-safe and change no errno.
+ * The functions are weak: a program that calls them through the MEMPROF_... macros links without memprof and runs
+ * without it, at the cost of one test a call. All are thread-safe and async-signal-safe and change no errno.
  */
 #pragma once
 
@@ -9,12 +9,12 @@
 extern "C" {
 #endif
 
-/* Recording begins, or goes on after memprof_stop(). With MEMPROF_START=paused nothing is recorded before the first call;
- * blocks allocated before then and freed later are reported as orphans "before start". */
+/* Recording begins, or goes on after memprof_stop(). With MEMPROF_START=paused nothing is recorded before the first
+ * call; blocks allocated before then and freed later are reported as orphans "before start". */
 __attribute__((weak)) void memprof_start(void);
 
-/* Allocations are not recorded until memprof_start(); frees still are, so that blocks recorded earlier are not taken for
- * leaks. */
+/* Allocations are not recorded until memprof_start(); frees still are, so that blocks recorded earlier are not taken
+ * for leaks. */
 __attribute__((weak)) void memprof_stop(void);
 
 /* 1 while allocations of this process are recorded, else 0. */

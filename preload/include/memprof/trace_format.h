@@ -59,8 +59,8 @@
 //
 // VERSIONS. format_version grows by one whenever a reader of the old version would misread a new file: a changed
 // field, a changed token, a new meaning. New page kinds, new record types, new tags, new drop causes and use of
-// reserved zero bytes do not: readers skip or name what they do not know. Readers read every version released, each with
-// a golden trace in tests/golden/.
+// reserved zero bytes do not: readers skip or name what they do not know. Readers read every version released, each
+// with a golden trace in tests/golden/.
 #pragma once
 
 #include <cstddef>
@@ -84,10 +84,10 @@ inline constexpr uint64_t kPageCountClosed = 1ull << 63;
 enum class Clock : uint32_t { tsc = 1, monotonic = 2 };  // monotonic: ticks are CLOCK_MONOTONIC nanoseconds
 
 enum FileFlags : uint32_t {
-  kForkChild = 1,      // recorded in a forked child: blocks born before fork_ticks are inherited
-  kLateStart = 2,      // recording began after the program did, or was paused at some time (set when it happens)
-  kFiltered = 4,       // MEMPROF_FILTER was in force: frees of blocks that it left out are in the trace
-  kFreeStacks = 8,     // frees carry stacks
+  kForkChild = 1,   // recorded in a forked child: blocks born before fork_ticks are inherited
+  kLateStart = 2,   // recording began after the program did, or was paused at some time (set when it happens)
+  kFiltered = 4,    // MEMPROF_FILTER was in force: frees of blocks that it left out are in the trace
+  kFreeStacks = 8,  // frees carry stacks
 };
 
 enum class EndState : uint32_t {
@@ -99,66 +99,68 @@ enum class EndState : uint32_t {
 };
 
 enum class DropCause : uint32_t {
-  nested = 0,       // more signal handlers deep inside the recorder than it has states for
-  no_space = 1,     // ENOSPC or EDQUOT
-  file_limit = 2,   // RLIMIT_FSIZE
-  trace_limit = 3,  // MEMPROF_LIMIT
-  file_lost = 4,    // the program closed the descriptor and the path no longer leads to the file
-  no_memory = 5,    // no address space for the recorder's own state
-  io_error = 6,     // any other failure to grow or map the file
-  table_full = 7,   // a page, node or thread counter reached its limit
-  no_syscalls = 8,  // a seccomp filter forbids what growing the file needs
-  after_end = 9,    // other threads, after the file was closed at exit
-  interrupted = 10, // a signal handler jumped out of the recorder: the call's effect stands, its event is lost
+  nested = 0,        // more signal handlers deep inside the recorder than it has states for
+  no_space = 1,      // ENOSPC or EDQUOT
+  file_limit = 2,    // RLIMIT_FSIZE
+  trace_limit = 3,   // MEMPROF_LIMIT
+  file_lost = 4,     // the program closed the descriptor and the path no longer leads to the file
+  no_memory = 5,     // no address space for the recorder's own state
+  io_error = 6,      // any other failure to grow or map the file
+  table_full = 7,    // a page, node or thread counter reached its limit
+  no_syscalls = 8,   // a seccomp filter forbids what growing the file needs
+  after_end = 9,     // other threads, after the file was closed at exit
+  interrupted = 10,  // a signal handler jumped out of the recorder: the call's effect stands, its event is lost
 };
 inline constexpr uint32_t kDropCauses = 16;
-inline constexpr const char* kDropCauseNames[] = {"nested",    "no_space", "file_limit", "trace_limit", "file_lost",
-                                                  "no_memory", "io_error", "table_full", "no_syscalls", "after_end", "interrupted"};
+inline constexpr const char* kDropCauseNames[] = {"nested",      "no_space",  "file_limit", "trace_limit",
+                                                  "file_lost",   "no_memory", "io_error",   "table_full",
+                                                  "no_syscalls", "after_end", "interrupted"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.
 struct FileHeader {
   // fixed part                           offset
-  unsigned char magic[8];              //   0
-  uint32_t format_version;             //   8
-  uint32_t endian_tag;                 //  12  kEndianTag
-  uint32_t fixed_bytes;                //  16  192: what checksum covers, checksum itself included as zero
-  uint32_t page_size;                  //  20  power of two in [kMinPageSize, kMaxPageSize]
-  uint32_t pid;                        //  24
-  uint32_t parent_pid;                 //  28  getppid() at the start; with kForkChild the recorded process
-  uint64_t process_start;              //  32  field 22 of /proc/PID/stat: with pid names the process for good; 0 unknown
-  uint64_t start_ticks;                //  40  first calibration point, and time 0 of every report
-  uint64_t start_monotonic_ns;         //  48
-  uint64_t start_realtime_ns;          //  56  CLOCK_REALTIME, since the epoch
-  uint64_t nominal_ticks_per_second;   //  64  what the processor says of its clock; 0 unknown. Used where points are too close
-  uint64_t fork_ticks;                 //  72  kForkChild: when the parent forked (same clock); else 0
-  Clock clock;                         //  80
-  uint32_t time_shift;                 //  84  log2 of ticks a time unit in event records
-  uint32_t machine;                    //  88  ELF e_machine
-  uint32_t pointer_bits;               //  92  64
-  uint32_t max_depth;                  //  96  frames a stack keeps
-  uint32_t flags;                      // 100  FileFlags known at the start
-  uint64_t memory_page_size;           // 104  of the recorded machine
-  uint32_t size_bias;                  // 112  what the allocator adds to a size before it rounds it: see "Event records"
-  uint8_t reserved[68];                // 116
-  uint64_t checksum;                   // 184  XXH3-64 of [0, fixed_bytes) with this field zero
+  unsigned char magic[8];             //   0
+  uint32_t format_version;            //   8
+  uint32_t endian_tag;                //  12  kEndianTag
+  uint32_t fixed_bytes;               //  16  192: what checksum covers, checksum itself included as zero
+  uint32_t page_size;                 //  20  power of two in [kMinPageSize, kMaxPageSize]
+  uint32_t pid;                       //  24
+  uint32_t parent_pid;                //  28  getppid() at the start; with kForkChild the recorded process
+  uint64_t process_start;             //  32  field 22 of /proc/PID/stat: with pid names the process for good; 0 unknown
+  uint64_t start_ticks;               //  40  first calibration point, and time 0 of every report
+  uint64_t start_monotonic_ns;        //  48
+  uint64_t start_realtime_ns;         //  56  CLOCK_REALTIME, since the epoch
+  uint64_t nominal_ticks_per_second;  //  64  what the processor says of its clock; 0 unknown. Used where points are too
+                                      //  close
+  uint64_t fork_ticks;                //  72  kForkChild: when the parent forked (same clock); else 0
+  Clock clock;                        //  80
+  uint32_t time_shift;                //  84  log2 of ticks a time unit in event records
+  uint32_t machine;                   //  88  ELF e_machine
+  uint32_t pointer_bits;              //  92  64
+  uint32_t max_depth;                 //  96  frames a stack keeps
+  uint32_t flags;                     // 100  FileFlags known at the start
+  uint64_t memory_page_size;          // 104  of the recorded machine
+  uint32_t size_bias;                 // 112  what the allocator adds to a size before it rounds it: see "Event records"
+  uint8_t reserved[68];               // 116
+  uint64_t checksum;                  // 184  XXH3-64 of [0, fixed_bytes) with this field zero
 
   // live part
-  uint8_t gap[64];                     // 192
-  uint64_t page_count;                 // 256  pages claimed, this one included, and kPageCountClosed
-  uint8_t gap2[56];                    // 264
-  EndState end_state;                  // 320  stored last, with release, after the end pair
-  uint32_t invalid;                    // 324  1: a counter reached its limit, the recording stopped there
-  uint64_t end_ticks;                  // 328  last calibration point; 0 while running
-  uint64_t end_monotonic_ns;           // 336
-  uint32_t stopped;                    // 344  0, or 1 + DropCause: recording ended early for this cause
-  uint32_t live_flags;                 // 348  FileFlags that became true later
-  uint64_t stop_ticks;                 // 352  when
-  uint64_t verify_checked;             // 360  MEMPROF_VERIFY_STACKS: captures unwound again
-  uint64_t verify_mismatches;          // 368  and found different
-  uint64_t node_count;                 // 376  node ids handed out
-  uint64_t thread_count;               // 384  thread serials handed out
-  uint8_t gap3[56];                    // 392
+  uint8_t gap[64];                       // 192
+  uint64_t page_count;                   // 256  pages claimed, this one included, and kPageCountClosed
+  uint8_t gap2[56];                      // 264
+  EndState end_state;                    // 320  stored last, with release, after the end pair
+  uint32_t invalid;                      // 324  1: a counter reached its limit, the recording stopped there
+  uint64_t end_ticks;                    // 328  last calibration point; 0 while running
+  uint64_t end_monotonic_ns;             // 336
+  uint32_t stopped;                      // 344  0, or 1 + DropCause: recording ended early for this cause
+  uint32_t live_flags;                   // 348  FileFlags that became true later
+  uint64_t stop_ticks;                   // 352  when
+  uint64_t verify_checked;               // 360  MEMPROF_VERIFY_STACKS: captures unwound again
+  uint64_t verify_mismatches;            // 368  and found different
+  uint64_t node_count;                   // 376  node ids handed out
+  uint64_t thread_count;                 // 384  thread serials handed out
+  uint8_t gap3[56];                      // 392
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
@@ -205,10 +207,10 @@ static_assert(offsetof(PageHeader, used) == 56);
 
 // ---- Stacks --------------------------------------------------------------------------------------------------
 
-inline constexpr uint32_t kNoStack = 0;          // in an event: none was taken
-inline constexpr uint32_t kRootWhole = 2;        // the stack ends where the ABI says that a stack ends
-inline constexpr uint32_t kRootDepthLimit = 3;   // cut at FileHeader::max_depth, outer frames unknown
-inline constexpr uint32_t kRootGaveUp = 4;       // the unwinder could not go on: no unwind data, or a broken stack
+inline constexpr uint32_t kNoStack = 0;         // in an event: none was taken
+inline constexpr uint32_t kRootWhole = 2;       // the stack ends where the ABI says that a stack ends
+inline constexpr uint32_t kRootDepthLimit = 3;  // cut at FileHeader::max_depth, outer frames unknown
+inline constexpr uint32_t kRootGaveUp = 4;      // the unwinder could not go on: no unwind data, or a broken stack
 inline constexpr uint32_t kFirstNode = 16;
 inline constexpr uint32_t kNoModule = 0;
 inline constexpr uint32_t kNodeExactAddress = 1;
@@ -279,7 +281,8 @@ struct DomainDefinition {
   uint16_t domain;  // >= kFirstDefinedDomain
   uint16_t reserved[3];
 };
-static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 && sizeof(DomainDefinition) == 8);
+static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
+              sizeof(DomainDefinition) == 8);
 
 // ---- Tags ----------------------------------------------------------------------------------------------------
 
@@ -359,6 +362,7 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 
 // ---- Event records -------------------------------------------------------------------------------------------
 //
+// clang-format off
 // An EVENTS page's payload is a sequence of records; a zero byte ends it. Both sides keep one predictor state a page, all
 // zero at its start (times excepted), and predict from the last three events what comes next: an event that is as
 // predicted takes one byte. The reader updates the state exactly as the writer did.
@@ -434,6 +438,7 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //     1f 05 24 01 00 20 f2 2a 60 55    0001SSZA = 3,1,1: alloc, dt 5; stack zz(18 - 0) = 24; tag 1 (malloc); size 32;
 //                                      z = 0x55602a: address 16 * 0x2ab015 = 0x2ab0150
 //     0c 03 80 0c 00                   00001TSZ = 1,0,0: free, dt 3, distance 1 (that block), tag 12 (free)
+// clang-format on
 inline constexpr uint32_t kTimeShift = 4;
 inline constexpr uint32_t kMostEventBytes = 48;
 inline constexpr unsigned kEventContexts = 512;
