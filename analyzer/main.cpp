@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "cli/command_line.h"
+#include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/run_command.h"
 #include "report/escape.h"
@@ -16,7 +17,7 @@
 namespace {
 
 int fail(int status, const char* message) {
-  fmt::print(stderr, "memprof-analyze: {}\n", memprof::escape_text(message));
+  memprof::say_on_stderr(fmt::format("memprof-analyze: {}\n", memprof::escape_text(message)));
   return status;
 }
 
@@ -24,7 +25,7 @@ int run(int argc, char** argv) {
   const memprof::ParseResult parsed = memprof::parse_command_line({argv + 1, argv + argc});
   if (!parsed.is_final) return memprof::run_command(parsed.line, STDOUT_FILENO);
   if (parsed.status != memprof::kDone) {
-    fmt::print(stderr, "{}", parsed.text);
+    memprof::say_on_stderr(parsed.text);
     return parsed.status;
   }
   memprof::Output out(STDOUT_FILENO);

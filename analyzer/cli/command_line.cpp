@@ -197,7 +197,8 @@ class Parser {
   // Empty when all is well.
   std::string check_values() {
     line_.options.symbols = !no_symbols_;
-    if (top_ < kUnset || max_frames_ < kUnset) return "--top and --max-frames take a number from 0";
+    if ((top_ != kUnset && top_ < 0) || (max_frames_ != kUnset && max_frames_ < 0))
+      return "--top and --max-frames take a number from 0";
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
     if (max_frames_ != kUnset)
       line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
@@ -218,7 +219,7 @@ class Parser {
     return {};
   }
 
-  static constexpr int64_t kUnset = -1;
+  static constexpr int64_t kUnset = INT64_MIN;
 
   CLI::App app_;
   CommandLine line_;

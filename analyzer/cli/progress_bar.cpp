@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/diagnostics.h"
+
 namespace memprof {
 
 using namespace std::chrono_literals;
@@ -26,7 +28,8 @@ void ProgressBar::advance(uint64_t pages_done, uint64_t pages_total) {
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const int filled = static_cast<int>(done * 30);
   const std::string left = done > 0.01 ? fmt::format(", {:.0f} s left", elapsed / done - elapsed) : "";
-  fmt::print(stderr, "\r\033[K[{:<30}] {:3.0f} %{}", std::string(static_cast<size_t>(filled), '#'), done * 100, left);
+  say_on_stderr(
+      fmt::format("\r\033[K[{:<30}] {:3.0f} %{}", std::string(static_cast<size_t>(filled), '#'), done * 100, left));
   std::fflush(stderr);
 }
 

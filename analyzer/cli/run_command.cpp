@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
 #include "report/escape.h"
@@ -14,7 +15,7 @@ namespace {
 
 void warn(const TraceFile& file) {
   for (const std::string& line : file.damage().warnings())
-    fmt::print(stderr, "memprof-analyze: {}: warning: {}\n", escape_text(file.name()), escape_text(line));
+    say_on_stderr(fmt::format("memprof-analyze: {}: warning: {}\n", escape_text(file.name()), escape_text(line)));
 }
 
 Analysis analyse_with_progress(const Trace& trace) {

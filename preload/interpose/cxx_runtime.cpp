@@ -109,10 +109,26 @@ void* find_cxx_operator(CxxOperator which, const void* caller) {
 }
 
 void forget_unloaded_cxx_operators() {
+  bool gone = false;
   for (std::atomic<void*>& function : found) {
     void* address = function.load(std::memory_order_acquire);
     Dl_info info;
-    if (address != nullptr && dladdr(address, &info) == 0) function.store(nullptr, std::memory_order_relaxed);
+    gone |= address != nullptr && dladdr(address, &info) == 0;
+  }
+  if (!gone) return;
+  RareGuard guard(noting);
+  for (std::atomic<void*>& function : found) function.store(nullptr, std::memory_order_relaxed);
+  std::atomic_ref(nested_code.count).store(0, std::memory_order_release);
+  nested_code.hull = {0, 0};
+}
+
+void find_loaded_cxx_operators() {
+  for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
+    for (const char* runtime : kRuntimes) {
+      if (map->l_name == nullptr || __builtin_strstr(map->l_name, runtime) == nullptr) continue;
+      find_cxx_operator(kNew, nullptr);
+      return;
+    }
   }
 }
 

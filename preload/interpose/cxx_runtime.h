@@ -33,6 +33,10 @@ enum CxxOperator : unsigned {
 // The runtime's function, or nullptr when no C++ runtime is loaded. `caller` is an address in the calling module.
 void* find_cxx_operator(CxxOperator which, const void* caller);
 
+// From the constructor: where a C++ runtime is there already, finds its operators, as a look-up later would take the
+// host's pending dlerror() away.
+void find_loaded_cxx_operators();
+
 // A dlclose may have unloaded a runtime.
 void forget_unloaded_cxx_operators();
 

@@ -4,6 +4,7 @@
 
 #include "interpose/cxx_runtime.h"
 #include "interpose/hook.h"
+#include "interpose/next_function.h"
 #include "real_allocator/real_allocator.h"
 #include "recorder/recorder.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 struct Nothrow;
 enum class Alignment : size_t {};
+
+MEMPROF_FIND_NEXT void find_next() { find_loaded_cxx_operators(); }
 
 // No C++ runtime is loaded, yet somebody calls operator new: serve it by malloc.
 void* new_without_runtime(size_t size_bytes) {

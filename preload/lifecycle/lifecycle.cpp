@@ -6,7 +6,6 @@
 #include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
-#include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
@@ -24,7 +23,6 @@ namespace {
 
 enum class Mode : uint32_t { off, waiting, recording, stopped };
 constinit std::atomic<Mode> mode{Mode::off};
-constinit RareLock changing;
 constinit uint64_t generation = 0;
 constinit ClockChoice clock_choice{};
 constinit Text<256> program_name;
@@ -64,7 +62,7 @@ void write_process_records(const char* parent_trace) {
   }
 }
 
-// Opens the trace and lets events in. Single-threaded, or under `changing` in a forked child.
+// Opens the trace. One thread at a time.
 bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const char* parent_trace) {
   if (settings.filter.active) flags |= format::kFiltered;
   if (settings.free_stacks) flags |= format::kFreeStacks;
@@ -123,7 +121,9 @@ void say_end() {
   say(line.c_str());
 }
 
-bool is_traced_process() { return trace_header != nullptr && sys::process_id() == traced_pid; }
+// Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
+// whose memory is its parent's.
+bool is_traced_process() { return trace_header != nullptr && !is_fresh_child() && sys::process_id() == traced_pid; }
 
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
@@ -140,11 +140,29 @@ void after_last_destructor(void*) {
   close_trace(format::EndState::exit);
 }
 
+// Relative to where the program started, wherever it and its children go. A % of the directory is no directive.
+void make_output_absolute() {
+  if (settings.output.c_str()[0] == '/') return;
+  static constinit Text<4352> directory;
+  const long bytes = sys::working_directory(directory.data(), directory.capacity());
+  if (bytes < 2 || directory.c_str()[0] != '/') return;
+  directory.set_length(static_cast<size_t>(bytes) - 1);
+  static constinit decltype(settings.output) pattern;
+  for (const char* at = directory.c_str(); *at != '\0'; ++at) {
+    if (*at == '%') pattern.add('%');
+    pattern.add(*at);
+  }
+  if (directory.length() > 1) pattern.add('/');
+  pattern.add(settings.output.c_str());
+  if (!pattern.cut()) settings.output = pattern;
+}
+
 // Priority: the first constructor of the library; -z initfirst makes it the first of the process.
 __attribute__((constructor(101))) void begin_process(int argc, char** argv, char** environment) {
   if (getauxval(AT_SECURE) != 0) return;
   remember_stderr();
   read_settings(environment);
+  make_output_absolute();
   find_real_functions();
   arguments = argv;
   argument_count = argc;
@@ -167,7 +185,6 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
 
 __attribute__((destructor(101))) void end_process() {
   if (recording_control == nullptr) return;
-  if (recording_control->generation == 0) begin_forked_child();
   note_end(format::EndState::exit);
   // Bound to no object, unlike atexit: else our own end, a moment from now, would run it.
   if (is_traced_process()) __cxa_atexit(after_last_destructor, nullptr, nullptr);
@@ -179,10 +196,7 @@ void note_fork() { forked_at = read_ticks(); }
 
 void begin_forked_child() {
   // No other thread has come over, but the child may have started some since.
-  static constinit std::atomic<uint32_t> beginning_for{0};
-  const uint32_t pid = sys::process_id();
-  uint32_t before = beginning_for.load(std::memory_order_relaxed);
-  if (before == pid || !beginning_for.compare_exchange_strong(before, pid, std::memory_order_relaxed)) return;
+  if (std::atomic_ref(recording_control->child_begins).exchange(1, std::memory_order_relaxed) != 0) return;
 
   const Mode parent_mode = mode.load(std::memory_order_relaxed);
   const uint32_t parent = traced_pid;
@@ -191,7 +205,6 @@ void begin_forked_child() {
   parent_trace.add(trace_path());
   const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
   forked_at = 0;
-  changing.reset();
   reset_thread_states();
   abandon_record_streams();
   abandon_trace();
@@ -221,6 +234,7 @@ void go_idle() { keep_events_out(Mode::stopped); }
 
 void note_end(format::EndState state) {
   if (recording_control == nullptr) return;
+  if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
   if (state == format::EndState::immediate_exit) {
     if (is_traced_process()) say_end();
     close_trace(state);

@@ -1,7 +1,8 @@
 // The lock of the rare paths: growing the file, a new module, a new thread.
 //
 // Invariants: every signal is blocked while it is held, so no handler can meet it half-way, longjmp out of it or be
-// cancelled in it; nothing of the host or of the loader is called under it; a forked child resets it before use.
+// cancelled in it; nothing of the host or of the loader is called under it; what a thread held that fork did not copy
+// is taken over.
 #pragma once
 
 #include <atomic>
@@ -13,31 +14,56 @@ namespace memprof {
 class RareLock {
  public:
   constexpr RareLock() = default;
-  void reset() { locked_.store(0, std::memory_order_relaxed); }
+  void reset() { holder_.store(0, std::memory_order_relaxed); }
 
  private:
   friend class RareGuard;
-  std::atomic<uint32_t> locked_{0};
+  void take() {
+    const uint32_t own = sys::thread_id();
+    for (uint32_t tries = 1;; ++tries) {
+      uint32_t holder = 0;
+      // acquire: pairs with the release of the previous holder
+      if (holder_.compare_exchange_strong(holder, own, std::memory_order_acquire)) return;
+      if (tries % kTriesPerSleep != 0) {
+        sys::yield();
+        continue;
+      }
+      // A holder of lower real-time priority runs only while we sleep; one that fork did not copy never lets go.
+      sys::sleep_ns(50'000);
+      if (!sys::thread_exists(sys::process_id(), holder) &&
+          holder_.compare_exchange_strong(holder, own, std::memory_order_acquire)) {
+        return;
+      }
+    }
+  }
+  void give() { holder_.store(0, std::memory_order_release); }
+
+  static constexpr uint32_t kTriesPerSleep = 64;
+  std::atomic<uint32_t> holder_{0};  // its thread id
+};
+
+// For steps that a signal handler must not leave half-way.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() : before_(sys::block_all_signals()) {}
+  ~SignalsBlocked() { sys::restore_signals(before_); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sys::SignalSet before_;
 };
 
 class RareGuard {
  public:
-  explicit RareGuard(RareLock& lock) : lock_(lock), before_(sys::block_all_signals()) {
-    // acquire: pairs with the release in the destructor of the previous holder
-    while (lock_.locked_.exchange(1, std::memory_order_acquire) != 0) {
-      sys::yield();
-    }
-  }
-  ~RareGuard() {
-    lock_.locked_.store(0, std::memory_order_release);
-    sys::restore_signals(before_);
-  }
+  explicit RareGuard(RareLock& lock) : lock_(lock) { lock_.take(); }
+  ~RareGuard() { lock_.give(); }
   RareGuard(const RareGuard&) = delete;
   RareGuard& operator=(const RareGuard&) = delete;
 
  private:
+  SignalsBlocked blocked_;  // before the lock is taken, until after it is given back
   RareLock& lock_;
-  sys::SignalSet before_;
 };
 
 }  // namespace memprof

@@ -60,14 +60,16 @@ inline long open_file(const char* path, int flags, unsigned mode = 0) {
 }
 inline long close_file(int fd) { return call(SYS_close, fd); }
 inline long status(int fd, struct stat* out) { return call(SYS_fstat, fd, arg(out)); }
-// Does not follow a link at the end of the path.
-inline long status_of(const char* path, struct stat* out) {
+inline long status_at(const char* path, struct stat* out, int flags) {
 #if defined(SYS_newfstatat)
-  return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), AT_SYMLINK_NOFOLLOW);
+  return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), flags);
 #else
-  return call(SYS_fstatat, AT_FDCWD, arg(path), arg(out), AT_SYMLINK_NOFOLLOW);
+  return call(SYS_fstatat, AT_FDCWD, arg(path), arg(out), flags);
 #endif
 }
+// Does not follow a link at the end of the path.
+inline long status_of(const char* path, struct stat* out) { return status_at(path, out, AT_SYMLINK_NOFOLLOW); }
+inline long status_of_target(const char* path, struct stat* out) { return status_at(path, out, 0); }
 // Exclusive, waits; released by close_file.
 inline long lock_file(int fd) { return call(SYS_flock, fd, 2 /* LOCK_EX */); }
 inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd, arg(to), static_cast<long>(bytes)); }
@@ -103,6 +105,10 @@ inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
 inline bool process_exists(uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
 inline bool thread_exists(uint32_t pid, uint32_t tid) { return call(SYS_tgkill, pid, tid, 0) != -3 /* ESRCH */; }
 inline long resource_limit(int resource, struct rlimit* out) { return call(SYS_prlimit64, 0, resource, 0, arg(out)); }
+inline void sleep_ns(long nanoseconds) {
+  const long time[2] = {0, nanoseconds};  // the kernel's timespec
+  call(SYS_nanosleep, arg(time));
+}
 inline void yield() { call(SYS_sched_yield); }
 
 using SignalSet = uint64_t;

@@ -21,7 +21,8 @@ namespace {
 constexpr uint32_t kMaxModules = 8192;
 
 struct Module {
-  std::atomic<uintptr_t> start;  // 0: unloaded
+  std::atomic<uintptr_t> start;  // 0: unloaded, the place is free
+  uint32_t id;
   uintptr_t end;
   uintptr_t load_bias;
   const void* link_map;
@@ -29,7 +30,8 @@ struct Module {
 };
 
 constinit Module modules[kMaxModules] = {};
-constinit std::atomic<uint32_t> module_count{0};
+constinit std::atomic<uint32_t> module_count{0};  // places in use or free again
+constinit uint32_t last_id = 0;                   // under adding
 constinit RareLock adding;
 
 struct Object {
@@ -127,28 +129,31 @@ bool is_module(const Module& module, const Object& object) {
          module.link_map == object.map && module.dynamic == object.map->l_ld;
 }
 
-// Id of the module, 0 when it is not known yet.
-uint32_t find_module(const Object& object, uint32_t count) {
+Module* find_module(const Object& object) {
+  const uint32_t count = module_count.load(std::memory_order_acquire);
   for (uint32_t i = count; i > 0; --i) {
-    if (is_module(modules[i - 1], object)) return i;
+    if (is_module(modules[i - 1], object)) return &modules[i - 1];
   }
-  return 0;
+  return nullptr;
 }
 
-uint32_t add_module(const Object& object) {
+Module* add_module(const Object& object) {
   RareGuard guard(adding);
+  if (Module* known = find_module(object); known != nullptr) return known;
   const uint32_t count = module_count.load(std::memory_order_relaxed);
-  if (const uint32_t known = find_module(object, count); known != 0) return known;
-  if (count == kMaxModules) return format::kNoModule;
-  write_load_record(count + 1, object);
-  Module& module = modules[count];
+  uint32_t place = 0;
+  while (place < count && modules[place].start.load(std::memory_order_relaxed) != 0) ++place;
+  if (place == kMaxModules) return nullptr;
+  Module& module = modules[place];
+  module.id = ++last_id;
+  write_load_record(module.id, object);
   module.end = object.end;
   module.load_bias = object.map->l_addr;
   module.link_map = object.map;
   module.dynamic = object.map->l_ld;
-  module.start.store(object.start, std::memory_order_release);
-  module_count.store(count + 1, std::memory_order_release);  // pairs with the acquire in locate
-  return count + 1;
+  module.start.store(object.start, std::memory_order_release);                   // pairs with the acquire in is_module
+  if (place == count) module_count.store(count + 1, std::memory_order_release);  // pairs with find_module
+  return &module;
 }
 
 }  // namespace
@@ -156,10 +161,10 @@ uint32_t add_module(const Object& object) {
 ModuleAddress locate(uintptr_t address) {
   Object object;
   if (!find_object(address, &object)) return {format::kNoModule, address};
-  uint32_t id = find_module(object, module_count.load(std::memory_order_acquire));
-  if (id == 0) id = add_module(object);
-  if (id == format::kNoModule) return {format::kNoModule, address};
-  return {id, address - modules[id - 1].load_bias};
+  Module* module = find_module(object);
+  if (module == nullptr) module = add_module(object);
+  if (module == nullptr) return {format::kNoModule, address};
+  return {module->id, address - module->load_bias};
 }
 
 void find_unloaded_modules(void (*retire)(uintptr_t start, uintptr_t end)) {
@@ -169,17 +174,19 @@ void find_unloaded_modules(void (*retire)(uintptr_t start, uintptr_t end)) {
     Object object;
     if (start == 0 || (find_object(start, &object) && is_module(modules[i], object))) continue;
     // Whoever takes the start away writes the record; two dlclose may look at the same time.
+    const format::ModuleUnload unload{read_ticks(), modules[i].id, 0};
+    const uintptr_t end = modules[i].end;
     if (!modules[i].start.compare_exchange_strong(start, 0, std::memory_order_relaxed)) continue;
-    const format::ModuleUnload unload{read_ticks(), i + 1, 0};
     const Piece piece{&unload, sizeof(unload)};
     write_module_record(format::ModuleRecord::unload, &piece, 1);
-    retire(start, modules[i].end);
+    retire(start, end);
   }
 }
 
 void reset_modules() {
   adding.reset();
   module_count.store(0, std::memory_order_relaxed);
+  last_id = 0;
 }
 
 }  // namespace memprof

@@ -1,5 +1,6 @@
 #include "thread_state/thread_state.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -61,6 +62,7 @@ void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
   state->thread_serial = serial;
   state->thread_id = sys::thread_id();
   state->captures_until_check = 0;
+  state->exit_rounds = 0;
   state->events = PageCursor{};
   state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id, false};
   state->path.known = 0;
@@ -148,11 +150,20 @@ ThreadState* enter_slowly() {
   return state;
 }
 
-void release_thread(void* first) {
-  (void)first;
+void release_thread(void*) {
   ThreadState* state = current_state;
-  current_state = nullptr;  // a later destructor that allocates takes a state, and arms the key, again
-  if (recording_control->generation == 0) return;  // a forked child's copy of pages that are not its own
+  // Other destructors may allocate in every round that there is: stay to the last, or each would cost a page.
+  if (state != nullptr && ++state->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && state->busy == Busy::idle) {
+    state->busy = Busy::entered;
+    {
+      const OwnCalls own;
+      pthread_setspecific(exit_key, state);
+    }
+    state->busy = Busy::idle;
+    return;
+  }
+  current_state = nullptr;       // a later destructor that allocates takes a state, and arms the key, again
+  if (is_fresh_child()) return;  // a copy of pages that are not its own
   while (state != nullptr) {
     ThreadState* nested = state->nested;
     seal_state(state);

@@ -33,6 +33,7 @@ struct ThreadState {
   uint32_t thread_id;
   uint32_t stream_id;
   uint32_t captures_until_check;  // MEMPROF_VERIFY_STACKS
+  uint32_t exit_rounds;           // rounds of thread-exit destructors that have passed
   PageCursor events;
   EventEncoder encoder;
   NodeStream nodes;
@@ -43,10 +44,16 @@ struct ThreadState {
 constexpr uint32_t kMaxNesting = 4;
 
 struct RecordingControl {
-  uint64_t generation;  // kIdle: not recording; 0: wiped by a fork
+  uint64_t generation;    // kIdle: not recording; 0: wiped by a fork
+  uint32_t child_begins;  // 1: somebody in this forked child is making its trace
 };
 constexpr uint64_t kIdle = ~uint64_t{0};
 extern RecordingControl* recording_control;
+
+// A forked child before its first event: what it inherited is its parent's.
+inline bool is_fresh_child() {
+  return std::atomic_ref(recording_control->generation).load(std::memory_order_acquire) == 0;
+}
 
 extern constinit thread_local ThreadState* current_state __attribute__((tls_model("initial-exec")));
 

@@ -41,12 +41,6 @@ bool has_directive(const char* pattern, char letter) {
 
 void expand(const OutputRequest& request, uint64_t number, Path* out) {
   out->clear();
-  if (request.pattern[0] != '/') {
-    // Absolute, because the host may change its directory before the file must be opened again.
-    const long bytes = sys::working_directory(out->data(), Path::capacity());
-    out->set_length(bytes > 1 && out->c_str()[0] == '/' ? static_cast<size_t>(bytes) - 1 : 0);
-    if (out->length() > 1) out->add('/');
-  }
   for (const char* at = request.pattern; *at != '\0'; ++at) {
     if (*at != '%') {
       out->add(*at);
@@ -71,8 +65,13 @@ Existing inspect(int fd, const OutputRequest& request) {
                         sys::read_file(fd, &header, sizeof(header)) == sizeof(header) &&
                         __builtin_memcmp(header.magic, format::kMagic, sizeof(header.magic)) == 0;
   if (!is_trace) return Existing::foreign;
-  if (header.pid == request.pid && header.process_start == request.process_start && !request.forked) {
+  const bool same_namespace = header.pid_namespace == process_namespace();
+  if (same_namespace && header.pid == request.pid && header.process_start == request.process_start && !request.forked) {
     return Existing::same_process;
+  }
+  // A pid of another namespace says nothing here: only the file itself tells that its writer is done.
+  if (!same_namespace) {
+    return header.end_state == format::EndState::running ? Existing::alive : Existing::finished;
   }
   const bool same_life = sys::process_exists(header.pid) && process_start_time(header.pid) == header.process_start;
   return same_life ? Existing::alive : Existing::finished;
@@ -238,6 +237,11 @@ OutputFile make_output_file(const OutputRequest& request) {
     }
   }
   return {-EEXIST, chosen.c_str()};
+}
+
+uint64_t process_namespace() {
+  struct stat status;
+  return sys::status_of_target("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
 }
 
 uint64_t process_start_time(uint32_t pid) {

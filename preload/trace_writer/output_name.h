@@ -27,6 +27,9 @@ struct OutputRequest {
 // are single-threaded.
 OutputFile make_output_file(const OutputRequest& request);
 
+// The inode of the pid namespace: pids are numbers within one. 0: unknown.
+uint64_t process_namespace();
+
 // Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: unknown.
 uint64_t process_start_time(uint32_t pid);
 

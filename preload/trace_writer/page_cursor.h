@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "platform/rare_lock.h"
 #include "trace_writer/trace_writer.h"
 
 namespace memprof {
@@ -27,13 +28,13 @@ class PageCursor {
   // Seals the page, if any, and claims the next. False: recording has stopped.
   bool roll(format::StreamKind kind, uint32_t stream_id, uint32_t thread_serial, uint32_t thread_id,
             uint64_t start_units = kAnyTime) {
+    const SignalsBlocked until_done;  // a page claimed and forgotten would be a gap in the stream
     seal();
     const uint32_t sequence = sequence_++;
     format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units});
     if (page == nullptr) return false;
     page_ = page;
     at_ = payload();
-    std::atomic_signal_fence(std::memory_order_release);
     end_ = reinterpret_cast<unsigned char*>(page_) + format::kPageSize;
     return true;
   }

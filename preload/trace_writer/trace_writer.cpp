@@ -199,9 +199,14 @@ PageHeader* map_page(uint64_t number) {
     stop_recording(DropCause::no_memory, describe(DropCause::no_memory));
     return nullptr;
   }
-  if (!is_our_file(fd)) {  // closed and reused between the two calls: the mapping may be another file
+  // Closed and reused between the two calls, the mapping may be another file's; cut by somebody, the page has no
+  // blocks.
+  struct stat status;
+  const bool ours = is_our_file(fd) && sys::status(fd, &status) == 0;
+  if (!ours || static_cast<uint64_t>(status.st_size) < (number + 1) * kPageSize) {
     sys::unmap(page, kPageSize);
-    stop_recording(DropCause::file_lost, describe(DropCause::file_lost));
+    const DropCause cause = ours ? DropCause::io_error : DropCause::file_lost;
+    stop_recording(cause, ours ? "somebody has cut the trace file" : describe(cause));
     return nullptr;
   }
   return static_cast<PageHeader*>(page);
@@ -233,6 +238,7 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->pointer_bits = 8 * sizeof(void*);
   header->max_depth = start.max_depth;
   header->flags = start.flags;
+  header->pid_namespace = process_namespace();
   header->size_bias = start.size_bias;
   header->memory_page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   header->page_count = 1;
@@ -255,7 +261,6 @@ StartResult say_failure(const char* path, long error) {
     case EFBIG: line.add("the file size limit (RLIMIT_FSIZE) is too small"); break;
     case ENAMETOOLONG: line.add("the name is too long"); break;
     case ENOTDIR: line.add("a component is not a directory"); break;
-    case ELOOP: line.add("it is a symbolic link"); break;
     default: line.add("error ").add_number(static_cast<uint64_t>(-error)); break;
   }
   line.add("; the program runs unrecorded");
