@@ -162,7 +162,7 @@ bool is_same_file(int fd, const char* path) {
          ours.st_ino == there.st_ino;
 }
 
-enum class Step { try_again, use_pid, give_up };
+enum class Step { try_again, use_pid, use_number, give_up };
 
 // Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
 Step make_room(const Path& name, bool names_pid, const OutputRequest& request) {
@@ -175,7 +175,7 @@ Step make_room(const Path& name, bool names_pid, const OutputRequest& request) {
   if (is_same_file(fd, name.c_str())) {
     switch (inspect(fd, request)) {
       case Existing::foreign: step = Step::give_up; break;
-      case Existing::alive: step = names_pid ? Step::give_up : Step::use_pid; break;
+      case Existing::alive: step = names_pid ? Step::use_number : Step::use_pid; break;
       case Existing::same_process:
         if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
         break;
@@ -202,6 +202,13 @@ void take_name_with_pid(const OutputRequest& request, Path* name) {
   insert_before_extension(plain, middle.c_str(), name);
 }
 
+void add_number(unsigned number, Path* name) {
+  Text<32> middle;
+  middle.add('.').add_number(number);
+  const Path plain = *name;
+  insert_before_extension(plain, middle.c_str(), name);
+}
+
 // An earlier image of a forked child wrote under this name: then this image belongs there as well.
 bool wrote_with_pid(const OutputRequest& request, Path* name) {
   expand(request, 0, name);
@@ -220,9 +227,11 @@ OutputFile make_output_file(const OutputRequest& request) {
   const bool pattern_names_pid = has_directive(request.pattern, 'p');
   bool with_pid = request.forked || (!counted && !pattern_names_pid && wrote_with_pid(request, &chosen));
   uint64_t number = 0;
+  unsigned same_pid_writers = 0;  // alive in other pid namespaces: the name goes on counting past them
   for (unsigned attempt = 0; attempt < kAttempts; ++attempt) {
     expand(request, number, &chosen);
     if (with_pid && !counted) take_name_with_pid(request, &chosen);
+    if (same_pid_writers > 0) add_number(same_pid_writers, &chosen);
     if (chosen.cut()) return {-ENAMETOOLONG, chosen.c_str()};
     const long fd = sys::open_file(chosen.c_str(), kCreate, 0600);
     if (fd != -EEXIST) return {static_cast<int>(fd), chosen.c_str()};
@@ -233,6 +242,7 @@ OutputFile make_output_file(const OutputRequest& request) {
     switch (make_room(chosen, with_pid || pattern_names_pid, request)) {
       case Step::try_again: break;
       case Step::use_pid: with_pid = true; break;
+      case Step::use_number: ++same_pid_writers; break;
       case Step::give_up: return {-EEXIST, chosen.c_str()};
     }
   }
