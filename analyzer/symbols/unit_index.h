@@ -18,12 +18,12 @@ struct DwarfUnit {
   uint64_t max_entries;  // more debugging entries than the unit has bytes cannot be: the file is damaged
   bool split_is_open = false;
   bool functions_are_indexed = false;
-  IntervalIndex<Dwarf_Die> functions;
+  IntervalIndex<Dwarf_Die> functions = {};
 
   // "std", "ns::Class": around the functions that have no linkage name to say it, by the offset of the entry that
   // has the name. The strings are in `scope_names`.
-  tsl::robin_map<Dwarf_Off, const std::string*> scopes;
-  std::deque<std::string> scope_names;
+  tsl::robin_map<Dwarf_Off, const std::string*> scopes = {};
+  std::deque<std::string> scope_names = {};
 };
 
 // Which units may describe an address. Built from the units' own ranges: .debug_aranges, which libdw looks into,

@@ -191,3 +191,17 @@ TEST_CASE("a report that cannot be written ends with 4", "[hosts][bad traces]") 
   CHECK(outcome.exit_status == 4);
   CHECK(lines_of(outcome.err) == 1);
 }
+
+TEST_CASE("a stderr that cannot be written changes no exit status", "[hosts][bad traces]") {
+  FreshDirectory directory;
+  write_file(directory / "foreign.bin", "this is no trace");
+  write_file(directory / "good.bin", good_trace());
+  const auto status = [&](const std::string& arguments) {
+    const std::string command = std::string(paths::kAnalyzer) + " " + arguments + " >/dev/null 2>/dev/full";
+    const Outcome outcome = run({{"/bin/sh", "-c", command}, plain_environment(), directory.path(), "", {}});
+    return outcome.exit_status;
+  };
+  CHECK(status("foreign.bin") == 3);
+  CHECK(status("--no-such-option") == 2);
+  CHECK(status("good.bin") == 0);
+}

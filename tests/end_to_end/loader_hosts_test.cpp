@@ -48,6 +48,11 @@ TEST_CASE("a C program whose plugin throws C++ exceptions", "[hosts][loader]") {
   CHECK(host.trace().orphans() == 0);
 }
 
+TEST_CASE("the first operator new leaves dlerror alone", "[hosts][loader]") {
+  const HostRun host({"dlerror_kept"});
+  CHECK(host.recorded().out.starts_with("1 no-such-library.so"));
+}
+
 TEST_CASE("another preloaded library before memprof and after it", "[hosts][loader]") {
   for (const bool first : {true, false}) {
     INFO("the other one first: " << first);

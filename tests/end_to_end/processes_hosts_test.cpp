@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "host.h"
+#include "skip.h"
 
 using namespace memprof::tests;
 
@@ -135,4 +137,19 @@ TEST_CASE("a daemon that closes every descriptor and outlives its parents is rec
     CHECK(child.complete());
   }
   CHECK(daemons == 1);
+}
+
+TEST_CASE("children that are pid 1 of namespaces of their own have traces of their own", "[hosts][processes]") {
+  constexpr int kNotAllowed = 77;
+  const HostRun host({"pid_namespaces"});
+  if (host.native().exit_status == kNotAllowed) return skip("new pid namespaces need root");
+  std::vector<uint64_t> allocations;
+  for (const Trace& trace : host.traces_of_children()) {
+    CHECK(trace.complete());
+    CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+    CHECK(trace.dropped() == 0);
+    allocations.push_back(trace.allocations());
+  }
+  std::sort(allocations.begin(), allocations.end());
+  CHECK(allocations == std::vector<uint64_t>{5, 20'010});
 }
