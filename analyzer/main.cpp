@@ -23,7 +23,14 @@ int fail(int status, const char* message) {
 
 int run(int argc, char** argv) {
   const memprof::ParseResult parsed = memprof::parse_command_line({argv + 1, argv + argc});
-  if (!parsed.is_final) return memprof::run_command(parsed.line, STDOUT_FILENO);
+  if (!parsed.is_final) {
+    if (parsed.line.names_trace || access(parsed.line.trace.c_str(), F_OK) == 0) {
+      return memprof::run_command(parsed.line, STDOUT_FILENO);
+    }
+    memprof::say_on_stderr(
+        "memprof-analyze: no trace is named, and there is no trace.bin here (see memprof-analyze --help)\n");
+    return memprof::kUsageError;
+  }
   if (parsed.status != memprof::kDone) {
     memprof::say_on_stderr(parsed.text);
     return parsed.status;

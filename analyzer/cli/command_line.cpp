@@ -181,10 +181,7 @@ class Parser {
     }
     for (const CommandInfo& info : kCommands)
       if (!chosen.empty() && chosen.front()->get_name() == info.name) line_.command = info.command;
-    if (trace_.empty() && !exists(line_.trace)) {
-      result = usage_error(fmt::format("no trace is named, and there is no {} here", line_.trace));
-      return;
-    }
+    line_.names_trace = !trace_.empty();
     if (!trace_.empty()) line_.trace = trace_;
     std::string problem = check_values();
     if (!problem.empty()) {

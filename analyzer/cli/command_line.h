@@ -14,6 +14,7 @@ enum class Command { summary, stacks, leaks, chunks, dump };
 struct CommandLine {
   Command command = Command::summary;
   std::string trace = "trace.bin";
+  bool names_trace = false;  // false: `trace` is the default
   ReportOptions options;
   DumpSections sections;
   bool dump_stats = false;
