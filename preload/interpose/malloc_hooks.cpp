@@ -11,18 +11,7 @@
 namespace memprof {
 namespace {
 
-constinit bool finding = false;
-
-// A hook ran before the constructor. False: dlsym itself is calling, serve it from the bootstrap arena.
-__attribute__((noinline, cold)) bool find_early() {
-  if (finding) return false;
-  finding = true;
-  find_real_functions();
-  finding = false;
-  return true;
-}
-
-inline bool ready() { return __builtin_expect(real.free != nullptr && !finding, 1) || find_early(); }
+inline bool ready() { return __builtin_expect(real.malloc != nullptr, 1) || find_real_functions(); }
 
 void* realloc_bootstrap(void* block, size_t size_bytes) {
   void* moved = real.malloc != nullptr ? real.malloc(size_bytes) : bootstrap_alloc(size_bytes);

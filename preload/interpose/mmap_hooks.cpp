@@ -11,7 +11,7 @@ using namespace memprof;
 namespace {
 
 void find_if_early() {
-  if (real.mremap == nullptr) find_real_functions();
+  if (real.malloc == nullptr) find_real_functions();
 }
 
 }  // namespace

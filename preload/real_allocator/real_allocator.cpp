@@ -7,35 +7,42 @@
 namespace memprof {
 
 constinit RealFunctions real = {};
+alignas(16) constinit char bootstrap_arena[kBootstrapBytes] = {};
 
 namespace {
 
-alignas(16) constinit char arena[16 * 1024] = {};
 constinit std::atomic<size_t> arena_used{0};
+constinit bool finding = false;
 constexpr size_t kArenaHeader = 16;  // holds the block's size, keeps 16-byte alignment
 
 template <typename F>
 void find(F*& function, const char* name) {
-  if (function == nullptr) function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
+  function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace
 
-void find_real_functions() {
+bool find_real_functions() {
+  if (finding) return false;
+  finding = true;
   // Only what every libc has: a failing dlsym would allocate in the host's heap, which must look as it does without us.
-  find(real.malloc, "malloc");
-  find(real.calloc, "calloc");
-  find(real.realloc, "realloc");
-  find(real.free, "free");
-  find(real.posix_memalign, "posix_memalign");
-  find(real.aligned_alloc, "aligned_alloc");
-  find(real.memalign, "memalign");
-  find(real.valloc, "valloc");
-  find(real.pvalloc, "pvalloc");
-  find(real.reallocarray, "reallocarray");
-  find(real.mmap, "mmap");
-  find(real.munmap, "munmap");
-  find(real.mremap, "mremap");
+  RealFunctions found = {};
+  find(found.malloc, "malloc");
+  find(found.calloc, "calloc");
+  find(found.realloc, "realloc");
+  find(found.free, "free");
+  find(found.posix_memalign, "posix_memalign");
+  find(found.aligned_alloc, "aligned_alloc");
+  find(found.memalign, "memalign");
+  find(found.valloc, "valloc");
+  find(found.pvalloc, "pvalloc");
+  find(found.reallocarray, "reallocarray");
+  find(found.mmap, "mmap");
+  find(found.munmap, "munmap");
+  find(found.mremap, "mremap");
+  real = found;
+  finding = false;
+  return true;
 }
 
 uint32_t next_allocator_size_bias() {
@@ -43,17 +50,13 @@ uint32_t next_allocator_size_bias() {
   return is_glibc ? 8 + 15 : 15;
 }
 
-bool is_bootstrap_block(const void* block) {
-  return static_cast<const char*>(block) >= arena && static_cast<const char*>(block) < arena + sizeof(arena);
-}
-
 void* bootstrap_alloc(size_t size_bytes) {
-  if (size_bytes > sizeof(arena)) return nullptr;
+  if (size_bytes > kBootstrapBytes) return nullptr;
   const size_t bytes = kArenaHeader + ((size_bytes + 15) & ~size_t{15});
   const size_t at = arena_used.fetch_add(bytes, std::memory_order_relaxed);
-  if (at + bytes > sizeof(arena)) return nullptr;
-  __builtin_memcpy(arena + at, &size_bytes, sizeof(size_bytes));
-  return arena + at + kArenaHeader;
+  if (at + bytes > kBootstrapBytes) return nullptr;
+  __builtin_memcpy(bootstrap_arena + at, &size_bytes, sizeof(size_bytes));
+  return bootstrap_arena + at + kArenaHeader;
 }
 
 size_t bootstrap_size(const void* block) {

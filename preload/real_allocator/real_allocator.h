@@ -25,14 +25,19 @@ struct RealFunctions {
 };
 extern RealFunctions real;
 
-// Looks all of them up; called by the constructor, or by the first hook that runs before it.
-void find_real_functions();
+// Looks all of them up, and sets them at once: real.malloc is null until all are there. Called by the constructor, or
+// by the first hook that runs before it. False: dlsym itself is calling, serve it from the bootstrap arena.
+bool find_real_functions();
 
 // FileHeader::size_bias of the next allocator: glibc keeps 8 bytes a block and rounds up to 16.
 uint32_t next_allocator_size_bias();
 
 // While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
-bool is_bootstrap_block(const void* block);
+constexpr size_t kBootstrapBytes = 16 * 1024;
+extern char bootstrap_arena[kBootstrapBytes];
+inline bool is_bootstrap_block(const void* block) {
+  return reinterpret_cast<uintptr_t>(block) - reinterpret_cast<uintptr_t>(bootstrap_arena) < kBootstrapBytes;
+}
 void* bootstrap_alloc(size_t size_bytes);
 size_t bootstrap_size(const void* block);
 

@@ -3,18 +3,6 @@
 namespace memprof {
 namespace {
 
-unsigned char* put_number(unsigned char* at, uint64_t value) {
-  if (value < 0x80) {
-    *at++ = static_cast<unsigned char>(value);
-    return at;
-  }
-  unsigned more = 1;
-  while (more < 8 && value >> (7 * (more + 1)) != 0) ++more;
-  *at++ = more == 8 ? 0xFF : static_cast<unsigned char>((0xFF00u >> more) | (value >> (8 * more)));
-  while (more > 0) *at++ = static_cast<unsigned char>(value >> (8 * --more));
-  return at;
-}
-
 unsigned char* put_raw16(unsigned char* at, uint16_t value) {
   __builtin_memcpy(at, &value, sizeof(value));
   return at + sizeof(value);
@@ -22,23 +10,14 @@ unsigned char* put_raw16(unsigned char* at, uint16_t value) {
 
 uint64_t zigzag(int64_t value) { return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63); }
 
-// A token whose low bits hold dt unless they are too small: `all_ones` is their mask.
-unsigned char* put_timed_token(unsigned char* at, unsigned token, unsigned all_ones, uint64_t dt) {
-  if (dt < all_ones) {
-    *at++ = static_cast<unsigned char>(token | dt);
-    return at;
-  }
-  *at++ = static_cast<unsigned char>(token | all_ones);
-  return put_number(at, dt - all_ones);
-}
-
 }  // namespace
 
-uint64_t EventEncoder::advance(uint64_t units, uint64_t most) {
-  uint64_t dt = units > time_ ? units - time_ : 0;
-  if (dt > most) dt = most;
-  time_ += dt;
-  return dt;
+unsigned char* EventEncoder::put_long_number(unsigned char* at, uint64_t value) {
+  unsigned more = 1;
+  while (more < 8 && value >> (7 * (more + 1)) != 0) ++more;
+  *at++ = more == 8 ? 0xFF : static_cast<unsigned char>((0xFF00u >> more) | (value >> (8 * more)));
+  while (more > 0) *at++ = static_cast<unsigned char>(value >> (8 * --more));
+  return at;
 }
 
 unsigned char* EventEncoder::put_address(unsigned char* at, uint64_t base, uint64_t address) const {
@@ -52,12 +31,12 @@ unsigned char* EventEncoder::put_address(unsigned char* at, uint64_t base, uint6
     *at++ = static_cast<unsigned char>(z);
     return at;
   }
-  const uint32_t ago = model_.distance(address);
-  if (ago != 0 && ago <= 64) {
-    *at++ = static_cast<unsigned char>(0x80 | (ago - 1));
+  const EventModel::KnownBlock known = model_.known_block(address);
+  if (known.ago != 0 && known.ago <= 64) {
+    *at++ = static_cast<unsigned char>(0x80 | (known.ago - 1));
     return at;
   }
-  if (model_.knows_block(address)) {
+  if (known.is_known) {
     const unsigned place = EventModel::block_place(address);
     *at++ = static_cast<unsigned char>(0xC0 | place >> 8);
     *at++ = static_cast<unsigned char>(place);
@@ -80,79 +59,47 @@ unsigned char* EventEncoder::put_new_stack(unsigned char* at, uint32_t stack) {
   return at;
 }
 
-unsigned char* EventEncoder::alloc(unsigned char* at, uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack,
-                                   uint16_t tag) {
-  const uint64_t dt = advance(units_up(ticks), format::kMostTimeUnits);
-  const EventModel::SizeClass size_class = model_.class_of(size);
+unsigned char* EventEncoder::unexpected_alloc(unsigned char* at, uint64_t dt, Place place, uint64_t size,
+                                              uint32_t stack, uint16_t tag) {
   EventModel::Context& expected = model_.context();
-  const bool expected_address = model_.alloc_guess(size_class) == address;
-  const bool expected_stack = expected.kind == EventModel::kAlloc && expected.a == stack && expected.tag == tag;
-
-  if (expected_stack && expected.b == size) {
-    if (expected_address) {
-      at = put_timed_token(at, 0x80, 127, dt);
+  unsigned char* token = at++;
+  at = put_number(at, dt);
+  unsigned stack_form = 0;
+  uint64_t known_size = expected.b;
+  if (!expected.is_alloc_of(stack, tag)) {
+    const EventModel::StackEntry& entry = model_.stack_entry(stack);
+    if (entry.id == stack && entry.tag == tag) {
+      stack_form = 1;
+      known_size = entry.size;
+      *at++ = static_cast<unsigned char>(EventModel::stack_place(stack));
     } else {
-      at = put_timed_token(at, 0x40, 63, dt);
-      at = put_address(at, model_.base(size_class), address);
+      stack_form = tag == model_.last_tag ? 2 : 3;
+      known_size = 0;
+      at = put_new_stack(at, stack);
+      if (stack_form == 3) at = put_raw16(at, tag);
     }
-  } else {
-    unsigned char* token = at++;
-    at = put_number(at, dt);
-    unsigned stack_form = 0;
-    uint64_t known_size = expected.b;
-    if (!expected_stack) {
-      const EventModel::StackEntry& entry = model_.stack_entry(stack);
-      if (entry.id == stack && entry.tag == tag) {
-        stack_form = 1;
-        known_size = entry.size;
-        *at++ = static_cast<unsigned char>(EventModel::stack_place(stack));
-      } else {
-        stack_form = tag == model_.last_tag ? 2 : 3;
-        known_size = 0;
-        at = put_new_stack(at, stack);
-        if (stack_form == 3) at = put_raw16(at, tag);
-      }
-    }
-    const bool new_size = known_size != size;
-    if (new_size) at = put_number(at, size);
-    if (!expected_address) at = put_address(at, model_.base(size_class), address);
-    *token = static_cast<unsigned char>(0x10 | stack_form << 2 | unsigned{new_size} << 1 | unsigned{!expected_address});
-    model_.on_stack(stack, size, tag);
-    EventModel::learn_alloc(expected, stack, size, tag);
   }
-  model_.on_alloc(address, size_class);
-  model_.note_alloc(stack);
+  const bool new_size = known_size != size;
+  if (new_size) at = put_number(at, size);
+  if (!place.is_expected) at = put_address(at, model_.base(place.size_class), place.address);
+  *token = static_cast<unsigned char>(0x10 | stack_form << 2 | unsigned{new_size} << 1 | unsigned{!place.is_expected});
+  model_.on_stack(stack, size, tag);
+  EventModel::learn_alloc(expected, stack, size, tag);
   return at;
 }
 
-unsigned char* EventEncoder::free(unsigned char* at, uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack,
-                                  uint16_t tag) {
-  const uint64_t dt = advance(units_down(ticks), format::kMostTimeUnits);
-  EventModel::Context& expected = model_.context();
-  const uint64_t before = model_.last_free;
-  const bool plain = stack == format::kNoStack && size == 0;
-
-  if (plain && expected.kind >= EventModel::kFreeAtDistance && expected.tag == tag &&
-      model_.free_guess(expected) == address) {
-    at = put_timed_token(at, 0x80, 127, dt);
-  } else if (plain && tag == model_.free_tag) {
-    at = put_timed_token(at, 0x20, 31, dt);
-    at = put_address(at, before, address);
-  } else {
-    const bool new_tag = tag != model_.free_tag;
-    const bool has_stack = stack != format::kNoStack;
-    const bool has_size = size != 0;
-    *at++ = static_cast<unsigned char>(0x08 | unsigned{new_tag} << 2 | unsigned{has_size} << 1 | unsigned{has_stack});
-    at = put_number(at, dt);
-    at = put_address(at, before, address);
-    if (new_tag) at = put_raw16(at, tag);
-    if (has_stack) at = put_number(at, stack);
-    if (has_size) at = put_number(at, size);
-    model_.free_tag = tag;
-  }
-  const uint32_t ago = model_.distance(address);
-  model_.on_free(address);
-  model_.learn_free(expected, address, ago, before, tag);
+unsigned char* EventEncoder::unexpected_free(unsigned char* at, uint64_t dt, uint64_t address, uint64_t size,
+                                             uint32_t stack, uint16_t tag) {
+  const bool new_tag = tag != model_.free_tag;
+  const bool has_stack = stack != format::kNoStack;
+  const bool has_size = size != 0;
+  *at++ = static_cast<unsigned char>(0x08 | unsigned{new_tag} << 2 | unsigned{has_size} << 1 | unsigned{has_stack});
+  at = put_number(at, dt);
+  at = put_address(at, model_.last_free, address);
+  if (new_tag) at = put_raw16(at, tag);
+  if (has_stack) at = put_number(at, stack);
+  if (has_size) at = put_number(at, size);
+  model_.free_tag = tag;
   return at;
 }
 
@@ -176,7 +123,7 @@ unsigned char* EventEncoder::realloc(unsigned char* at, uint64_t begin_ticks, ui
   at = put_number(at, size);
   const EventModel::SizeClass size_class = model_.class_of(size);
   if (!in_place) {
-    model_.on_free(old_address);
+    model_.on_free(old_address, model_.known_block(old_address));
     at = put_address(at, model_.base(size_class), address);
   }
   model_.on_stack(stack, size, tag);

@@ -15,6 +15,12 @@ class EventModel {
     uint32_t b;
     uint16_t tag;
     uint16_t kind;
+
+    bool is_alloc_of(uint32_t stack, uint16_t its_tag) const { return kind == kAlloc && a == stack && tag == its_tag; }
+    bool is_alloc(uint32_t stack, uint64_t size, uint16_t its_tag) const {
+      return is_alloc_of(stack, its_tag) && b == size;
+    }
+    bool is_free(uint16_t its_tag) const { return kind >= kFreeAtDistance && tag == its_tag; }
   };
   enum ContextKind : uint16_t { kNothing = 0, kAlloc = 1, kFreeAtDistance = 2, kFreeAtDelta = 3 };
   struct StackEntry {
@@ -26,10 +32,17 @@ class EventModel {
     uint64_t granules;
     unsigned index;
   };
+  // A block that this page has seen handed out.
+  struct KnownBlock {
+    bool is_known;
+    uint32_t ago;  // how many allocations ago; 0: not known, or too many
+    unsigned size_class;
+  };
 
   void restart(uint32_t size_bias) {
     __builtin_memset(this, 0, sizeof(*this));
     size_bias_ = size_bias;
+    least_granules_ = size_bias > 15 ? 2 : 1;
   }
 
   Context& context() { return contexts_[(history_ * kHash64) >> 55]; }
@@ -39,8 +52,7 @@ class EventModel {
 
   SizeClass class_of(uint64_t size) const {
     const uint64_t whole = (size >> 4) + (((size & 15) + size_bias_) >> 4);
-    const uint64_t least = size_bias_ > 15 ? 2 : 1;
-    const uint64_t granules = whole < least ? least : whole;
+    const uint64_t granules = whole < least_granules_ ? least_granules_ : whole;
     return {granules,
             granules < format::kEventClasses - 1 ? static_cast<unsigned>(granules) : format::kEventClasses - 1};
   }
@@ -55,12 +67,11 @@ class EventModel {
   }
   uint64_t base(SizeClass size) const { return last_[size.index] != 0 ? last_[size.index] : last_alloc_; }
 
-  bool knows_block(uint64_t address) const { return address != 0 && blocks_[block_place(address)].address == address; }
-  // How many allocations ago the block was handed out; 0: not known.
-  uint32_t distance(uint64_t address) const {
-    if (!knows_block(address)) return 0;
-    const uint32_t ago = allocations_ - blocks_[block_place(address)].number;
-    return ago < 256 ? ago : 0;
+  KnownBlock known_block(uint64_t address) const {
+    const Block& block = blocks_[block_place(address)];
+    if (block.address != address || address == 0) return {false, 0, 0};
+    const uint32_t ago = allocations_ - block.number;
+    return {true, ago < 256 ? ago : 0, block.size_class};
   }
 
   void on_alloc(uint64_t address, SizeClass size) {
@@ -82,9 +93,9 @@ class EventModel {
     ring_[allocations_++ & 255] = static_cast<uint16_t>(place);
   }
 
-  void on_free(uint64_t address) {
-    if (knows_block(address)) {
-      const unsigned c = blocks_[block_place(address)].size_class;
+  void on_free(uint64_t address, KnownBlock known) {
+    if (known.is_known) {
+      const unsigned c = known.size_class;
       top_[c] = (top_[c] + 1) & (format::kEventFreed - 1);
       freed_[c][top_[c]] = address;
       if (depth_[c] < format::kEventFreed) ++depth_[c];
@@ -143,6 +154,7 @@ class EventModel {
   uint64_t last_alloc_;
   uint32_t allocations_;
   uint32_t size_bias_;
+  uint32_t least_granules_;
   Context contexts_[format::kEventContexts];
   StackEntry stacks_[format::kEventStacks];
   Block blocks_[format::kEventBlocks];

@@ -4,6 +4,7 @@
 #include "lifecycle/settings.h"
 #include "recorder/stack_check.h"
 #include "thread_state/thread_state.h"
+#include "unwind/same_stack.h"
 
 namespace memprof {
 namespace {
@@ -25,12 +26,23 @@ inline void leave(ThreadState* state) {
   state->busy = Busy::idle;
 }
 
-uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
+__attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const CapturePoint& caller) {
   capture(state->unwind, caller, settings.max_depth);
   const StackMemo& memo = state->unwind.memo;
   if (state->path.known > memo.unchanged) state->path.known = memo.unchanged;
-  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, caller);
   return intern_stack(memo, state->path, state->nodes);
+}
+
+// The stack's node; kNoStack: recording has stopped.
+__attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
+  uint32_t stack;
+  if (is_same_stack(state->unwind, caller) && state->path.known == state->unwind.memo.depth) {
+    stack = state->path.node[state->path.known - 1];
+  } else {
+    stack = take_changed_stack(state, caller);
+  }
+  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, caller);
+  return stack;
 }
 
 // A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the
@@ -67,7 +79,8 @@ inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode)
 
 inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }
 
-void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks, const CapturePoint& caller) {
+__attribute__((always_inline)) inline void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks,
+                                                      const CapturePoint& caller) {
   ThreadState* state = enter();
   if (state == nullptr) return;
   const uint32_t stack = settings.free_stacks ? take_stack(state, caller) : format::kNoStack;
@@ -79,7 +92,8 @@ void write_free(void* block, size_t size_bytes, Function function, uint64_t tick
 
 }  // namespace
 
-void record_alloc(void* block, size_t size_bytes, Function function, const CapturePoint& caller) {
+void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+  const CapturePoint caller{pc, sp, bp};
   if (!settings.filter.accepts(function, size_bytes)) return;
   ThreadState* state = enter();
   if (state == nullptr) return;
@@ -96,8 +110,8 @@ void record_alloc(void* block, size_t size_bytes, Function function, const Captu
   leave(state);
 }
 
-void record_free(void* block, Function function, const CapturePoint& caller) {
-  write_free(block, 0, function, read_ticks(), caller);
+void record_free_at(void* block, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+  write_free(block, 0, function, read_ticks(), {pc, sp, bp});
 }
 
 void record_realloc_free(void* old_block, Function function, uint64_t begin_ticks, const CapturePoint& caller) {

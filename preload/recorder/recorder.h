@@ -15,9 +15,16 @@ namespace memprof {
 
 using format::Function;
 
-void record_alloc(void* block, size_t size_bytes, Function function, const CapturePoint& caller);
+// The caller in three registers instead of memory.
+void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp);
+void record_free_at(void* block, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp);
 
-void record_free(void* block, Function function, const CapturePoint& caller);
+inline void record_alloc(void* block, size_t size_bytes, Function function, const CapturePoint& caller) {
+  record_alloc_at(block, size_bytes, function, caller.pc, caller.sp, caller.bp);
+}
+inline void record_free(void* block, Function function, const CapturePoint& caller) {
+  record_free_at(block, function, caller.pc, caller.sp, caller.bp);
+}
 
 // A block that moved, grew or shrank. `begin_ticks` was read before the real call.
 void record_realloc(void* old_block, void* new_block, size_t size_bytes, Function function, uint64_t begin_ticks,

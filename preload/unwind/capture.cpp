@@ -1,15 +1,15 @@
 // The walk from the leaf, and where it meets the remembered stack.
+#include "unwind/same_stack.h"
 #include "unwind/unwinder.h"
 #include "unwind/walk.h"
 
-#include <atomic>
-
 namespace memprof {
+
+constinit std::atomic<uint64_t> module_changes{0};
+
 namespace {
 
-// Modules: the low half counts changes that are complete, the high half those under way.
 constexpr uint64_t kOneChanging = uint64_t{1} << 32;
-constinit std::atomic<uint64_t> modules{0};
 
 uint64_t after_a_change(uint64_t before) {
   const uint64_t changing = before >> 32;
@@ -25,108 +25,159 @@ __attribute__((noinline, cold)) void forget_modules(UnwindState& state, uint64_t
   state.modules_seen = now < kOneChanging ? now : ~uint64_t{0};
 }
 
-// Finds which of the remembered frames stay, and collects the frames inside them. All in registers: nothing takes this
-// object's address.
+// A capture under way. Frames that are not remembered are collected in state.fresh, from its end downwards, so that
+// they lie there in the memo's order.
+struct Progress {
+  Walk at;
+  Frame* met;    // the innermost remembered frame that may still be met; one before the first: none
+  Frame* fresh;  // the outermost frame collected
+};
+
+enum class Stop : uint8_t {
+  met,       // `at` is the remembered frame `met`
+  pushed,    // `at` is collected, but stepping out of it takes more than a plain rule and a page already read
+  full,      // as many frames as may be; `at` is the next one
+  returned,  // `at` is no frame: the return address was 0
+};
+
+// Collects frames outward for as long as they are plain. Calls nothing, so that all of it stays in registers.
+__attribute__((noinline)) MEMPROF_READS_STACK Stop walk_plain(const UnwindState& state, Progress& progress,
+                                                              const Frame* first, const Frame* full) {
+  Walk at = progress.at;
+  Frame* met = progress.met;
+  Frame* fresh = progress.fresh;
+  Stop stop;
+  for (;;) {
+    while (met >= first && met->sp < at.sp) --met;
+    if (met >= first && met->pc == at.pc && at.is_at(*met)) {
+      stop = Stop::met;
+      break;
+    }
+    --fresh;
+    fresh->pc = at.pc;
+    fresh->sp = at.sp;
+    fresh->bp = at.bp;
+    fresh->bp_slot = at.bp_slot;
+    stop = Stop::pushed;
+    const RuleTable::Entry entry = state.rules.look_up(at.pc);
+    if (__builtin_expect(!entry.is_hit() || !entry.rule().is_plain(), 0)) break;
+    const PlainStep step(at, entry.rule());
+    if (__builtin_expect(!step.is_near(at), 0)) break;
+    step.take(at);
+    if (__builtin_expect(at.pc == 0, 0)) {
+      stop = Stop::returned;
+      break;
+    }
+    if (__builtin_expect(fresh == full, 0)) {
+      stop = Stop::full;
+      break;
+    }
+  }
+  progress = {at, met, fresh};
+  return stop;
+}
+
+// Finds which of the remembered frames stay, and collects the frames inside them.
 class Capture {
  public:
   Capture(UnwindState& state, uint32_t depth, uint32_t max_depth)
-      : state_(state), frames_(state.memo.frames), max_depth_(max_depth), kept_(depth) {}
+      : state_(state), max_depth_(max_depth), full_(fresh_end() - max_depth) {
+    progress_.met = frames() + depth - 1;
+    progress_.fresh = fresh_end();
+  }
 
   // False: the fast walk cannot follow this stack.
   bool run(const CapturePoint& point) {
-    Walk at{point.pc, point.sp, point.bp, broken_link(point.bp, false), point.sp - sizeof(uintptr_t)};
+    Walk& at = progress_.at;
+    at = {point.pc, point.sp, point.bp, broken_link(point.bp, false), point.sp - sizeof(uintptr_t)};
     Step step = Step::stepped;
     for (;;) {
-      while (kept_ > 0 && frames_[kept_ - 1].sp < at.sp) --kept_;
-      if (kept_ > 0 && at.is_at(frames_[kept_ - 1])) {
-        if (reuse(at, step)) break;
-      } else {
-        push(at.pc, at.sp, at.bp, at.bp_slot);
-        step = step_outward(state_, at);
+      switch (walk_plain(state_, progress_, frames(), full_)) {
+        case Stop::met:
+          if (reuse(step)) return finish(step);
+          break;
+        case Stop::pushed: step = step_outward(state_, at); break;
+        case Stop::full: break;
+        case Stop::returned: step = Step::whole; break;
       }
-      if (step != Step::stepped || count_ == max_depth_) {
-        kept_ = 0;
-        break;
-      }
+      if (step != Step::stepped || progress_.fresh == full_) break;
     }
     if (__builtin_expect(step == Step::unknown_register, 0)) return false;
-    finish(step);
-    return true;
+    progress_.met = frames() - 1;
+    return finish(step);
   }
 
  private:
+  Frame* frames() const { return state_.memo.frames; }
+  Frame* fresh_end() const { return state_.fresh + kMaxDepth; }
+  uint32_t kept() const { return static_cast<uint32_t>(progress_.met + 1 - frames()); }
+  uint32_t collected() const { return static_cast<uint32_t>(fresh_end() - progress_.fresh); }
+
   // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered. Else the frames that
   // are proved have been taken over as if walked. `at` and `step` are the result of the step out of the last of them.
-  __attribute__((always_inline)) bool reuse(Walk& at, Step& step) {
-    place(frames_[kept_ - 1], at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
-    for (Frame* proved = &frames_[kept_ - 1];;) {
-      proved = prove_outward(proved, frames_);
+  bool reuse(Step& step) {
+    Walk& at = progress_.at;
+    place(*progress_.met, at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
+    for (Frame* proved = progress_.met;;) {
+      proved = prove_outward(proved, frames());
       at = {proved->pc, proved->sp, proved->bp, free_link(*proved), at.readable};
-      const bool all = proved == frames_;
-      if (all && count_ + kept_ > max_depth_) return true;
+      const bool all = proved == frames();
+      if (all && collected() + kept() > max_depth_) return true;
       step = step_outward(state_, at);
       // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
-      if (all && (step != Step::stepped || count_ + kept_ == max_depth_)) return true;
+      if (all && (step != Step::stepped || collected() + kept() == max_depth_)) return true;
       // Not a plain link, but it may lead to the same frame.
       if (all || step != Step::stepped || !at.is_at(proved[-1])) {
-        return !take_over(static_cast<uint32_t>(proved - frames_), step);
+        take_over(proved, step);
+        return false;
       }
       --proved;
       place(*proved, at.pc, at.sp, at.bp, at.bp_slot);
     }
   }
 
-  // frames_[from .. kept_) count as walked. False: they are more than fit, so that the walk ends here.
-  bool take_over(uint32_t from, Step& step) {
-    while (kept_ > from && count_ < max_depth_) {
-      const Frame& frame = frames_[--kept_];
-      push(frame.pc, frame.sp, frame.bp, free_link(frame));
+  // The frames from `outermost` inward count as walked. Where they are more than fit, the walk ends here.
+  void take_over(const Frame* outermost, Step& step) {
+    while (progress_.met >= outermost && progress_.fresh != full_) {
+      const Frame& frame = *progress_.met--;
+      *--progress_.fresh = {frame.pc, frame.sp, frame.bp, free_link(frame)};
     }
-    if (kept_ == from) return true;
-    kept_ = 0;
-    step = Step::stepped;
-    return false;
-  }
-
-  void push(uintptr_t pc, uintptr_t sp, uintptr_t bp, const StackWord* bp_slot) {
-    state_.fresh[count_++] = {pc, sp, bp, bp_slot};
+    if (progress_.met >= outermost) step = Step::stepped;
   }
 
   // All remembered frames are proved, but with the new ones they are too many: the outermost go.
-  __attribute__((noinline)) static void drop_outermost(Frame* frames, uint32_t dropped, uint32_t end) {
-    for (uint32_t i = dropped; i < end; ++i) {
-      const Frame& frame = frames[i];
-      place(frames[i - dropped], frame.pc, frame.sp, frame.bp, free_link(frame));
+  __attribute__((noinline)) void drop_outermost(uint32_t dropped) {
+    for (Frame* frame = frames() + dropped; frame <= progress_.met; ++frame) {
+      place(frame[-static_cast<ptrdiff_t>(dropped)], frame->pc, frame->sp, frame->bp, free_link(*frame));
     }
+    progress_.met -= dropped;
   }
 
-  void finish(Step step) {
-    uint32_t unchanged = kept_;
-    if (__builtin_expect(kept_ + count_ > max_depth_, 0)) {
-      const uint32_t dropped = kept_ + count_ - max_depth_;
-      drop_outermost(frames_, dropped, kept_);
-      kept_ -= dropped;
+  bool finish(Step step) {
+    uint32_t unchanged = kept();
+    if (__builtin_expect(kept() + collected() > max_depth_, 0)) {
+      drop_outermost(kept() + collected() - max_depth_);
       unchanged = 0;
       step = Step::stepped;
     }
-    const uint32_t depth = kept_ + count_;
-    for (uint32_t i = 0; i < count_; ++i) {
-      const Frame& frame = state_.fresh[i];
-      place(frames_[depth - 1 - i], frame.pc, frame.sp, frame.bp, frame.bp_slot);
+    Frame* to = progress_.met + 1;
+    for (const Frame* from = progress_.fresh; from != fresh_end(); ++from, ++to) {
+      place(*to, from->pc, from->sp, from->bp, from->bp_slot);
     }
     state_.memo.unchanged = unchanged;
     state_.memo.end = step == Step::stepped ? StackEnd::depth_limit
                       : step == Step::whole ? StackEnd::whole
                                             : StackEnd::gave_up;
     std::atomic_signal_fence(std::memory_order_release);
-    state_.memo.depth = depth;  // last: before it the memo is empty, whoever leaves this function early
+    // Last: before it the memo is empty, whoever leaves this function early.
+    state_.memo.depth = static_cast<uint32_t>(to - frames());
+    return true;
   }
 
   UnwindState& state_;
-  Frame* frames_;
   uint32_t max_depth_;
-  uint32_t kept_;       // frames_[0 .. kept_) may still be met
-  uint32_t count_ = 0;  // frames in state_.fresh
+  Frame* full_;  // no frame is collected below it
+  Progress progress_;
 };
 
 __attribute__((noinline, cold)) void capture_slowly(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
@@ -143,7 +194,7 @@ __attribute__((noinline, cold)) void capture_slowly(UnwindState& state, const Ca
 }  // namespace
 
 void capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
-  const uint64_t now = modules.load(std::memory_order_acquire);  // pairs with the releases of note_modules_*
+  const uint64_t now = module_changes.load(std::memory_order_acquire);  // pairs with the releases of note_modules_*
   if (__builtin_expect(now != state.modules_seen, 0)) forget_modules(state, now);
   const uint32_t depth = state.memo.depth;
   state.memo.depth = 0;
@@ -156,16 +207,16 @@ void forget_stack(UnwindState& state) {
   state.memo.unchanged = 0;
 }
 
-void note_modules_changing() { modules.fetch_add(kOneChanging, std::memory_order_acq_rel); }
+void note_modules_changing() { module_changes.fetch_add(kOneChanging, std::memory_order_acq_rel); }
 
 void note_modules_changed() {
-  uint64_t before = modules.load(std::memory_order_relaxed);
-  while (!modules.compare_exchange_weak(before, after_a_change(before), std::memory_order_acq_rel)) {
+  uint64_t before = module_changes.load(std::memory_order_relaxed);
+  while (!module_changes.compare_exchange_weak(before, after_a_change(before), std::memory_order_acq_rel)) {
   }
 }
 
 void forget_module_changes() {
-  modules.store((modules.load(std::memory_order_relaxed) + 1) & 0xffffffff, std::memory_order_release);
+  module_changes.store((module_changes.load(std::memory_order_relaxed) + 1) & 0xffffffff, std::memory_order_release);
 }
 
 }  // namespace memprof

@@ -59,7 +59,8 @@ inline const StackWord* free_link(const Frame& frame) { return frame.bp_slot == 
 // Follows links outward from the frame `from`, which is proved, and returns the outermost frame proved; `first` is the
 // outermost there is. Each link is proved before the next one is read, so nothing is read that an unwinder would not
 // read at this moment.
-MEMPROF_READS_STACK inline Frame* prove_outward(Frame* from, const Frame* first) {
+template <typename AnyFrame>
+MEMPROF_READS_STACK __attribute__((always_inline)) inline AnyFrame* prove_outward(AnyFrame* from, const Frame* first) {
   for (; from != first; --from) {
     const Frame& outer = from[-1];
     if (*outer.bp_slot != outer.bp) break;

@@ -42,6 +42,7 @@ class Rule {
   constexpr uintptr_t saved_below_cfa() const { return (bits_ >> 16 & kMostSaved) * 8; }
   constexpr bool keeps_frame_pointer() const { return (bits_ >> 16 & kMostSaved) == kKeepsFramePointer; }
   constexpr RuleKind kind() const { return static_cast<RuleKind>(bits_ >> 27 & 3); }
+  constexpr bool is_special(RuleKind which) const { return !is_plain() && kind() == which; }
   constexpr uint32_t bits() const { return bits_; }
 
  private:
@@ -51,8 +52,8 @@ class Rule {
 // The rule that a row of CFI comes to; complex where it does not fit.
 Rule rule_from_row(const CfiRow& row, const FrameDescription& description);
 
-// Direct-mapped. The tag is exact: together with the entry's place it is the whole address, so a hit is never a guess.
-// An entry is written by one 8-byte store: a signal handler finds it whole.
+// Two-way: two places an address, the newer rule first. The tag is exact: together with the entry's place it is the
+// whole address, so a hit is never a guess. An entry is written by one 8-byte store: a signal handler finds it whole.
 class RuleTable {
  public:
   static constexpr unsigned kIndexBits = 12;
@@ -66,15 +67,19 @@ class RuleTable {
   };
   Entry look_up(uintptr_t pc) const {
     const uintptr_t key = pc >> arch::kCodeAlignBits;
-    return {entries_[index_of(key)], key >> kIndexBits};
+    const uint64_t* places = entries_[index_of(key)];
+    const Entry newer{places[0], key >> kIndexBits};
+    return __builtin_expect(newer.is_hit(), 1) ? newer : Entry{places[1], newer.tag};
   }
   void insert(uintptr_t pc, Rule rule) {
     const uintptr_t key = pc >> arch::kCodeAlignBits;
     if (pc >> arch::kCodeBits != 0 || key >> kIndexBits == 0) return;
-    entries_[index_of(key)] = uint64_t{key >> kIndexBits} << Rule::kBits | rule.bits();
+    uint64_t* places = entries_[index_of(key)];
+    places[1] = places[0];
+    places[0] = uint64_t{key >> kIndexBits} << Rule::kBits | rule.bits();
   }
   void forget() {
-    for (uint64_t& entry : entries_) entry = 0;
+    for (auto& places : entries_) places[0] = places[1] = 0;
   }
 
  private:
@@ -84,7 +89,7 @@ class RuleTable {
   static uintptr_t index_of(uintptr_t key) { return (key ^ key >> kIndexBits) & ((1u << kIndexBits) - 1); }
 
   // 0: empty. It hits for an address below 4096, which is no code; its rule makes no progress, so the walk gives up.
-  uint64_t entries_[1u << kIndexBits];
+  uint64_t entries_[1u << kIndexBits][2];
 };
 
 }  // namespace memprof

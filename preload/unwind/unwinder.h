@@ -53,7 +53,7 @@ struct StackMemo {
   bool is_exact(uint32_t index) const { return frames[index].is_interrupted(); }
 };
 
-// All-zero is valid. Large, but touched only as far as it is used: the rules' 32 KiB, and 64 bytes a frame.
+// All-zero is valid. Large, but touched only as far as it is used: the rules' 64 KiB, and 64 bytes a frame.
 // Must not be moved: links point into it.
 struct UnwindState {
   uint64_t modules_seen;

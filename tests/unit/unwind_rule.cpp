@@ -50,17 +50,25 @@ TEST_CASE("an address is found by itself alone", "[unwind][rule]") {
   }
 }
 
-TEST_CASE("of two addresses with one entry the later one stays", "[unwind][rule]") {
+TEST_CASE("of three addresses with one place the two later ones stay", "[unwind][rule]") {
   const auto table = std::make_unique<RuleTable>();
-  const uintptr_t pc = 0x5555'0000'1230;
-  const uintptr_t rival =
-      pc ^ uintptr_t { 1 } << (RuleTable::kIndexBits + arch::kCodeAlignBits) ^ uintptr_t { 1 } << arch::kCodeAlignBits;
-  table->insert(pc, Rule::plain(false, 2, 1));
-  table->insert(rival, Rule::plain(false, 3, 1));
-  CHECK_FALSE(table->look_up(pc).is_hit());
-  CHECK(table->look_up(rival).is_hit());
+  // The same place under another tag: a tag bit flipped, and the index bit that it is folded into.
+  const auto rival = [](uintptr_t pc, unsigned bit) {
+    const uintptr_t index_bit = uintptr_t{1} << bit << arch::kCodeAlignBits;
+    return pc ^ index_bit ^ index_bit << RuleTable::kIndexBits;
+  };
+  const uintptr_t first = 0x5555'0000'1230, second = rival(first, 0), third = rival(first, 1);
+  table->insert(first, Rule::plain(false, 2, 1));
+  table->insert(second, Rule::plain(false, 3, 1));
+  CHECK(table->look_up(first).rule().cfa_offset() == 16);
+  CHECK(table->look_up(second).rule().cfa_offset() == 24);
+  table->insert(third, Rule::plain(false, 4, 1));
+  CHECK_FALSE(table->look_up(first).is_hit());
+  CHECK(table->look_up(second).rule().cfa_offset() == 24);
+  CHECK(table->look_up(third).rule().cfa_offset() == 32);
   table->forget();
-  CHECK_FALSE(table->look_up(rival).is_hit());
+  CHECK_FALSE(table->look_up(second).is_hit());
+  CHECK_FALSE(table->look_up(third).is_hit());
 }
 
 TEST_CASE("addresses that no tag can hold are not stored", "[unwind][rule]") {
