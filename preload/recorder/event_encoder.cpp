@@ -12,12 +12,20 @@ uint64_t zigzag(int64_t value) { return (static_cast<uint64_t>(value) << 1) ^ st
 
 }  // namespace
 
+// Without loops: how long a number is cannot be foreseen.
 unsigned char* EventEncoder::put_long_number(unsigned char* at, uint64_t value) {
-  unsigned more = 1;
-  while (more < 8 && value >> (7 * (more + 1)) != 0) ++more;
-  *at++ = more == 8 ? 0xFF : static_cast<unsigned char>((0xFF00u >> more) | (value >> (8 * more)));
-  while (more > 0) *at++ = static_cast<unsigned char>(value >> (8 * --more));
-  return at;
+  const unsigned more = (static_cast<unsigned>(63 - __builtin_clzll(value)) * 37 >> 8);  // bits - 1, divided by 7
+  if (__builtin_expect(more >= 8, 0)) {
+    *at = 0xFF;
+    value = __builtin_bswap64(value);
+    __builtin_memcpy(at + 1, &value, sizeof(value));
+    return at + 9;
+  }
+  // The leading ones stand where the value, of 7 * (more + 1) bits, has none. Big-endian, at the upper end of a word.
+  const uint64_t prefixed = value | (0xFF00 >> more & 0xFFu) * (uint64_t{1} << (8 * more));
+  const uint64_t word = __builtin_bswap64(prefixed << (56 - 8 * more));
+  __builtin_memcpy(at, &word, sizeof(word));
+  return at + more + 1;
 }
 
 unsigned char* EventEncoder::put_address(unsigned char* at, uint64_t base, uint64_t address) const {

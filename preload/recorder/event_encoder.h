@@ -16,6 +16,8 @@ class EventEncoder {
     model_.restart(size_bias);
     time_ = start_units;
   }
+  // The stack that the next event is likely to have; kNoStack: none.
+  uint32_t expected_stack() const { return model_.expected_stack(); }
   // Units at the last record's end.
   uint64_t time() const { return time_; }
 

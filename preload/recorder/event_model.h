@@ -45,7 +45,12 @@ class EventModel {
     least_granules_ = size_bias > 15 ? 2 : 1;
   }
 
-  Context& context() { return contexts_[(history_ * kHash64) >> 55]; }
+  // The stack that followed this history last time, if an allocation did; else kNoStack.
+  uint32_t expected_stack() const {
+    const Context& expected = contexts_[context_place()];
+    return expected.kind == kAlloc ? expected.a : format::kNoStack;
+  }
+  Context& context() { return contexts_[context_place()]; }
   StackEntry& stack_entry(uint32_t id) { return stacks_[stack_place(id)]; }
   static unsigned stack_place(uint32_t id) { return (id * kHash32) >> 25; }
   static unsigned block_place(uint64_t address) { return static_cast<unsigned>(((address >> 4) * kHash64) >> 56); }
@@ -138,6 +143,7 @@ class EventModel {
   uint16_t free_tag;
 
  private:
+  uint64_t context_place() const { return (history_ * kHash64) >> 55; }
   static constexpr uint64_t kHash64 = 0x9E3779B97F4A7C15;
   static constexpr uint32_t kHash32 = 0x9E3779B1;
   static bool fits_32(uint64_t size) { return size <= UINT32_MAX; }

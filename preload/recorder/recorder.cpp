@@ -27,10 +27,11 @@ inline void leave(ThreadState* state) {
 }
 
 __attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const CapturePoint& caller) {
+  const uint32_t guess = state->encoder.expected_stack();
+  prefetch_node(guess);
   capture(state->unwind, caller, settings.max_depth);
-  const StackMemo& memo = state->unwind.memo;
-  if (state->path.known > memo.unchanged) state->path.known = memo.unchanged;
-  return intern_stack(memo, state->path, state->nodes);
+  keep_unchanged(state->unwind.memo, state->path);
+  return intern_stack(state->unwind.memo, state->path, state->nodes, guess);
 }
 
 // The stack's node; kNoStack: recording has stopped.

@@ -10,7 +10,7 @@
 namespace memprof {
 
 struct Node {
-  uintptr_t address;
+  uintptr_t pc;  // as in Frame
   uint32_t parent;
   uint32_t hash_low;
 };

@@ -63,6 +63,11 @@ uint32_t root_of(StackEnd end) {
   return format::kRootGaveUp;
 }
 
+bool is_any_dead() {
+  // acquire: pairs with the release in retire_range
+  return dead_below.load(std::memory_order_relaxed) != 0 || retired_count.load(std::memory_order_acquire) != 0;
+}
+
 bool is_dead(uint32_t id, uintptr_t address) {
   if (id < dead_below.load(std::memory_order_relaxed)) return true;
   const uint32_t count = retired_count.load(std::memory_order_acquire);  // pairs with the release in retire_range
@@ -75,14 +80,17 @@ bool is_dead(uint32_t id, uintptr_t address) {
 // Whether `id` ends the stack of `depth` frames, proved from the inside out down to the frames already known; fills in
 // the nodes of the others.
 bool prove(uint32_t id, const StackMemo& memo, StackPath& path, uint32_t depth) {
-  for (uint32_t i = depth; i > path.known; --i) {
+  const bool any_dead = is_any_dead();
+  const uint32_t known = path.known;
+  for (uint32_t i = depth; i > known; --i) {
     if (id < kFirstNode) return false;
     const Node* node = nodes.find(id);
-    if (node->address != memo.address(i - 1) || is_dead(id, node->address)) return false;
+    if (node->pc != memo.frames[i - 1].pc) return false;
+    if (__builtin_expect(any_dead, 0) && is_dead(id, memo.address(i - 1))) return false;
     path.node[i - 1] = id;
     id = node->parent;
   }
-  return id == (path.known == 0 ? path.root : path.node[path.known - 1]);
+  return id == (known == 0 ? path.root : path.node[known - 1]);
 }
 
 // Looks for the stack made of the first `depth` frames. On success its frames are known.
@@ -162,7 +170,7 @@ bool write_node(NodeStream& stream, uint32_t id, uint32_t parent, uintptr_t addr
 }
 
 // The id of a new node under `parent`; kNoStack: no room, or recording has stopped.
-uint32_t make_node(NodeStream& stream, uint32_t parent, uint64_t hash, uintptr_t address, bool exact) {
+uint32_t make_node(NodeStream& stream, uint32_t parent, uint64_t hash, const StackMemo& memo, uint32_t frame) {
   const uint64_t number =
       kFirstNode + std::atomic_ref(trace_header->node_count).fetch_add(1, std::memory_order_relaxed);
   Node* node = number > kMaxNodeId ? nullptr : nodes.make(static_cast<uint32_t>(number));
@@ -171,8 +179,8 @@ uint32_t make_node(NodeStream& stream, uint32_t parent, uint64_t hash, uintptr_t
     return kNoStack;
   }
   const auto id = static_cast<uint32_t>(number);
-  *node = {address, parent, static_cast<uint32_t>(hash)};
-  if (!write_node(stream, id, parent, address, exact)) return kNoStack;
+  *node = {memo.frames[frame].pc, parent, static_cast<uint32_t>(hash)};
+  if (!write_node(stream, id, parent, memo.address(frame), memo.is_exact(frame))) return kNoStack;
   Table* now = table.load(std::memory_order_acquire);
   if (number > now->mask / 2) {
     enlarge(id);
@@ -185,17 +193,22 @@ uint32_t make_node(NodeStream& stream, uint32_t parent, uint64_t hash, uintptr_t
 
 }  // namespace
 
-uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream) {
+uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream, uint32_t guess) {
   const uint32_t depth = memo.depth;
   const uint32_t root = root_of(memo.end);
-  if (path.root != root) path.root = root, path.known = 0;
+  if (path.root != root) path.root = root, path.known = path.hashed = 0;
   if (path.known >= depth) return depth == 0 ? root : path.node[depth - 1];
+  if (prove(guess, memo, path, depth)) {
+    path.known = depth;
+    return guess;
+  }
 
-  uint64_t hash = path.known == 0 ? root : path.prefix_hash[path.known - 1];
-  for (uint32_t i = path.known; i < depth; ++i) {
-    hash = extend_hash(hash, memo.address(i));
+  uint64_t hash = path.hashed == 0 ? root : path.prefix_hash[path.hashed - 1];
+  for (uint32_t i = path.hashed; i < depth; ++i) {
+    hash = extend_hash(hash, memo.frames[i].pc);
     path.prefix_hash[i] = hash;
   }
+  path.hashed = depth;
   if (find_stack(memo, path, depth)) return path.node[depth - 1];
 
   // New: find the longest known prefix, then make the rest.
@@ -203,12 +216,16 @@ uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream
   while (prefix > path.known && !find_stack(memo, path, prefix)) --prefix;
   for (uint32_t i = path.known; i < depth; ++i) {
     const uint32_t parent = i == 0 ? root : path.node[i - 1];
-    const uint32_t id = make_node(stream, parent, path.prefix_hash[i], memo.address(i), memo.is_exact(i));
+    const uint32_t id = make_node(stream, parent, path.prefix_hash[i], memo, i);
     if (id == kNoStack) return kNoStack;
     path.node[i] = id;
     path.known = i + 1;
   }
   return path.node[depth - 1];
+}
+
+void prefetch_node(uint32_t id) {
+  if (id >= kFirstNode) __builtin_prefetch(nodes.find(id));
 }
 
 bool start_stack_table() {

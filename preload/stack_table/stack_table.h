@@ -1,6 +1,6 @@
 // The process-wide trie of stacks: every distinct stack is one node id, written to the trace once.
 //
-// Layout: nodes[id] = {address, parent, low half of its prefix hash}, in segments that never move; and an
+// Layout: nodes[id] = {pc, parent, low half of its prefix hash}, in segments that never move; and an
 // open-addressed table of (high half of the prefix hash, id). A prefix hash is the hash of all frames from the
 // outermost to the node, so a whole stack is found with one probe, which is then proved frame by frame against the
 // nodes.
@@ -22,8 +22,9 @@ namespace memprof {
 
 // Per thread, beside its StackMemo: what is known of the memo's frames, outermost first.
 struct StackPath {
-  uint32_t known;  // leading entries that belong to the memo's frames now
-  uint32_t root;   // the root that they hang from
+  uint32_t known;   // leading nodes that are those of the memo's frames now
+  uint32_t hashed;  // leading prefix hashes that are, too
+  uint32_t root;    // the root that they hang from
   uint32_t node[kMaxDepth];
   uint64_t prefix_hash[kMaxDepth];
 };
@@ -38,9 +39,17 @@ struct NodeStream {
   bool writing;  // a record is under way: an abandoned one leaves the page's deltas unknown
 };
 
+// Lowers what is known to the frames that capture() left unchanged.
+inline void keep_unchanged(const StackMemo& memo, StackPath& path) {
+  if (path.known > memo.unchanged) path.known = memo.unchanged;
+  if (path.hashed > memo.unchanged) path.hashed = memo.unchanged;
+}
+
 // The node of the memo's whole stack; makes what is new. kNoStack: the table is full or recording has stopped.
-// The caller has lowered path.known to what capture() left unchanged.
-uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream);
+// `guess` is tried first: a node, or kNoStack. The caller has called keep_unchanged() since the capture.
+uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream, uint32_t guess);
+// Brings a node that is going to be a guess into the cache.
+void prefetch_node(uint32_t id);
 
 // Makes the first segment and table. False: no address space.
 bool start_stack_table();

@@ -65,7 +65,7 @@ void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
   state->exit_rounds = 0;
   state->events = PageCursor{};
   state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id, false};
-  state->path.known = 0;
+  state->path.known = state->path.hashed = 0;
   state->encoder.restart(0, 0);
   forget_stack(state->unwind);
 }
@@ -193,7 +193,7 @@ void forget_abandoned(uintptr_t target_sp) {
     if (state->busy == Busy::writing) state->events.seal();  // the encoder may be half-way
     if (state->nodes.writing) state->nodes.cursor.seal();
     state->nodes.writing = false;
-    state->path.known = 0;
+    state->path.known = state->path.hashed = 0;
     forget_stack(state->unwind);
     std::atomic_signal_fence(std::memory_order_release);
     state->busy = Busy::idle;
@@ -222,7 +222,7 @@ void reset_thread_states() {
       state->events.abandon();
       state->nodes.cursor.abandon();
     }
-    state->path.known = 0;
+    state->path.known = state->path.hashed = 0;
   }
   // A state that the fork interrupted is still in use by the code below us: leave it, and start anew.
   current_state = nullptr;

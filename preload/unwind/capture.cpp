@@ -46,10 +46,11 @@ __attribute__((noinline)) MEMPROF_READS_STACK Stop walk_plain(const UnwindState&
   Walk at = progress.at;
   Frame* met = progress.met;
   Frame* fresh = progress.fresh;
+  const uintptr_t end = state.pages.end_above(at.sp);
   Stop stop;
   for (;;) {
     while (met >= first && met->sp < at.sp) --met;
-    if (met >= first && met->pc == at.pc && at.is_at(*met)) {
+    if (met >= first && at.is_at(*met)) {
       stop = Stop::met;
       break;
     }
@@ -62,7 +63,7 @@ __attribute__((noinline)) MEMPROF_READS_STACK Stop walk_plain(const UnwindState&
     const RuleTable::Entry entry = state.rules.look_up(at.pc);
     if (__builtin_expect(!entry.is_hit() || !entry.rule().is_plain(), 0)) break;
     const PlainStep step(at, entry.rule());
-    if (__builtin_expect(!step.is_near(at), 0)) break;
+    if (__builtin_expect(!step.is_below(end, at), 0)) break;
     step.take(at);
     if (__builtin_expect(at.pc == 0, 0)) {
       stop = Stop::returned;
@@ -89,7 +90,7 @@ class Capture {
   // False: the fast walk cannot follow this stack.
   bool run(const CapturePoint& point) {
     Walk& at = progress_.at;
-    at = {point.pc, point.sp, point.bp, broken_link(point.bp, false), point.sp - sizeof(uintptr_t)};
+    at = {point.pc, point.sp, point.bp, broken_link(point.bp)};
     Step step = Step::stepped;
     for (;;) {
       switch (walk_plain(state_, progress_, frames(), full_)) {
@@ -120,7 +121,7 @@ class Capture {
     place(*progress_.met, at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
     for (Frame* proved = progress_.met;;) {
       proved = prove_outward(proved, frames());
-      at = {proved->pc, proved->sp, proved->bp, free_link(*proved), at.readable};
+      at = {proved->pc, proved->sp, proved->bp, free_link(*proved)};
       const bool all = proved == frames();
       if (all && collected() + kept() > max_depth_) return true;
       step = step_outward(state_, at);

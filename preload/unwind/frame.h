@@ -16,34 +16,30 @@ namespace memprof {
 
 // bp_slot of a frame whose inner neighbour is not plain (or that has none): the link cannot be proved by two loads, and
 // must be stepped anew. It points at a word that differs from the frame's bp, so that the proof stops there by itself,
-// before it reads the stack. Words 0 and 1: an ordinary caller. Words 2 and 3: a frame that a signal interrupted.
-extern const StackWord broken_links[4];
+// before it reads the stack.
+extern const StackWord broken_links[2];
+
+// Set in the pc of a frame that a signal interrupted: no address of code has this bit.
+inline constexpr uintptr_t kInterrupted = uintptr_t{1} << 63;
+inline uintptr_t code_of(uintptr_t pc) { return pc & ~kInterrupted; }
 
 struct Frame {
-  uintptr_t pc;  // the return address; of an interrupted frame the pc + arch::kIntoInstruction
+  uintptr_t pc;  // the return address; of an interrupted frame the pc + arch::kIntoInstruction, with kInterrupted
   uintptr_t sp;  // stack pointer after the call returns: the CFA of the frame inside
   uintptr_t bp;  // the frame-pointer register in this frame, which may use it for anything
   // Where the inner neighbour saved bp. The address of this bp itself if it did not: then the test is always true, and
   // rightly, because the inner frame's bp is the same and is proved. Or one of broken_links.
   const StackWord* bp_slot;
-
-  bool is_interrupted() const { return bp_slot == broken_links + 2 || bp_slot == broken_links + 3; }
 };
 
-inline const StackWord* broken_link(uintptr_t bp, bool interrupted) {
-  return broken_links + (interrupted ? 2 : 0) + (bp == 0 ? 1 : 0);
-}
+inline const StackWord* broken_link(uintptr_t bp) { return broken_links + (bp == 0 ? 1 : 0); }
 
 // A frame on the way outward, and how it was reached: bp_slot as above, but nullptr for "bp was not saved".
 struct Walk {
   uintptr_t pc, sp, bp;
   const StackWord* bp_slot;
-  uintptr_t readable;  // an address in a page that has been read
 
-  bool is_interrupted() const { return bp_slot == broken_links + 2 || bp_slot == broken_links + 3; }
-  bool is_at(const Frame& frame) const {
-    return pc == frame.pc && sp == frame.sp && bp == frame.bp && is_interrupted() == frame.is_interrupted();
-  }
+  bool is_at(const Frame& frame) const { return pc == frame.pc && sp == frame.sp && bp == frame.bp; }
 };
 
 // Stores a frame at its place, with its link in the form that depends on the place.

@@ -120,7 +120,7 @@ __attribute__((noinline)) OracleResult unwind(Question& question, uint32_t max_d
       result.ended = true;
       return result;
     }
-    question.state.fresh[result.depth++].pc = pc + (interrupted ? arch::kIntoInstruction : 0);
+    question.state.fresh[result.depth++].pc = interrupted ? (pc + arch::kIntoInstruction) | kInterrupted : pc;
   }
   return result;
 }

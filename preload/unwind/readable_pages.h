@@ -28,8 +28,14 @@ class ReadablePages {
     slot = page;
     return true;
   }
+  // All words from `address` to the result can be read; 0: not known.
+  uintptr_t end_above(uintptr_t address) const { return address - low_ < high_ - low_ ? high_ : 0; }
+  // A frame from `sp` to `cfa` is on the stack: its pages join the range that end_above() speaks of.
+  void note_frame(uintptr_t sp, uintptr_t cfa);
+
   void forget() {
     for (uintptr_t& slot : known_) slot = 0;
+    low_ = high_ = 0;
   }
 
  private:
@@ -37,6 +43,7 @@ class ReadablePages {
   static bool is_readable(uintptr_t address);  // asks the kernel
 
   uintptr_t known_[kSlots];  // page numbers; 0: empty
+  uintptr_t low_, high_;     // a range of pages that have all been asked for: the part of the stack in use
 };
 
 }  // namespace memprof

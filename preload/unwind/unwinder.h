@@ -48,9 +48,9 @@ struct StackMemo {
 
   // A return address, or where is_exact: the instruction that a signal interrupted.
   uintptr_t address(uint32_t index) const {
-    return frames[index].pc - (frames[index].is_interrupted() ? arch::kIntoInstruction : 0);
+    return code_of(frames[index].pc) - (is_exact(index) ? arch::kIntoInstruction : 0);
   }
-  bool is_exact(uint32_t index) const { return frames[index].is_interrupted(); }
+  bool is_exact(uint32_t index) const { return (frames[index].pc & kInterrupted) != 0; }
 };
 
 // All-zero is valid. Large, but touched only as far as it is used: the rules' 64 KiB, and 64 bytes a frame.

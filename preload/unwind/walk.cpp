@@ -6,7 +6,7 @@
 
 namespace memprof {
 
-alignas(64) constinit const StackWord broken_links[4] = {0, 1, 0, 1};
+constinit const StackWord broken_links[2] = {0, 1};
 
 namespace {
 
@@ -23,8 +23,7 @@ Step step_realigned(UnwindState& state, Walk& at, Rule rule) {
   at.pc = arch::code_address(word_at(slot));
   at.sp = cfa;
   at.bp = word_at(saved);
-  at.bp_slot = broken_link(at.bp, false);
-  at.readable = slot;
+  at.bp_slot = broken_link(at.bp);
   return at.pc != 0 ? Step::stepped : Step::whole;
 }
 
@@ -33,8 +32,9 @@ Step step_complex(UnwindState& state, Walk& at) {
   registers.known = 0;
   registers.set(arch::kStackPointer, at.sp);
   registers.set(arch::kFramePointer, at.bp);
-  bool interrupted = at.is_interrupted();
-  switch (step_registers(registers, at.pc, interrupted, state.scratch, state.pages)) {
+  bool interrupted = (at.pc & kInterrupted) != 0;
+  uintptr_t pc = code_of(at.pc);
+  switch (step_registers(registers, pc, interrupted, state.scratch, state.pages)) {
     case RegisterStep::stepped: break;
     case RegisterStep::outermost: return Step::whole;
     case RegisterStep::unknown_register: return Step::unknown_register;
@@ -44,8 +44,9 @@ Step step_complex(UnwindState& state, Walk& at) {
   at.sp = registers.value[arch::kStackPointer];
   if (!interrupted && !can_be_outside(inner_sp, at.sp)) return Step::gave_up;
   at.bp = registers.knows(arch::kFramePointer) ? registers.value[arch::kFramePointer] : 0;
-  at.bp_slot = broken_link(at.bp, interrupted);
-  return at.pc != 0 ? Step::stepped : Step::whole;
+  at.bp_slot = broken_link(at.bp);
+  at.pc = pc | (interrupted ? kInterrupted : 0);
+  return pc != 0 ? Step::stepped : Step::whole;
 }
 
 // A fiber's stack ends where its maker planted the address of a function as the return address of the entry:
@@ -86,12 +87,16 @@ Rule rule_of(UnwindState& state, uintptr_t pc) {
 
 __attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved,
                                            uintptr_t return_slot) {
-  return can_be_outside(sp, cfa) && state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
+  if (!can_be_outside(sp, cfa) || !state.pages.contain_word(return_slot) || !state.pages.contain_word(saved)) {
+    return false;
+  }
+  state.pages.note_frame(sp, cfa);
+  return true;
 }
 
 __attribute__((noinline)) MEMPROF_READS_STACK Step step_by_description(UnwindState& state, Walk& at) {
-  const RuleTable::Entry entry = state.rules.look_up(at.pc);
-  const Rule rule = entry.is_hit() ? entry.rule() : rule_of(state, at.pc);
+  const RuleTable::Entry entry = state.rules.look_up(code_of(at.pc));
+  const Rule rule = entry.is_hit() ? entry.rule() : rule_of(state, code_of(at.pc));
   if (rule.is_plain()) return step_plain(state, at, rule);
   switch (rule.kind()) {
     case RuleKind::outermost: return Step::whole;
@@ -116,7 +121,8 @@ __attribute__((noinline, cold)) uint32_t walk_all_registers(UnwindState& state, 
       end = StackEnd::depth_limit;
       return count;
     }
-    place(state.fresh[count++], pc, registers.value[arch::kStackPointer], bp, broken_link(bp, interrupted));
+    place(state.fresh[count++], pc | (interrupted ? kInterrupted : 0), registers.value[arch::kStackPointer], bp,
+          broken_link(bp));
     const uintptr_t inner_sp = registers.value[arch::kStackPointer];
     RegisterStep step = step_registers(registers, pc, interrupted, state.scratch, state.pages);
     if (step == RegisterStep::stepped && !interrupted &&

@@ -12,7 +12,8 @@ enum class Step : uint8_t {
   unknown_register,  // the CFI needs a register that the fast walk does not follow: walk_all_registers must be used
 };
 
-// Whether a frame's slots may be read and its CFA be believed; called where they lie in a page not read before.
+// Whether a frame's slots may be read and its CFA be believed; called where they lie outside the range of stack that is
+// known to be readable.
 bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved, uintptr_t return_slot);
 
 // A step by a plain rule, before it is taken.
@@ -26,9 +27,9 @@ struct PlainStep {
         return_slot(arch::return_slot(cfa, saved)),
         keeps_frame_pointer(rule.keeps_frame_pointer()) {}
 
-  // Outside, aligned, and in the page that the frame inside was read from.
-  bool is_near(const Walk& at) const {
-    return (((return_slot ^ at.readable) | (saved ^ at.readable)) >> kPageBits | (cfa & 7)) == 0 && cfa > at.sp;
+  // Its slots lie between the frame inside and `end`, so it is outside that frame, and they can be read.
+  bool is_below(uintptr_t end, const Walk& at) const {
+    return saved >= at.sp && cfa > at.sp && cfa <= end && (cfa & 7) == 0;
   }
 
   // at.pc is 0 where the stack ends.
@@ -37,13 +38,14 @@ struct PlainStep {
     at.sp = cfa;
     at.bp_slot = keeps_frame_pointer ? nullptr : reinterpret_cast<const StackWord*>(saved);
     if (!keeps_frame_pointer) at.bp = word_at(saved);
-    at.readable = return_slot;
   }
 };
 
 inline Step step_plain(UnwindState& state, Walk& at, Rule rule) {
   const PlainStep step(at, rule);
-  if (!step.is_near(at) && !admit_frame(state, at.sp, step.cfa, step.saved, step.return_slot)) return Step::gave_up;
+  if (!step.is_below(state.pages.end_above(at.sp), at) &&
+      !admit_frame(state, at.sp, step.cfa, step.saved, step.return_slot))
+    return Step::gave_up;
   step.take(at);
   return at.pc != 0 ? Step::stepped : Step::whole;
 }
@@ -52,7 +54,7 @@ inline Step step_plain(UnwindState& state, Walk& at, Rule rule) {
 Step step_by_description(UnwindState& state, Walk& at);
 
 inline Step step_outward(UnwindState& state, Walk& at) {
-  const RuleTable::Entry entry = state.rules.look_up(at.pc);
+  const RuleTable::Entry entry = state.rules.look_up(code_of(at.pc));
   if (entry.is_hit() && entry.rule().is_special(RuleKind::outermost)) return Step::whole;
   return step_by_description(state, at);
 }
