@@ -4,7 +4,6 @@
 #include "lifecycle/settings.h"
 #include "recorder/stack_check.h"
 #include "thread_state/thread_state.h"
-#include "unwind/same_stack.h"
 
 namespace memprof {
 namespace {
@@ -31,19 +30,20 @@ __attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const 
   prefetch_node(guess);
   capture(state->unwind, caller, settings.max_depth);
   keep_unchanged(state->unwind.memo, state->path);
-  return intern_stack(state->unwind.memo, state->path, state->nodes, guess);
+  const uint32_t stack = intern_stack(state->unwind.memo, state->path, state->nodes, guess);
+  if (stack != format::kNoStack) state->stacks.learn(state->unwind, caller, guess, stack);
+  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, view_of(state->unwind.memo), stack, caller);
+  return stack;
 }
 
 // The stack's node; kNoStack: recording has stopped.
 __attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
-  uint32_t stack;
-  if (is_same_stack(state->unwind, caller) && state->path.known == state->unwind.memo.depth) {
-    stack = state->path.node[state->path.known - 1];
-  } else {
-    stack = take_changed_stack(state, caller);
+  const StackCache::Stack* known = state->stacks.find(caller, state->encoder.expected_stack());
+  if (__builtin_expect(known == nullptr, 0)) return take_changed_stack(state, caller);
+  if (__builtin_expect(settings.verify_stacks != 0, 0)) {
+    check_stack(*state, {known->frames, known->depth, StackEnd::whole}, known->node, caller);
   }
-  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, caller);
-  return stack;
+  return known->node;
 }
 
 // A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the

@@ -6,6 +6,6 @@
 namespace memprof {
 
 // After a capture into state.unwind. Counts checks and mismatches in the trace's header.
-void check_stack(ThreadState& state, const CapturePoint& caller);
+void check_stack(ThreadState& state, const StackView& stack, uint32_t node, const CapturePoint& caller);
 
 }  // namespace memprof

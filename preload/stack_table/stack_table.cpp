@@ -224,6 +224,14 @@ uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream
   return path.node[depth - 1];
 }
 
+bool is_node_of(uint32_t id, const StackView& stack) {
+  for (uint32_t i = stack.depth; i > 0; --i) {
+    if (id < kFirstNode || nodes.find(id)->pc != stack.frames[i - 1].pc) return false;
+    id = nodes.find(id)->parent;
+  }
+  return id == root_of(stack.end);
+}
+
 void prefetch_node(uint32_t id) {
   if (id >= kFirstNode) __builtin_prefetch(nodes.find(id));
 }

@@ -48,6 +48,8 @@ inline void keep_unchanged(const StackMemo& memo, StackPath& path) {
 // The node of the memo's whole stack; makes what is new. kNoStack: the table is full or recording has stopped.
 // `guess` is tried first: a node, or kNoStack. The caller has called keep_unchanged() since the capture.
 uint32_t intern_stack(const StackMemo& memo, StackPath& path, NodeStream& stream, uint32_t guess);
+// Whether `id` is the node of this stack, all of it compared.
+bool is_node_of(uint32_t id, const StackView& stack);
 // Brings a node that is going to be a guess into the cache.
 void prefetch_node(uint32_t id);
 

@@ -67,6 +67,7 @@ void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
   state->nodes = NodeStream{PageCursor{}, 0, state->stream_id, serial, state->thread_id, false};
   state->path.known = state->path.hashed = 0;
   state->encoder.restart(0, 0);
+  state->stacks.forget();
   forget_stack(state->unwind);
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "recorder/event_encoder.h"
+#include "recorder/stack_cache.h"
 #include "stack_table/stack_table.h"
 #include "trace_writer/page_cursor.h"
 #include "unwind/unwinder.h"
@@ -39,6 +40,7 @@ struct ThreadState {
   NodeStream nodes;
   StackPath path;
   UnwindState unwind;
+  StackCache stacks;
 };
 
 constexpr uint32_t kMaxNesting = 4;

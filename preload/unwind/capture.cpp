@@ -59,9 +59,12 @@ __attribute__((noinline)) MEMPROF_READS_STACK Stop walk_plain(const UnwindState&
     fresh->sp = at.sp;
     fresh->bp = at.bp;
     fresh->bp_slot = at.bp_slot;
+    fresh->bp_use = BpUse::reads;
     stop = Stop::pushed;
     const RuleTable::Entry entry = state.rules.look_up(at.pc);
-    if (__builtin_expect(!entry.is_hit() || !entry.rule().is_plain(), 0)) break;
+    if (__builtin_expect(!entry.is_hit(), 0)) break;
+    fresh->bp_use = entry.rule().bp_use();
+    if (__builtin_expect(!entry.rule().is_plain(), 0)) break;
     const PlainStep step(at, entry.rule());
     if (__builtin_expect(!step.is_below(end, at), 0)) break;
     step.take(at);
@@ -90,12 +93,21 @@ class Capture {
   // False: the fast walk cannot follow this stack.
   bool run(const CapturePoint& point) {
     Walk& at = progress_.at;
-    at = {point.pc, point.sp, point.bp, broken_link(point.bp)};
+    at = start_of(point);
     Step step = Step::stepped;
     for (;;) {
       switch (walk_plain(state_, progress_, frames(), full_)) {
         case Stop::met:
-          if (reuse(step)) return finish(step);
+          switch (reuse(step)) {
+            case Reuse::rest: return finish(step);
+            case Reuse::part: break;
+            case Reuse::unknown_bp:
+              // Again from the leaf, without the frames up to the one that is not where it was.
+              at = start_of(point);
+              progress_.fresh = fresh_end();
+              step = Step::stepped;
+              break;
+          }
           break;
         case Stop::pushed: step = step_outward(state_, at); break;
         case Stop::full: break;
@@ -109,31 +121,41 @@ class Capture {
   }
 
  private:
+  enum class Reuse : uint8_t {
+    rest,        // the rest of the stack is as remembered
+    part,        // frames that are proved were taken over; at and step are the result of the step out of the last one
+    unknown_bp,  // frames that are proved, up to one whose caller is another and may depend on a bp that is not known
+  };
+
+  static Walk start_of(const CapturePoint& point) { return {point.pc, point.sp, point.bp, broken_link(point.bp)}; }
   Frame* frames() const { return state_.memo.frames; }
   Frame* fresh_end() const { return state_.fresh + kMaxDepth; }
   uint32_t kept() const { return static_cast<uint32_t>(progress_.met + 1 - frames()); }
   uint32_t collected() const { return static_cast<uint32_t>(fresh_end() - progress_.fresh); }
 
-  // The walk is at the innermost remembered frame. True: the rest of the stack is as remembered. Else the frames that
-  // are proved have been taken over as if walked. `at` and `step` are the result of the step out of the last of them.
-  bool reuse(Step& step) {
+  // The walk is at a remembered frame.
+  Reuse reuse(Step& step) {
     Walk& at = progress_.at;
-    place(*progress_.met, at.pc, at.sp, at.bp, at.bp_slot);  // its inner neighbour may be another one now
+    set_link(*progress_.met, at.bp, at.bp_slot);  // its inner neighbour may be another one now
     for (Frame* proved = progress_.met;;) {
       proved = prove_outward(proved, frames());
       at = {proved->pc, proved->sp, proved->bp, free_link(*proved)};
       const bool all = proved == frames();
-      if (all && collected() + kept() > max_depth_) return true;
+      if (all && collected() + kept() > max_depth_) return Reuse::rest;
       step = step_outward(state_, at);
       // The end is decided anew: code may have got CFI, the word at a fiber's end may have changed.
-      if (all && (step != Step::stepped || collected() + kept() == max_depth_)) return true;
+      if (all && (step != Step::stepped || collected() + kept() == max_depth_)) return Reuse::rest;
+      if (step == Step::stepped && at.bp_slot == nullptr && !proved->is_bp_live) {
+        progress_.met = proved - 1;
+        return Reuse::unknown_bp;
+      }
       // Not a plain link, but it may lead to the same frame.
       if (all || step != Step::stepped || !at.is_at(proved[-1])) {
         take_over(proved, step);
-        return false;
+        return Reuse::part;
       }
       --proved;
-      place(*proved, at.pc, at.sp, at.bp, at.bp_slot);
+      set_link(*proved, at.bp, at.bp_slot);
     }
   }
 
@@ -141,7 +163,7 @@ class Capture {
   void take_over(const Frame* outermost, Step& step) {
     while (progress_.met >= outermost && progress_.fresh != full_) {
       const Frame& frame = *progress_.met--;
-      *--progress_.fresh = {frame.pc, frame.sp, frame.bp, free_link(frame)};
+      *--progress_.fresh = {frame.pc, frame.sp, frame.bp, free_link(frame), frame.bp_use, false};
     }
     if (progress_.met >= outermost) step = Step::stepped;
   }
@@ -149,7 +171,7 @@ class Capture {
   // All remembered frames are proved, but with the new ones they are too many: the outermost go.
   __attribute__((noinline)) void drop_outermost(uint32_t dropped) {
     for (Frame* frame = frames() + dropped; frame <= progress_.met; ++frame) {
-      place(frame[-static_cast<ptrdiff_t>(dropped)], frame->pc, frame->sp, frame->bp, free_link(*frame));
+      move_frame(frame[-static_cast<ptrdiff_t>(dropped)], *frame);
     }
     progress_.met -= dropped;
   }
@@ -161,9 +183,16 @@ class Capture {
       unchanged = 0;
       step = Step::stepped;
     }
+    // What lies outside the outermost frame of a stack that does not end there is not known.
+    bool is_live = kept() == 0 ? step != Step::whole : progress_.met->is_bp_live;
     Frame* to = progress_.met + 1;
     for (const Frame* from = progress_.fresh; from != fresh_end(); ++from, ++to) {
-      place(*to, from->pc, from->sp, from->bp, from->bp_slot);
+      is_live = is_bp_live(from->bp_use, is_live);
+      to->pc = from->pc;
+      to->sp = from->sp;
+      to->bp_use = from->bp_use;
+      to->is_bp_live = is_live;
+      set_link(*to, from->bp, from->bp_slot);
     }
     state_.memo.unchanged = unchanged;
     state_.memo.end = step == Step::stepped ? StackEnd::depth_limit

@@ -5,6 +5,9 @@
 // CFA and the two slots) and of the words in the two slots: the return address and the saved frame pointer. So if a
 // frame's state is the same as before, and both slots still hold what the outer frame remembers, the outer frame's
 // state is the same as before. Registers other than these three decide nothing about plain frames.
+//
+// Nor does the frame pointer where it is dead: where every step outward from the frame ignores it, up to one that loads
+// another from its slot. Code without frame pointers keeps data in that register, and its value is never compared.
 #pragma once
 
 #include <stdint.h>
@@ -23,6 +26,12 @@ extern const StackWord broken_links[2];
 inline constexpr uintptr_t kInterrupted = uintptr_t{1} << 63;
 inline uintptr_t code_of(uintptr_t pc) { return pc & ~kInterrupted; }
 
+enum class BpUse : uint8_t {
+  reloads,  // the caller's value comes from a slot, or there is no caller
+  keeps,    // the caller has the same value
+  reads,    // the CFA is counted from it, or the step is not plain
+};
+
 struct Frame {
   uintptr_t pc;  // the return address; of an interrupted frame the pc + arch::kIntoInstruction, with kInterrupted
   uintptr_t sp;  // stack pointer after the call returns: the CFA of the frame inside
@@ -30,6 +39,8 @@ struct Frame {
   // Where the inner neighbour saved bp. The address of this bp itself if it did not: then the test is always true, and
   // rightly, because the inner frame's bp is the same and is proved. Or one of broken_links.
   const StackWord* bp_slot;
+  BpUse bp_use;     // by the step out of this frame
+  bool is_bp_live;  // whether the frames outside it depend on bp. If not, bp may be old, and bp_slot leads to it.
 };
 
 inline const StackWord* broken_link(uintptr_t bp) { return broken_links + (bp == 0 ? 1 : 0); }
@@ -39,18 +50,30 @@ struct Walk {
   uintptr_t pc, sp, bp;
   const StackWord* bp_slot;
 
-  bool is_at(const Frame& frame) const { return pc == frame.pc && sp == frame.sp && bp == frame.bp; }
+  bool is_at(const Frame& frame) const {
+    return pc == frame.pc && sp == frame.sp && (bp == frame.bp || !frame.is_bp_live);
+  }
 };
 
-// Stores a frame at its place, with its link in the form that depends on the place.
-inline void place(Frame& at, uintptr_t pc, uintptr_t sp, uintptr_t bp, const StackWord* bp_slot) {
-  at.pc = pc;
-  at.sp = sp;
-  at.bp = bp;
-  at.bp_slot = bp_slot != nullptr ? bp_slot : &at.bp;
+// Where a dead frame pointer is saved matters only if the return address is found by it (arch::return_slot).
+inline bool is_bp_live(BpUse use, bool is_live_outside) {
+  return !arch::kFramePointerMayStay || use == BpUse::reads || (use == BpUse::keeps && is_live_outside);
+}
+
+// Gives a frame that lies at its place its link, in the form that depends on the place.
+inline void set_link(Frame& frame, uintptr_t bp, const StackWord* bp_slot) {
+  const bool is_broken = bp_slot == broken_links || bp_slot == broken_links + 1;
+  frame.bp = bp;
+  frame.bp_slot = bp_slot != nullptr && (frame.is_bp_live || is_broken) ? bp_slot : &frame.bp;
 }
 // The link of a frame in the form that does not.
 inline const StackWord* free_link(const Frame& frame) { return frame.bp_slot == &frame.bp ? nullptr : frame.bp_slot; }
+
+inline void move_frame(Frame& to, const Frame& from) {
+  const StackWord* link = free_link(from);
+  to = from;
+  if (link == nullptr) to.bp_slot = &to.bp;
+}
 
 // Follows links outward from the frame `from`, which is proved, and returns the outermost frame proved; `first` is the
 // outermost there is. Each link is proved before the next one is read, so nothing is read that an unwinder would not

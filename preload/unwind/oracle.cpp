@@ -158,7 +158,7 @@ OracleResult ask_oracle(UnwindState& state, const CapturePoint& point, uint32_t 
 
 }  // namespace memprof
 
-#else  // a cross build without libunwind's headers: nothing can be verified, and verify_capture says so
+#else  // a cross build without libunwind's headers: nothing can be verified, and verify_stack says so
 
 namespace memprof {
 

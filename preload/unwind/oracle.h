@@ -1,4 +1,4 @@
-// libunwind, the second opinion on a stack. Used by verify_capture alone, never in the recording path.
+// libunwind, the second opinion on a stack. Used by verify_stack alone, never in the recording path.
 //
 // Debian's libunwind.so exports _Unwind_*, which would override libgcc's in the host if it were a dependency of a
 // preloaded library, and its archives are not position-independent. So the library is loaded by dlopen(RTLD_LOCAL) from

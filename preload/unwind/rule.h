@@ -15,6 +15,7 @@
 
 #include "unwind/arch.h"
 #include "unwind/cfi_program.h"
+#include "unwind/frame.h"
 
 namespace memprof {
 
@@ -44,6 +45,10 @@ class Rule {
   constexpr RuleKind kind() const { return static_cast<RuleKind>(bits_ >> 27 & 3); }
   constexpr bool is_special(RuleKind which) const { return !is_plain() && kind() == which; }
   constexpr uint32_t bits() const { return bits_; }
+  constexpr BpUse bp_use() const {
+    if (!is_plain()) return kind() == RuleKind::outermost ? BpUse::reloads : BpUse::reads;
+    return from_frame_pointer() ? BpUse::reads : keeps_frame_pointer() ? BpUse::keeps : BpUse::reloads;
+  }
 
  private:
   uint32_t bits_;

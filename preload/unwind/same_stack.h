@@ -1,5 +1,4 @@
-// The commonest capture in line: the stack is the remembered one. Proves it as capture() would, by the same loads, and
-// writes nothing.
+// The commonest capture in line: the stack is one that is remembered. Proves it as capture() would, by the same loads.
 #pragma once
 
 #include <atomic>
@@ -8,21 +7,24 @@
 
 namespace memprof {
 
-// How often modules changed: the low half counts changes that are complete, the high half those under way.
+// How often modules changed: the low half counts changes that are complete, the high half those under way. A proof
+// holds for frames that were captured at the same count.
 extern std::atomic<uint64_t> module_changes;
 
-// Whether capture() of this point would leave state.memo as it is. False also where that takes more than loads to tell:
-// stacks with frames that are not plain, and those that do not end where the CFI says so.
-MEMPROF_READS_STACK __attribute__((always_inline)) inline bool is_same_stack(const UnwindState& state,
+// Whether the stack of `point` is frames[0 .. depth), outermost first, which ended by rule.
+MEMPROF_READS_STACK __attribute__((always_inline)) inline bool is_same_stack(const Frame* frames, uint32_t depth,
                                                                              const CapturePoint& point) {
+  const Frame* leaf = &frames[depth - 1];
+  if (leaf->pc != point.pc || leaf->sp != point.sp || (leaf->bp != point.bp && leaf->is_bp_live)) return false;
+  return prove_outward(leaf, frames) == frames;
+}
+
+// Whether the memo's stack ends where the CFI of its outermost frame says that there is no caller. Then that frame's pc
+// alone decides the end.
+inline bool ends_by_rule(const UnwindState& state) {
   const StackMemo& memo = state.memo;
-  // acquire: pairs with the releases of note_modules_*
-  if (module_changes.load(std::memory_order_acquire) != state.modules_seen || memo.depth == 0) return false;
-  const Frame* leaf = &memo.frames[memo.depth - 1];
-  if (leaf->pc != point.pc || leaf->sp != point.sp || leaf->bp != point.bp || memo.end != StackEnd::whole) return false;
-  const Frame* outermost = prove_outward(leaf, memo.frames);
-  if (outermost != memo.frames) return false;
-  const RuleTable::Entry entry = state.rules.look_up(outermost->pc);
+  if (memo.depth == 0 || memo.end != StackEnd::whole) return false;
+  const RuleTable::Entry entry = state.rules.look_up(memo.frames[0].pc);
   return entry.is_hit() && entry.rule().is_special(RuleKind::outermost);
 }
 

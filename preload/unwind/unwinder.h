@@ -5,11 +5,11 @@
 //     (frame.h says what is proved and why that is enough). Frame pointers are followed only where the CFI says so;
 //     code without CFI ends the stack, flagged gave_up.
 //   * No lock, allocation, errno or stdio. No system call but the first read of a page of stack (readable_pages.h).
-//     Everything but verify_capture is async-signal-safe. About 300 bytes of stack on the fast path, 1.4 KiB at most.
+//     Everything but verify_stack is async-signal-safe. About 300 bytes of stack on the fast path, 1.4 KiB at most.
 //   * A state is used by one thread at a time and never re-entered: a signal handler that interrupts capture() needs a
 //     state of its own. A capture left by longjmp leaves an empty memo: valid, merely forgotten.
 //
-// libunwind is the oracle of verify_capture alone; oracle.h says how it is loaded and kept from the loader's lock. Its
+// libunwind is the oracle of verify_stack alone; oracle.h says how it is loaded and kept from the loader's lock. Its
 // .eh_frame interpreter could say nothing that register_step.h does not.
 #pragma once
 
@@ -53,6 +53,14 @@ struct StackMemo {
   bool is_exact(uint32_t index) const { return (frames[index].pc & kInterrupted) != 0; }
 };
 
+// Frames of a stack, outermost first.
+struct StackView {
+  const Frame* frames;
+  uint32_t depth;
+  StackEnd end;
+};
+inline StackView view_of(const StackMemo& memo) { return {memo.frames, memo.depth, memo.end}; }
+
 // All-zero is valid. Large, but touched only as far as it is used: the rules' 64 KiB, and 64 bytes a frame.
 // Must not be moved: links point into it.
 struct UnwindState {
@@ -62,10 +70,10 @@ struct UnwindState {
   RuleTable rules;
   CfiScratch scratch;
   Frame fresh[kMaxDepth];  // innermost first, while capturing
-  uint32_t oracle_depth;   // what verify_capture found: pc of fresh[0 .. oracle_depth), innermost first
+  uint32_t oracle_depth;   // what verify_stack found: pc of fresh[0 .. oracle_depth), innermost first
 };
 
-// Once, from the library's constructor. With `verifies_stacks`, loads libunwind for verify_capture (calls malloc).
+// Once, from the library's constructor. With `verifies_stacks`, loads libunwind for verify_stack (calls malloc).
 void unwinder_init(bool verifies_stacks = false);
 
 // state.memo becomes the stack of `point`. max_depth: 1 .. kMaxDepth.
@@ -82,8 +90,13 @@ void note_modules_changed();
 // In a forked child, where a dlclose of another thread never ends.
 void forget_module_changes();
 
-// Unwinds `point`, which was captured just now, by libunwind, and tells whether it finds the same frames and, for a
-// whole stack, the same end. False where libunwind could not be loaded. Takes libunwind's locks and calls the system.
-bool verify_capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth);
+// Unwinds `point`, the innermost frame of the current stack, by libunwind, and tells whether it finds the frames of
+// `stack` and, where that is whole, the same end. False where libunwind could not be loaded. Takes libunwind's locks
+// and calls the system.
+bool verify_stack(UnwindState& state, const StackView& stack, const CapturePoint& point, uint32_t max_depth);
+// The same of the memo, after capture().
+inline bool verify_capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
+  return verify_stack(state, view_of(state.memo), point, max_depth);
+}
 
 }  // namespace memprof

@@ -121,8 +121,12 @@ __attribute__((noinline, cold)) uint32_t walk_all_registers(UnwindState& state, 
       end = StackEnd::depth_limit;
       return count;
     }
-    place(state.fresh[count++], pc | (interrupted ? kInterrupted : 0), registers.value[arch::kStackPointer], bp,
-          broken_link(bp));
+    state.fresh[count++] = {pc | (interrupted ? kInterrupted : 0),
+                            registers.value[arch::kStackPointer],
+                            bp,
+                            broken_link(bp),
+                            BpUse::reads,
+                            true};
     const uintptr_t inner_sp = registers.value[arch::kStackPointer];
     RegisterStep step = step_registers(registers, pc, interrupted, state.scratch, state.pages);
     if (step == RegisterStep::stepped && !interrupted &&
