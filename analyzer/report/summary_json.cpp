@@ -30,6 +30,7 @@ Json trace_json(const Analysis& analysis) {
           {"stopped", header.stopped == 0 ? Json() : Json(drop_cause_name(header.stopped - 1))},
           {"dropped_events", dropped_events(file)},
           {"damaged_pages", file.damage().pages()},
+          {"recorder_memory_bytes", header.recorder_bytes == 0 ? Json() : Json(header.recorder_bytes)},
           {"warnings", warnings}};
 }
 

@@ -11,6 +11,7 @@
 namespace memprof {
 
 constinit NestedCode nested_code = {};
+constinit std::atomic<void*> found_cxx_operators[kCxxOperators] = {};
 
 namespace {
 
@@ -38,7 +39,6 @@ constexpr const char* kNames[kCxxOperators] = {
 };
 constexpr const char* kRuntimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
 
-constinit std::atomic<void*> found[kCxxOperators] = {};
 constinit RareLock noting;
 
 bool is_ours(void* function) {
@@ -93,31 +93,29 @@ bool is_in_runtime_operator(uintptr_t address) {
   return false;
 }
 
-void* find_cxx_operator(CxxOperator which, const void* caller) {
-  void* function = found[which].load(std::memory_order_acquire);
-  if (__builtin_expect(function != nullptr, 1)) return function;
+void* look_up_cxx_operator(CxxOperator which, const void* caller) {
   // The whole family, as one operator calls the others.
   for (unsigned i = 0; i < kCxxOperators; ++i) {
-    if (found[i].load(std::memory_order_relaxed) != nullptr) continue;
+    if (found_cxx_operators[i].load(std::memory_order_relaxed) != nullptr) continue;
     void* operation = search(kNames[i], caller);
     if (operation == nullptr) continue;
     void* expected = nullptr;
     note_body(operation);
-    found[i].compare_exchange_strong(expected, operation, std::memory_order_release);
+    found_cxx_operators[i].compare_exchange_strong(expected, operation, std::memory_order_release);
   }
-  return found[which].load(std::memory_order_acquire);
+  return found_cxx_operators[which].load(std::memory_order_acquire);
 }
 
 void forget_unloaded_cxx_operators() {
   bool gone = false;
-  for (std::atomic<void*>& function : found) {
+  for (std::atomic<void*>& function : found_cxx_operators) {
     void* address = function.load(std::memory_order_acquire);
     Dl_info info;
     gone |= address != nullptr && dladdr(address, &info) == 0;
   }
   if (!gone) return;
   RareGuard guard(noting);
-  for (std::atomic<void*>& function : found) function.store(nullptr, std::memory_order_relaxed);
+  for (std::atomic<void*>& function : found_cxx_operators) function.store(nullptr, std::memory_order_relaxed);
   std::atomic_ref(nested_code.count).store(0, std::memory_order_release);
   nested_code.hull = {0, 0};
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <atomic>
+
 namespace memprof {
 
 enum CxxOperator : unsigned {
@@ -30,8 +32,15 @@ enum CxxOperator : unsigned {
   kCxxOperators
 };
 
+// By CxxOperator; nullptr: not found yet.
+extern std::atomic<void*> found_cxx_operators[kCxxOperators];
+void* look_up_cxx_operator(CxxOperator which, const void* caller);
+
 // The runtime's function, or nullptr when no C++ runtime is loaded. `caller` is an address in the calling module.
-void* find_cxx_operator(CxxOperator which, const void* caller);
+inline void* find_cxx_operator(CxxOperator which, const void* caller) {
+  void* function = found_cxx_operators[which].load(std::memory_order_acquire);  // pairs with the CAS of the look-up
+  return __builtin_expect(function != nullptr, 1) ? function : look_up_cxx_operator(which, caller);
+}
 
 // From the constructor: where a C++ runtime is there already, finds its operators, as a look-up later would take the
 // host's pending dlerror() away.

@@ -130,6 +130,8 @@ void close_trace(format::EndState state) {
   seal_own_pages();
   seal_record_streams();
   close_trace_file(states_in_use());
+  std::atomic_ref(trace_header->recorder_bytes)
+      .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
   end_trace(state);
 }
 

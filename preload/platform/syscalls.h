@@ -51,6 +51,19 @@ inline void* map_anonymous(size_t bytes) {
   return map(bytes, kReadWrite, kPrivateAnonymous, -1, 0);
 }
 inline void unmap(void* start, size_t bytes) { call(SYS_munmap, arg(start), static_cast<long>(bytes)); }
+// How much of a mapping is in memory.
+inline size_t resident_bytes(const void* start, size_t bytes) {
+  constexpr size_t kPageBytes = 4096, kPagesAtOnce = 256;
+  unsigned char is_resident[kPagesAtOnce] = {};  // fewer are written where pages are larger
+  size_t pages = 0;
+  for (size_t at = 0; at < bytes; at += kPagesAtOnce * kPageBytes) {
+    const size_t part = bytes - at < kPagesAtOnce * kPageBytes ? bytes - at : kPagesAtOnce * kPageBytes;
+    const char* from = static_cast<const char*>(start) + at;
+    if (call(SYS_mincore, arg(from), static_cast<long>(part), arg(is_resident)) != 0) continue;
+    for (size_t i = 0; i < (part + kPageBytes - 1) / kPageBytes; ++i) pages += is_resident[i] & 1;
+  }
+  return pages * kPageBytes;
+}
 inline long advise(void* start, size_t bytes, int advice) {
   return call(SYS_madvise, arg(start), static_cast<long>(bytes), advice);
 }

@@ -26,6 +26,15 @@ class NodeStore {
     return &segments_[id / kSegmentNodes].load(std::memory_order_acquire)[id % kSegmentNodes];
   }
 
+  size_t resident_bytes() const {
+    size_t bytes = 0;
+    for (const std::atomic<Node*>& segment : segments_) {
+      const Node* made = segment.load(std::memory_order_acquire);
+      if (made != nullptr) bytes += sys::resident_bytes(made, kSegmentNodes * sizeof(Node));
+    }
+    return bytes;
+  }
+
   // The place of a new id; nullptr when there is no room for it.
   Node* make(uint32_t id) {
     if (id / kSegmentNodes >= kSegments) return nullptr;

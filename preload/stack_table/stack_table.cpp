@@ -1,5 +1,7 @@
 #include "stack_table/stack_table.h"
 
+#include <sys/mman.h>
+
 #include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "stack_table/module_table.h"
@@ -118,12 +120,25 @@ void publish(Table* into, uint64_t hash, uint32_t id) {
   }
 }
 
+// Three quarters full, a table gets a larger one; where there is no memory for that, it takes entries up to seven
+// eighths.
+uint32_t enough_nodes(const Table* in) { return in->mask / 4 * 3; }
+uint32_t most_nodes(const Table* in) { return in->mask / 8 * 7; }
+
+// Readers may be in it: it stays mapped, but gives its memory back. Those who look there now find nothing, and make
+// what they look for once more. The first page stays, as the mask lies there.
+void give_up(Table* old) {
+  constexpr size_t kPageBytes = 4096;
+  const size_t bytes = table_bytes(old->mask + 1);
+  if (bytes > kPageBytes) sys::advise(reinterpret_cast<char*>(old) + kPageBytes, bytes - kPageBytes, MADV_DONTNEED);
+}
+
 // Doubles the table. Entries that other threads publish into the old one meanwhile are lost: their stacks are made
-// once more. The old table stays mapped, readers may be in it.
+// once more.
 void enlarge(uint32_t nodes_now) {
   RareGuard guard(enlarging);
   Table* old = table.load(std::memory_order_relaxed);
-  if (nodes_now < old->mask / 2 || old->mask + 1 >= kMostTableEntries) return;
+  if (nodes_now < enough_nodes(old) || old->mask + 1 >= kMostTableEntries) return;
   Table* bigger = make_table((old->mask + 1) * 2);
   if (bigger == nullptr) return;
   for (uint32_t slot = 0; slot <= old->mask; ++slot) {
@@ -133,6 +148,7 @@ void enlarge(uint32_t nodes_now) {
     publish(bigger, (entry >> 32 << 32) | nodes.find(id)->hash_low, id);
   }
   table.store(bigger, std::memory_order_release);
+  give_up(old);
 }
 
 unsigned char* put_varint(unsigned char* at, uint64_t value) {
@@ -182,12 +198,12 @@ uint32_t make_node(NodeStream& stream, uint32_t parent, uint64_t hash, const Sta
   *node = {memo.frames[frame].pc, parent, static_cast<uint32_t>(hash)};
   if (!write_node(stream, id, parent, memo.address(frame), memo.is_exact(frame))) return kNoStack;
   Table* now = table.load(std::memory_order_acquire);
-  if (number > now->mask / 2) {
+  if (number > enough_nodes(now)) {
     enlarge(id);
     now = table.load(std::memory_order_acquire);
   }
-  // Past three quarters (no memory for a bigger table) nodes are no longer shared, only written.
-  if (number < now->mask / 4 * 3) publish(now, hash, id);
+  // Past that, nodes are no longer shared, only written.
+  if (number < most_nodes(now)) publish(now, hash, id);
   return id;
 }
 
@@ -234,6 +250,11 @@ bool is_node_of(uint32_t id, const StackView& stack) {
 
 void prefetch_node(uint32_t id) {
   if (id >= kFirstNode) __builtin_prefetch(nodes.find(id));
+}
+
+size_t stack_table_resident_bytes() {
+  const Table* now = table.load(std::memory_order_acquire);
+  return nodes.resident_bytes() + sys::resident_bytes(now, table_bytes(now->mask + 1));
 }
 
 bool start_stack_table() {

@@ -53,6 +53,8 @@ bool is_node_of(uint32_t id, const StackView& stack);
 // Brings a node that is going to be a guess into the cache.
 void prefetch_node(uint32_t id);
 
+size_t stack_table_resident_bytes();
+
 // Makes the first segment and table. False: no address space.
 bool start_stack_table();
 // In a forked child.

@@ -25,6 +25,7 @@ constinit thread_local bool own_calls __attribute__((tls_model("initial-exec")))
 
 constinit RareLock pool_lock;
 constinit ThreadState* free_states = nullptr;
+constinit ThreadState* made_states = nullptr;
 constinit uint32_t used_states = 0;
 constinit uint32_t streams_made = 0;
 constinit pthread_key_t exit_key = 0;
@@ -40,6 +41,8 @@ ThreadState* take_state() {
   } else {
     state = static_cast<ThreadState*>(sys::map_anonymous(kStateBytes));
     if (state == nullptr) return nullptr;
+    state->next_made = made_states;
+    made_states = state;
   }
   ++used_states;
   state->stream_id = ++streams_made;
@@ -184,6 +187,15 @@ uint32_t states_in_use() {
   return used_states;
 }
 
+size_t thread_states_resident_bytes() {
+  RareGuard guard(pool_lock);
+  size_t bytes = 0;
+  for (const ThreadState* state = made_states; state != nullptr; state = state->next_made) {
+    bytes += sys::resident_bytes(state, kStateBytes);
+  }
+  return bytes;
+}
+
 void forget_abandoned(uintptr_t target_sp) {
   const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
@@ -216,6 +228,7 @@ void reset_thread_states() {
   pool_lock.reset();
   own_serial = 0;
   free_states = nullptr;
+  made_states = nullptr;
   streams_made = 0;
   used_states = 0;
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {

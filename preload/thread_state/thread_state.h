@@ -29,6 +29,7 @@ struct ThreadState {
   uint32_t level;  // 0, or how many states the handlers above interrupted
   ThreadState* nested;
   ThreadState* next_free;
+  ThreadState* next_made;
   uintptr_t entered_at;  // stack pointer of the recorder's entry while busy
   uint32_t thread_serial;
   uint32_t thread_id;
@@ -82,6 +83,8 @@ void release_thread(void* state);
 void seal_own_pages();
 // How many streams of events are being written, in all threads.
 uint32_t states_in_use();
+// Memory of all states that were ever made, in use or not.
+size_t thread_states_resident_bytes();
 // A longjmp to a frame at `target_sp` leaves every recorder entry below it for good.
 void forget_abandoned(uintptr_t target_sp);
 

@@ -148,21 +148,22 @@ struct FileHeader {
   uint64_t checksum;       // 184  XXH3-64 of [0, fixed_bytes) with this field zero
 
   // live part
-  uint8_t gap[64];                       // 192
-  uint64_t page_count;                   // 256  pages claimed, this one included, and kPageCountClosed
-  uint8_t gap2[56];                      // 264
-  EndState end_state;                    // 320  stored last, with release, after the end pair
-  uint32_t invalid;                      // 324  1: a counter reached its limit, the recording stopped there
-  uint64_t end_ticks;                    // 328  last calibration point; 0 while running
-  uint64_t end_monotonic_ns;             // 336
-  uint32_t stopped;                      // 344  0, or 1 + DropCause: recording ended early for this cause
-  uint32_t live_flags;                   // 348  FileFlags that became true later
-  uint64_t stop_ticks;                   // 352  when
-  uint64_t verify_checked;               // 360  MEMPROF_VERIFY_STACKS: captures unwound again
-  uint64_t verify_mismatches;            // 368  and found different
-  uint64_t node_count;                   // 376  node ids handed out
-  uint64_t thread_count;                 // 384  thread serials handed out
-  uint8_t gap3[56];                      // 392
+  uint8_t gap[64];             // 192
+  uint64_t page_count;         // 256  pages claimed, this one included, and kPageCountClosed
+  uint8_t gap2[56];            // 264
+  EndState end_state;          // 320  stored last, with release, after the end pair
+  uint32_t invalid;            // 324  1: a counter reached its limit, the recording stopped there
+  uint64_t end_ticks;          // 328  last calibration point; 0 while running
+  uint64_t end_monotonic_ns;   // 336
+  uint32_t stopped;            // 344  0, or 1 + DropCause: recording ended early for this cause
+  uint32_t live_flags;         // 348  FileFlags that became true later
+  uint64_t stop_ticks;         // 352  when
+  uint64_t verify_checked;     // 360  MEMPROF_VERIFY_STACKS: captures unwound again
+  uint64_t verify_mismatches;  // 368  and found different
+  uint64_t node_count;         // 376  node ids handed out
+  uint64_t thread_count;       // 384  thread serials handed out
+  uint64_t recorder_bytes;     // 392  resident memory of the recorder itself, when it closed the file; 0 unknown
+  uint8_t gap3[48];            // 400
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
@@ -175,6 +176,7 @@ static_assert(offsetof(FileHeader, page_count) == 256);
 static_assert(offsetof(FileHeader, end_state) == 320);
 static_assert(offsetof(FileHeader, stopped) == 344);
 static_assert(offsetof(FileHeader, verify_checked) == 360);
+static_assert(offsetof(FileHeader, recorder_bytes) == 392);
 static_assert(offsetof(FileHeader, dropped_events) == 448);
 static_assert(sizeof(FileHeader) == 576);
 inline constexpr uint32_t kFixedBytes = 192;
