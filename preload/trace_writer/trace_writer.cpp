@@ -39,9 +39,12 @@ constinit OpenFile file;
 constinit std::atomic<uint64_t> reserved_pages{0};  // pages below have disk blocks; written under growing
 constinit RareLock growing;
 
+bool is_our_file(int fd, struct stat* status) {
+  return fd >= 0 && sys::status(fd, status) == 0 && status->st_dev == file.device && status->st_ino == file.inode;
+}
 bool is_our_file(int fd) {
   struct stat status;
-  return fd >= 0 && sys::status(fd, &status) == 0 && status.st_dev == file.device && status.st_ino == file.inode;
+  return is_our_file(fd, &status);
 }
 
 // Keeps our number out of the host's way: it expects the lowest free numbers for itself.
@@ -202,7 +205,7 @@ PageHeader* map_page(uint64_t number) {
   // Closed and reused between the two calls, the mapping may be another file's; cut by somebody, the page has no
   // blocks.
   struct stat status;
-  const bool ours = is_our_file(fd) && sys::status(fd, &status) == 0;
+  const bool ours = is_our_file(fd, &status);
   if (!ours || static_cast<uint64_t>(status.st_size) < (number + 1) * kPageSize) {
     sys::unmap(page, kPageSize);
     const DropCause cause = ours ? DropCause::io_error : DropCause::file_lost;
