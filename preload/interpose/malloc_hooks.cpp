@@ -33,6 +33,27 @@ inline void record_resized(void* old_block, void* block, size_t size_bytes, Func
   }
 }
 
+// A free, with what must be said of memory that goes.
+__attribute__((noinline)) void free_mapping(void* block) {
+  const Mapping mapping = mapping_of(block);
+  note_unreadable(mapping.start, mapping.bytes);
+  real.free(block);
+  note_unreadable(mapping.start, mapping.bytes);
+}
+
+inline void free_block(void* block) {
+  if (__builtin_expect(is_mapping(block), 0)) return free_mapping(block);
+  real.free(block);
+}
+
+__attribute__((noinline)) void* realloc_mapping(void* old_block, size_t size_bytes) {
+  const Mapping mapping = mapping_of(old_block);
+  note_unreadable(mapping.start, mapping.bytes);
+  void* block = real.realloc(old_block, size_bytes);
+  note_unreadable(mapping.start, mapping.bytes);
+  return block;
+}
+
 }  // namespace
 }  // namespace memprof
 
@@ -50,7 +71,7 @@ MEMPROF_EXPORT void* malloc(size_t size_bytes) noexcept {
 MEMPROF_EXPORT void free(void* block) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
   if (!is_nested(__builtin_return_address(0))) record_free(block, Function::free, MEMPROF_CALLER());
-  real.free(block);
+  free_block(block);
 }
 
 MEMPROF_EXPORT void* calloc(size_t count, size_t each) noexcept {
@@ -69,7 +90,9 @@ MEMPROF_EXPORT void* realloc(void* old_block, size_t size_bytes) noexcept {
   if (is_bootstrap_block(old_block)) return realloc_bootstrap(old_block, size_bytes);
   if (!ready()) return bootstrap_alloc(size_bytes);
   const uint64_t begin_ticks = read_ticks();
-  void* block = real.realloc(old_block, size_bytes);
+  const bool may_unmap = old_block != nullptr && is_mapping(old_block);
+  void* block =
+      __builtin_expect(may_unmap, 0) ? realloc_mapping(old_block, size_bytes) : real.realloc(old_block, size_bytes);
   if (!is_nested(__builtin_return_address(0))) {
     record_resized(old_block, block, size_bytes, Function::realloc, begin_ticks, MEMPROF_CALLER());
   }
@@ -142,11 +165,11 @@ MEMPROF_EXPORT void* pvalloc(size_t size_bytes) noexcept {
 MEMPROF_EXPORT void free_sized(void* block, size_t) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
   record_free(block, Function::free_sized, MEMPROF_CALLER());
-  real.free(block);
+  free_block(block);
 }
 
 MEMPROF_EXPORT void free_aligned_sized(void* block, size_t, size_t) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
   record_free(block, Function::free_aligned_sized, MEMPROF_CALLER());
-  real.free(block);
+  free_block(block);
 }

@@ -14,11 +14,21 @@ void find_if_early() {
   if (real.malloc == nullptr) find_real_functions();
 }
 
+void* map(void* wanted, size_t bytes, int protection, int flags, int fd, off_t offset) {
+  if ((flags & MAP_FIXED) == 0 || (protection & PROT_READ) != 0) {
+    return real.mmap(wanted, bytes, protection, flags, fd, offset);
+  }
+  note_unreadable(wanted, bytes);
+  void* region = real.mmap(wanted, bytes, protection, flags, fd, offset);
+  note_unreadable(wanted, bytes);
+  return region;
+}
+
 }  // namespace
 
 MEMPROF_EXPORT void* mmap(void* wanted, size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   find_if_early();
-  void* region = real.mmap(wanted, bytes, protection, flags, fd, offset);
+  void* region = map(wanted, bytes, protection, flags, fd, offset);
   if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
   return region;
 }
@@ -26,16 +36,28 @@ MEMPROF_EXPORT void* mmap(void* wanted, size_t bytes, int protection, int flags,
 // off_t has 64 bits wherever memprof runs, so this is the same function under another name.
 MEMPROF_EXPORT void* mmap64(void* wanted, size_t bytes, int protection, int flags, int fd, off64_t offset) noexcept {
   find_if_early();
-  void* region = real.mmap(wanted, bytes, protection, flags, fd, offset);
+  void* region = map(wanted, bytes, protection, flags, fd, offset);
   if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
   return region;
+}
+
+// Not recorded: hooked because stacks may lie in what cannot be read any more.
+MEMPROF_EXPORT int mprotect(void* start, size_t bytes, int protection) noexcept {
+  find_if_early();
+  if ((protection & PROT_READ) != 0) return real.mprotect(start, bytes, protection);
+  note_unreadable(start, bytes);
+  const int result = real.mprotect(start, bytes, protection);
+  note_unreadable(start, bytes);
+  return result;
 }
 
 // Recorded after the call, as it may fail, with the time before it.
 MEMPROF_EXPORT int munmap(void* region, size_t bytes) noexcept {
   find_if_early();
   const uint64_t begin_ticks = read_ticks();
+  note_unreadable(region, bytes);
   const int result = real.munmap(region, bytes);
+  note_unreadable(region, bytes);
   if (result == 0) record_unmapped(region, bytes, Function::munmap, begin_ticks, MEMPROF_CALLER());
   return result;
 }
@@ -47,7 +69,9 @@ MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int fl
   void* wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
   va_end(more);
   const uint64_t begin_ticks = read_ticks();
+  note_unreadable(region, old_bytes);
   void* moved = real.mremap(region, old_bytes, bytes, flags, wanted);
+  note_unreadable(region, old_bytes);
   if (moved == MAP_FAILED) return moved;
   const CapturePoint caller = MEMPROF_CALLER();
   // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays.

@@ -7,6 +7,7 @@
 namespace memprof {
 
 constinit RealFunctions real = {};
+constinit bool next_is_glibc = false;
 alignas(16) constinit char bootstrap_arena[kBootstrapBytes] = {};
 
 namespace {
@@ -40,15 +41,20 @@ bool find_real_functions() {
   find(found.mmap, "mmap");
   find(found.munmap, "munmap");
   find(found.mremap, "mremap");
+  find(found.mprotect, "mprotect");
+  next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
   real = found;
   finding = false;
   return true;
 }
 
-uint32_t next_allocator_size_bias() {
-  const bool is_glibc = reinterpret_cast<void*>(real.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
-  return is_glibc ? 8 + 15 : 15;
+Mapping mapping_of(const void* block) {
+  const auto* header =
+      static_cast<const size_t*>(block) - 2;  // bytes of the mapping before it, its own bytes and flags
+  return {static_cast<const char*>(block) - 16 - header[0], header[0] + (header[1] & ~size_t{7})};
 }
+
+uint32_t next_allocator_size_bias() { return next_is_glibc ? 8 + 15 : 15; }
 
 void* bootstrap_alloc(size_t size_bytes) {
   if (size_bytes > kBootstrapBytes) return nullptr;

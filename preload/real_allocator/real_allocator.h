@@ -22,12 +22,26 @@ struct RealFunctions {
   void* (*mmap)(void*, size_t, int, int, int, off_t);
   int (*munmap)(void*, size_t);
   void* (*mremap)(void*, size_t, size_t, int, ...);
+  int (*mprotect)(void*, size_t, int);
 };
 extern RealFunctions real;
 
 // Looks all of them up, and sets them at once: real.malloc is null until all are there. Called by the constructor, or
 // by the first hook that runs before it. False: dlsym itself is calling, serve it from the bootstrap arena.
 bool find_real_functions();
+
+// A block that the next allocator unmaps when it is freed. Known for glibc alone, which marks it in the word before the
+// block (malloc.c, "Physical chunk format": IS_MMAPPED) and reads that word itself.
+struct Mapping {
+  const char* start;
+  size_t bytes;
+};
+extern bool next_is_glibc;
+inline bool is_mapping(const void* block) {
+  constexpr size_t kIsMapped = 2;
+  return next_is_glibc && (static_cast<const size_t*>(block)[-1] & kIsMapped) != 0;
+}
+Mapping mapping_of(const void* block);
 
 // FileHeader::size_bias of the next allocator: glibc keeps 8 bytes a block and rounds up to 16.
 uint32_t next_allocator_size_bias();

@@ -3,19 +3,19 @@
 namespace memprof {
 
 void StackCache::keep(const UnwindState& state, Stack& stack, uint32_t node) {
-  if (modules_seen_ != state.modules_seen) {
+  if (epoch_ != state.epoch_seen) {
     forget();
-    modules_seen_ = state.modules_seen;
+    epoch_ = state.epoch_seen;
   }
   const StackMemo& memo = state.memo;
-  stack.epoch = 0;
+  stack.round = 0;
   stack.candidate = 0;
   if (!ends_by_rule(state)) return;
   for (uint32_t i = 0; i < memo.depth; ++i) move_frame(stack.frames[i], memo.frames[i]);
   stack.depth = memo.depth;
   stack.node = node;
   std::atomic_signal_fence(std::memory_order_release);  // a handler may leave this function by longjmp
-  stack.epoch = epoch_ + 1;
+  stack.round = round_ + 1;
 }
 
 }  // namespace memprof

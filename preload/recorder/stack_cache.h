@@ -6,7 +6,7 @@
 //   * A hit is proved as the memo is (unwind/frame.h): the leaf's state is the same, and then frame by frame outward,
 //     by two loads each. Where one fails, nothing is known, and the stack is walked.
 //   * Only stacks that end where the CFI says so are kept: such an end needs no load.
-//   * What was learned before a module changed is not used.
+//   * What was learned in an older epoch (unwind/same_stack.h) is not used.
 #pragma once
 
 #include "memprof/trace_format.h"
@@ -23,7 +23,7 @@ class StackCache {
   // All zero: empty.
   struct Stack {
     uint64_t candidate;  // the leaf that was last looked for in vain
-    uint64_t epoch;      // the stack is there if this is the cache's epoch
+    uint64_t round;      // the stack is there if this is the cache's round + 1
     uint32_t depth;
     uint32_t node;
     Frame frames[kMostFrames];  // outermost first
@@ -32,8 +32,8 @@ class StackCache {
   // The stack of `point`, or nullptr. Any guess is right; the same one finds what was learned with it.
   __attribute__((always_inline)) const Stack* find(const CapturePoint& point, uint32_t guess) const {
     const Stack& stack = stacks_[hash_of(point, guess) >> kShift];
-    // acquire: pairs with the releases of note_modules_*
-    const bool is_valid = stack.epoch == epoch_ + 1 && module_changes.load(std::memory_order_acquire) == modules_seen_;
+    // acquire: pairs with the release of who begins an epoch
+    const bool is_valid = stack.round == round_ + 1 && stack_epoch.load(std::memory_order_acquire) == epoch_;
     if (!is_valid) return nullptr;
     return is_same_stack(stack.frames, stack.depth, point) ? &stack : nullptr;
   }
@@ -51,7 +51,7 @@ class StackCache {
   }
 
   // Without touching the stacks: a thread pays for those that it has.
-  void forget() { ++epoch_; }
+  void forget() { ++round_; }
 
  private:
   static constexpr unsigned kShift = 64 - __builtin_ctz(kStacks);
@@ -60,8 +60,8 @@ class StackCache {
   }
   void keep(const UnwindState& state, Stack& stack, uint32_t node);
 
-  uint64_t modules_seen_;
-  uint64_t epoch_;
+  uint64_t epoch_;  // stack_epoch when the stacks were kept
+  uint64_t round_;
   Stack stacks_[kStacks];
 };
 

@@ -5,24 +5,31 @@
 
 namespace memprof {
 
-constinit std::atomic<uint64_t> module_changes{0};
+constinit std::atomic<uint64_t> stack_epoch{0};
 
 namespace {
 
+// The low half counts changes that are complete, the high half those under way.
 constexpr uint64_t kOneChanging = uint64_t{1} << 32;
+constinit std::atomic<uint64_t> module_changes{0};
 
 uint64_t after_a_change(uint64_t before) {
   const uint64_t changing = before >> 32;
   return (changing == 0 ? 0 : changing - 1) << 32 | ((before + 1) & 0xffffffff);
 }
 
-__attribute__((noinline, cold)) void forget_modules(UnwindState& state, uint64_t now) {
+void begin_epoch() { stack_epoch.fetch_add(1, std::memory_order_acq_rel); }
+
+__attribute__((noinline, cold)) void forget_old_epoch(UnwindState& state, uint64_t now) {
   state.memo.depth = 0;
   state.pages.forget();
-  state.rules.forget();
+  const uint64_t modules = module_changes.load(std::memory_order_acquire);  // pairs with the releases of note_modules_*
+  const bool is_changing = modules >= kOneChanging;
+  if (modules != state.modules_seen) state.rules.forget();
   std::atomic_signal_fence(std::memory_order_release);  // if a handler leaves by longjmp, it is all done again
-  // While a change is under way the number stays unseen, so that the next capture forgets again.
-  state.modules_seen = now < kOneChanging ? now : ~uint64_t{0};
+  // While a change is under way nothing is seen, so that the next capture forgets again.
+  state.modules_seen = is_changing ? kNoEpoch : modules;
+  state.epoch_seen = is_changing ? kNoEpoch : now;
 }
 
 // A capture under way. Frames that are not remembered are collected in state.fresh, from its end downwards, so that
@@ -224,8 +231,8 @@ __attribute__((noinline, cold)) void capture_slowly(UnwindState& state, const Ca
 }  // namespace
 
 void capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
-  const uint64_t now = module_changes.load(std::memory_order_acquire);  // pairs with the releases of note_modules_*
-  if (__builtin_expect(now != state.modules_seen, 0)) forget_modules(state, now);
+  const uint64_t now = stack_epoch.load(std::memory_order_acquire);  // pairs with the release in begin_epoch
+  if (__builtin_expect(now != state.epoch_seen, 0)) forget_old_epoch(state, now);
   const uint32_t depth = state.memo.depth;
   state.memo.depth = 0;
   std::atomic_signal_fence(std::memory_order_acquire);
@@ -237,16 +244,25 @@ void forget_stack(UnwindState& state) {
   state.memo.unchanged = 0;
 }
 
-void note_modules_changing() { module_changes.fetch_add(kOneChanging, std::memory_order_acq_rel); }
+void note_modules_changing() {
+  module_changes.fetch_add(kOneChanging, std::memory_order_acq_rel);
+  begin_epoch();
+}
 
 void note_modules_changed() {
   uint64_t before = module_changes.load(std::memory_order_relaxed);
   while (!module_changes.compare_exchange_weak(before, after_a_change(before), std::memory_order_acq_rel)) {
   }
+  begin_epoch();
 }
 
 void forget_module_changes() {
   module_changes.store((module_changes.load(std::memory_order_relaxed) + 1) & 0xffffffff, std::memory_order_release);
+  begin_epoch();
+}
+
+void note_unreadable(const void* start, size_t bytes) {
+  if (may_hold_stack(reinterpret_cast<uintptr_t>(start), bytes)) begin_epoch();
 }
 
 }  // namespace memprof

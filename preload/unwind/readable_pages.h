@@ -6,14 +6,19 @@
 // fails with EFAULT or EINVAL and changes nothing. Pages found readable are remembered; there is no system call while
 // a thread stays on pages it has used before.
 //
-// Limit: a remembered page may have been unmapped since. It is read again only if CFI is wrong and leads there anew.
+// A remembered page may have been unmapped since: note_unreadable (unwinder.h) makes all threads forget. Limit: what is
+// unmapped by bare system calls, or by another thread while the walk strays there.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 namespace memprof {
 
 inline constexpr unsigned kPageBits = 12;  // the smallest page: a larger one is merely asked for more than once
+
+// Whether a page in the range was ever asked for, by any thread. May be true where none was.
+bool may_hold_stack(uintptr_t start, size_t bytes);
 
 class ReadablePages {
  public:
@@ -22,7 +27,8 @@ class ReadablePages {
     if ((address & 7) != 0) return false;
     const uintptr_t page = address >> kPageBits;
     if (page == 0) return false;
-    uintptr_t& slot = known_[page % kSlots];
+    // Stacks lie at equal distances: their pages must not fall on one slot.
+    uintptr_t& slot = known_[page * 0x9E3779B97F4A7C15 >> (64 - kSlotBits)];
     if (slot == page) return true;
     if (!is_readable(address)) return false;
     slot = page;
@@ -39,11 +45,11 @@ class ReadablePages {
   }
 
  private:
-  static constexpr unsigned kSlots = 64;
+  static constexpr unsigned kSlotBits = 10;
   static bool is_readable(uintptr_t address);  // asks the kernel
 
-  uintptr_t known_[kSlots];  // page numbers; 0: empty
-  uintptr_t low_, high_;     // a range of pages that have all been asked for: the part of the stack in use
+  uintptr_t known_[1u << kSlotBits];  // page numbers; 0: empty
+  uintptr_t low_, high_;              // a range of pages that have all been asked for: the part of the stack in use
 };
 
 }  // namespace memprof

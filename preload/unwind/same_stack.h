@@ -7,9 +7,9 @@
 
 namespace memprof {
 
-// How often modules changed: the low half counts changes that are complete, the high half those under way. A proof
-// holds for frames that were captured at the same count.
-extern std::atomic<uint64_t> module_changes;
+// Counts what makes a proof worthless: a module that goes, stack memory that goes. A proof holds for frames that were
+// captured in the same epoch.
+extern std::atomic<uint64_t> stack_epoch;
 
 // Whether the stack of `point` is frames[0 .. depth), outermost first, which ended by rule.
 MEMPROF_READS_STACK __attribute__((always_inline)) inline bool is_same_stack(const Frame* frames, uint32_t depth,

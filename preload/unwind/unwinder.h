@@ -24,6 +24,7 @@
 namespace memprof {
 
 inline constexpr uint32_t kMaxDepth = 1024;
+inline constexpr uint64_t kNoEpoch = ~uint64_t{0};
 
 // How the outer end of a stack was reached.
 enum class StackEnd : uint8_t {
@@ -65,6 +66,7 @@ inline StackView view_of(const StackMemo& memo) { return {memo.frames, memo.dept
 // Must not be moved: links point into it.
 struct UnwindState {
   uint64_t modules_seen;
+  uint64_t epoch_seen;  // stack_epoch; kNoEpoch: nothing may be remembered
   StackMemo memo;
   ReadablePages pages;
   RuleTable rules;
@@ -89,6 +91,12 @@ void note_modules_changing();
 void note_modules_changed();
 // In a forked child, where a dlclose of another thread never ends.
 void forget_module_changes();
+
+// Memory is unmapped or made unreadable: to be called before, so that no walk strays into it, and after, so that
+// nothing that was learned of it in between is kept. Where stacks were, all threads forget the stacks and pages that
+// they remember. A stack that ends as its CFI says is never left; this is for those that do not, such as fibers whose
+// entry has no end. Any thread, async-signal-safe.
+void note_unreadable(const void* start, size_t bytes);
 
 // Unwinds `point`, the innermost frame of the current stack, by libunwind, and tells whether it finds the frames of
 // `stack` and, where that is whole, the same end. False where libunwind could not be loaded. Takes libunwind's locks

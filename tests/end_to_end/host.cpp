@@ -37,17 +37,7 @@ HostRun::HostRun(const std::vector<std::string>& command, const std::vector<std:
   CHECK(recorded_.signal == native_.signal);
 }
 
-std::vector<Trace> HostRun::traces() const {
-  std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(directory())) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with("trace.") && name != "trace.bin") found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<Trace> traces = {trace()};
-  for (const std::filesystem::path& path : found) traces.emplace_back(path);
-  return traces;
-}
+std::vector<Trace> HostRun::traces() const { return traces_in(directory()); }
 
 std::vector<Trace> HostRun::traces_of_children() const {
   std::vector<Trace> all = traces();
@@ -180,6 +170,29 @@ void check_trace(const Trace& trace, const Outcome& outcome, Runtime runtime) {
   CHECK(trace.summary().at("double_allocations") == 0);
   CHECK(trace.dropped() == 0);
   CHECK(trace.complete());
+}
+
+std::vector<Trace> traces_in(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("trace.") && name != "trace.bin") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<Trace> traces = {Trace(directory / "trace.bin")};
+  for (const std::filesystem::path& path : found) traces.emplace_back(path);
+  return traces;
+}
+
+void check_verified(const std::vector<Trace>& traces, uint64_t least_checked) {
+  uint64_t checked = 0;
+  for (const Trace& trace : traces) {
+    INFO("trace " << trace.path() << " of " << trace.summary().at("trace").at("executable"));
+    const Json& verify = trace.summary().at("verify");
+    checked += verify.at("checked").get<uint64_t>();
+    CHECK(verify.at("mismatches") == 0);
+  }
+  CHECK(checked >= least_checked);
 }
 
 }  // namespace memprof::tests

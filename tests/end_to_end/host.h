@@ -45,4 +45,10 @@ bool says(const Outcome& outcome, const std::string& key);
 enum class Runtime { none, cxx_or_threads };
 void check_trace(const Trace& trace, const Outcome& outcome, Runtime runtime = Runtime::none);
 
+// The traces in a directory: trace.bin, which must be there, then trace.PID.bin and the like.
+std::vector<Trace> traces_in(const std::filesystem::path& directory);
+
+// CHECKs what MEMPROF_VERIFY_STACKS counted: at least so many stacks were compared in all, and none differed.
+void check_verified(const std::vector<Trace>& traces, uint64_t least_checked);
+
 }  // namespace memprof::tests

@@ -4,43 +4,13 @@
 #include <catch2/catch.hpp>
 
 #include "host.h"
-#include "paths.h"
 #include "skip.h"
+#include "twin_runs.h"
 
 using namespace memprof::tests;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Pair {
-  FreshDirectory directory;
-  Outcome native, recorded;
-  fs::path native_directory() const { return directory / "native"; }
-  fs::path recorded_directory() const { return directory / "record"; }
-  Trace trace() const { return Trace(recorded_directory() / "trace.bin"); }
-};
-
-// Runs `command` in twin directories, after `prepare` in each, and checks that output and status are the same.
-void run_both(Pair* pair, const std::vector<std::string>& command, const std::vector<std::string>& settings = {},
-              const std::function<void(const fs::path&)>& prepare = {}) {
-  for (const fs::path& path : {pair->native_directory(), pair->recorded_directory()}) {
-    fs::create_directory(path);
-    if (prepare) prepare(path);
-  }
-  std::vector<std::string> environment = plain_environment();
-  environment.insert(environment.end(), settings.begin(), settings.end());
-  pair->native = run({command, environment, pair->native_directory(), "", {}});
-  // By its whole name: some of the programs change their directory.
-  environment.push_back("LD_PRELOAD=" + std::string(paths::kLibrary));
-  environment.push_back("MEMPROF_OUTPUT=" + (pair->recorded_directory() / "trace.bin").string());
-  pair->recorded = run({command, environment, pair->recorded_directory(), "", {}});
-  INFO(command[0]);
-  CHECK(pair->native.exit_status == 0);
-  CHECK(pair->recorded.out == pair->native.out);
-  CHECK(pair->recorded.err == pair->native.err);
-  CHECK(pair->recorded.exit_status == pair->native.exit_status);
-  CHECK(pair->recorded.signal == pair->native.signal);
-}
 
 // Every event is there, and nothing that cannot be.
 void check_whole(const Trace& trace, uint64_t least_allocations) {

@@ -40,6 +40,8 @@ int main(void) {
     munmap(page, 4096);
     touch(53);
   }
+  print("frames 52 cut touch inside ?\n");
+  print("frames 53 whole touch main\n");
   print("calls %d\n", calls);
   expect_tally();
   return 0;

@@ -18,6 +18,8 @@ __asm__(
     ".size call_without_cfi,.-call_without_cfi\n");
 #endif
 
+enum { kInside = 5 };
+
 static void touch(size_t bytes) {
   void* block = hidden(tally_add(malloc(bytes), bytes));
   tally_sub(bytes);
@@ -25,18 +27,24 @@ static void touch(size_t bytes) {
 }
 
 __attribute__((noinline)) static int inside(int depth) {
-  touch(44);
+  touch(60 + (size_t)depth);
   return depth > 0 ? inside(depth - 1) + 1 : 1;
 }
 __attribute__((noinline)) static int outside(int depth) {
   touch(45);
-  return depth > 0 ? outside(depth - 1) + 1 : call_without_cfi(inside, 5);
+  return depth > 0 ? outside(depth - 1) + 1 : call_without_cfi(inside, kInside);
 }
 
 int main(void) {
   int frames = 0;
   for (int i = 0; i < 20; ++i) frames += outside(i);
-  print("frames %d\n", frames);
+  for (int depth = 0; depth <= kInside; ++depth) {
+    print("frames %d cut touch", 60 + depth);
+    for (int i = depth; i <= kInside; ++i) print(" inside");
+    print(" call_without_cfi\n");
+  }
+  print("frames 45 whole touch outside\n");
+  print("calls %d\n", frames);
   expect_tally();
   return 0;
 }
