@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 namespace memprof::sys {
 
@@ -89,6 +90,16 @@ inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd
 inline long write_file(int fd, const void* from, size_t bytes) {
   return call(SYS_write, fd, arg(from), static_cast<long>(bytes));
 }
+// Up to 16 copies of the same bytes, by one call.
+inline long write_copies_at(int fd, const void* from, size_t bytes, unsigned copies, uint64_t offset) {
+  struct {
+    const void* start;
+    size_t bytes;
+  } parts[16];  // the kernel's iovec
+  for (unsigned i = 0; i < copies; ++i) parts[i] = {from, bytes};
+  return call(SYS_pwritev, fd, arg(parts), static_cast<long>(copies), static_cast<long>(offset), 0);
+}
+inline long file_system(int fd, struct statfs* out) { return call(SYS_fstatfs, fd, arg(out)); }
 inline long write_at(int fd, const void* from, size_t bytes, uint64_t offset) {
   return call(SYS_pwrite64, fd, arg(from), static_cast<long>(bytes), static_cast<long>(offset));
 }

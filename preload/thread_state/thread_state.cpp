@@ -121,9 +121,9 @@ ThreadState* make_nested_state(ThreadState* above) {
   return state;
 }
 
-void seal_state(ThreadState* state) {
-  state->events.seal();
-  state->nodes.cursor.seal();
+void close_streams_of(ThreadState* state) {
+  state->events.close();
+  state->nodes.cursor.close();
 }
 
 }  // namespace
@@ -170,7 +170,7 @@ void release_thread(void*) {
   if (is_fresh_child()) return;  // a copy of pages that are not its own
   while (state != nullptr) {
     ThreadState* nested = state->nested;
-    seal_state(state);
+    close_streams_of(state);
     give_state_back(state);
     state = nested;
   }
@@ -178,7 +178,7 @@ void release_thread(void*) {
 
 void seal_own_pages() {
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
-    if (state->busy == Busy::idle) seal_state(state);
+    if (state->busy == Busy::idle) close_streams_of(state);
   }
 }
 

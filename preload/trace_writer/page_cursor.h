@@ -31,7 +31,7 @@ class PageCursor {
     const SignalsBlocked until_done;  // a page claimed and forgotten would be a gap in the stream
     seal();
     const uint32_t sequence = sequence_++;
-    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units});
+    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units}, &window_);
     if (page == nullptr) return false;
     page_ = page;
     at_ = payload();
@@ -47,10 +47,16 @@ class PageCursor {
     seal_page(page);
   }
 
+  // For the last time: gives the mapping back, too.
+  void close() {
+    seal();
+    unmap_window(&window_);
+  }
+
   // The page is another process's (after fork): unmap, change nothing in it.
   void abandon() {
-    if (page_ != nullptr) sys_unmap_page(page_);
     forget();
+    unmap_window(&window_);
     sequence_ = 0;
   }
 
@@ -58,13 +64,13 @@ class PageCursor {
   uint64_t start_units() const { return (page_->base_ticks >> format::kTimeShift) - page_->lead_units; }
 
  private:
-  static void sys_unmap_page(format::PageHeader* page);
   unsigned char* payload() const { return reinterpret_cast<unsigned char*>(page_) + sizeof(format::PageHeader); }
   void forget() { end_ = nullptr, at_ = nullptr, page_ = nullptr; }
 
   unsigned char* at_;
   unsigned char* end_;
   format::PageHeader* page_;
+  PageWindow window_;
   uint32_t sequence_;
 };
 

@@ -88,7 +88,7 @@ void abandon_record_streams() {
 void seal_record_streams() {
   for (RecordStream* stream : {&modules, &metadata}) {
     RareGuard guard(stream->lock);
-    stream->cursor.seal();
+    stream->cursor.close();
   }
 }
 

@@ -24,7 +24,7 @@ constinit FileHeader* trace_header = nullptr;
 namespace {
 
 constexpr uint64_t kFirstGrowthPages = 16;
-constexpr uint64_t kMostGrowthPages = 256;
+constexpr uint64_t kMostGrowthPages = 64;
 constexpr uint32_t kNotStopped = 0;
 
 struct OpenFile {
@@ -76,10 +76,14 @@ int descriptor() {
   return file.fd;
 }
 
+// In pieces of a window each, for the page cache: see prepare_blocks.
 long write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   static constinit const char zeros[4096] = {};
+  constexpr uint64_t kPieceBytes = kWindowPages * kPageSize;
   while (bytes > 0) {
-    const long written = sys::write_at(fd, zeros, bytes < sizeof(zeros) ? bytes : sizeof(zeros), offset);
+    const uint64_t piece = kPieceBytes - offset % kPieceBytes;
+    const auto copies = static_cast<unsigned>((piece < bytes ? piece : bytes) / sizeof(zeros));
+    const long written = sys::write_copies_at(fd, zeros, sizeof(zeros), copies, offset);
     if (written == -EINTR) continue;
     if (written <= 0) return written < 0 ? written : -EIO;
     offset += static_cast<uint64_t>(written);
@@ -88,13 +92,24 @@ long write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   return 0;
 }
 
+// ext4 makes a page-cache folio as large as the write that brings the pages in. A first store to such pages costs a
+// quarter of what it costs to pages that faults bring in one by one (4.7 us against 18 for 16 KiB). Where the blocks
+// are reserved it cannot fail for want of space, and if it fails nothing is lost.
+void prepare_blocks(int fd, uint64_t offset, uint64_t bytes) {
+  constexpr long kExt4 = 0xEF53;
+  struct statfs system;
+  if (sys::file_system(fd, &system) == 0 && system.f_type == kExt4) write_zeros(fd, offset, bytes);
+}
+
 long reserve_blocks(int fd, uint64_t offset, uint64_t bytes) {
   long result;
   do {
     result = sys::reserve(fd, offset, bytes);
   } while (result == -EINTR);
   const bool not_offered = result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV;
-  return not_offered ? write_zeros(fd, offset, bytes) : result;
+  if (not_offered) return write_zeros(fd, offset, bytes);
+  if (result == 0) prepare_blocks(fd, offset, bytes);
+  return result;
 }
 
 DropCause cause_of(long error) {
@@ -191,28 +206,33 @@ bool take_page_number(uint64_t* number) {
   }
 }
 
-PageHeader* map_page(uint64_t number) {
+PageHeader* map_page(uint64_t number, PageWindow* window) {
   const int fd = descriptor();
   if (fd < 0) {
     stop_recording(DropCause::file_lost, describe(DropCause::file_lost));
     return nullptr;
   }
-  void* page = sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, number * kPageSize);
-  if (page == nullptr) {
-    stop_recording(DropCause::no_memory, describe(DropCause::no_memory));
-    return nullptr;
+  const uint64_t first_page = number - number % kWindowPages;
+  if (window->start == nullptr || window->first_page != first_page) {
+    unmap_window(window);
+    void* start = sys::map(kWindowPages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
+    if (start == nullptr) {
+      stop_recording(DropCause::no_memory, describe(DropCause::no_memory));
+      return nullptr;
+    }
+    *window = {static_cast<unsigned char*>(start), first_page};
   }
   // Closed and reused between the two calls, the mapping may be another file's; cut by somebody, the page has no
   // blocks.
   struct stat status;
   const bool ours = is_our_file(fd, &status);
   if (!ours || static_cast<uint64_t>(status.st_size) < (number + 1) * kPageSize) {
-    sys::unmap(page, kPageSize);
+    unmap_window(window);
     const DropCause cause = ours ? DropCause::io_error : DropCause::file_lost;
     stop_recording(cause, ours ? "somebody has cut the trace file" : describe(cause));
     return nullptr;
   }
-  return static_cast<PageHeader*>(page);
+  return reinterpret_cast<PageHeader*>(window->start + (number - first_page) * kPageSize);
 }
 
 void fill_header(FileHeader* header, const TraceStart& start) {
@@ -315,11 +335,11 @@ void abandon_trace() {
 
 const char* trace_path() { return file.path.c_str(); }
 
-PageHeader* claim_page(const PageRequest& request) {
+PageHeader* claim_page(const PageRequest& request, PageWindow* window) {
   uint64_t number = 0;
   if (std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed) != kNotStopped) return nullptr;
   if (!take_page_number(&number)) return nullptr;
-  PageHeader* page = map_page(number);
+  PageHeader* page = map_page(number, window);
   if (page == nullptr) return nullptr;
   page->magic = format::kPageMagic;
   page->kind = request.kind;
@@ -345,7 +365,11 @@ void seal_page(PageHeader* page) {
   page->checksum =
       checksum(page, sizeof(PageHeader) + page->used);  // state is open and the field zero, as the format says
   std::atomic_ref(page->state).store(format::PageState::sealed, std::memory_order_release);
-  sys::unmap(page, kPageSize);
+}
+
+void unmap_window(PageWindow* window) {
+  if (window->start != nullptr) sys::unmap(window->start, kWindowPages * kPageSize);
+  window->start = nullptr;
 }
 
 format::DropCause stop_cause() {

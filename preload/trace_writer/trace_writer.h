@@ -43,8 +43,17 @@ extern format::FileHeader* trace_header;
 // Path of the current trace, "" before start_trace.
 const char* trace_path();
 
-// Claims and maps one page for a stream; its header is filled in and its state is open. nullptr: recording has
-// stopped, trace_header->stopped says why. Async-signal-safe, any thread.
+// The part of the file that a cursor has mapped: some pages around its own, which are other cursors' or nobody's yet. A
+// thread that claims one page after the other maps seldom.
+constexpr uint64_t kWindowPages = 4;
+struct PageWindow {
+  unsigned char* start;  // nullptr: none
+  uint64_t first_page;
+};
+void unmap_window(PageWindow* window);
+
+// Claims one page for a stream and maps it, in *window; its header is filled in and its state is open. nullptr:
+// recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.
 struct PageRequest {
   format::StreamKind kind;
   uint32_t stream_id;
@@ -54,9 +63,9 @@ struct PageRequest {
   uint64_t start_units;  // time 0 of its events; kAnyTime for streams without times
 };
 constexpr uint64_t kAnyTime = UINT64_MAX;
-format::PageHeader* claim_page(const PageRequest& request);
+format::PageHeader* claim_page(const PageRequest& request, PageWindow* window);
 
-// Writes the checksum, marks the page sealed and unmaps it.
+// Writes the checksum, and marks the page sealed.
 void seal_page(format::PageHeader* page);
 
 // The cause for which claim_page fails from now on.

@@ -159,9 +159,13 @@ TEST_CASE("signals: the terminal's end the command, a supervisor's are handed on
   for (const int number : {SIGINT, SIGTERM}) {
     INFO("signal " << number);
     FreshDirectory directory;
-    // A group of its own, as a shell makes one: the terminal's SIGINT goes to the whole group.
-    Process process({with_script({host_path("waits_for_input")}), plain_environment(), directory.path(), "",
-                     [] { setpgid(0, 0); }});
+    // A group of its own, as a shell makes one: the terminal's SIGINT goes to the whole group. An input that never
+    // ends, as nobody closes the other end that the process has itself: the signal alone ends it.
+    Process process({with_script({host_path("waits_for_input")}), plain_environment(), directory.path(), "", [] {
+                       setpgid(0, 0);
+                       int ends[2];
+                       if (pipe(ends) == 0) dup2(ends[0], 0);
+                     }});
     REQUIRE(process.wait_for_output("ready\n"));
     REQUIRE(kill(number == SIGINT ? -process.pid() : process.pid(), number) == 0);
     const Outcome outcome = process.finish();
