@@ -70,8 +70,10 @@ MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int fl
   va_end(more);
   const uint64_t begin_ticks = read_ticks();
   note_unreadable(region, old_bytes);
+  if (wanted != nullptr) note_unreadable(wanted, bytes);
   void* moved = real.mremap(region, old_bytes, bytes, flags, wanted);
   note_unreadable(region, old_bytes);
+  if (wanted != nullptr) note_unreadable(wanted, bytes);
   if (moved == MAP_FAILED) return moved;
   const CapturePoint caller = MEMPROF_CALLER();
   // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays.

@@ -58,8 +58,9 @@ MEMPROF_EXPORT void quick_exit(int status) noexcept {
 MEMPROF_EXPORT int dlclose(void* handle) noexcept {
   note_modules_changing();
   const int result = next_dlclose.get()(handle);
-  note_modules_changed();
+  // Nodes of what is gone are retired before anybody may remember a stack again.
   if (may_write_records()) find_unloaded_modules(retire_range);
+  note_modules_changed();
   forget_unloaded_cxx_operators();
   return result;
 }

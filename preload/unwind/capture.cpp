@@ -134,6 +134,7 @@ class Capture {
     unknown_bp,  // frames that are proved, up to one whose caller is another and may depend on a bp that is not known
   };
 
+  static constexpr uintptr_t kMostFrameBytes = 256 * 1024;  // a step further than this may be one to another stack
   static Walk start_of(const CapturePoint& point) { return {point.pc, point.sp, point.bp, broken_link(point.bp)}; }
   Frame* frames() const { return state_.memo.frames; }
   Frame* fresh_end() const { return state_.fresh + kMaxDepth; }
@@ -183,6 +184,16 @@ class Capture {
     progress_.met -= dropped;
   }
 
+  // Where the stack of the leaf ends: at the outermost frame, or where the walk went to another stack.
+  __attribute__((noinline)) void note_top(const Frame* leaf, Step step) {
+    const auto is_near = [](uintptr_t inner, uintptr_t outer) { return outer - inner <= kMostFrameBytes; };
+    const Frame* frame = leaf;
+    while (frame != frames() && is_near(frame->sp, frame[-1].sp)) --frame;
+    // The return address 0 of the outermost frame lies outside its stack pointer.
+    const bool has_end = frame == frames() && step == Step::whole && is_near(frame->sp, progress_.at.sp);
+    state_.pages.note_top(leaf->sp, has_end ? progress_.at.sp : frame->sp);
+  }
+
   bool finish(Step step) {
     uint32_t unchanged = kept();
     if (__builtin_expect(kept() + collected() > max_depth_, 0)) {
@@ -201,6 +212,7 @@ class Capture {
       to->is_bp_live = is_live;
       set_link(*to, from->bp, from->bp_slot);
     }
+    if (step != Step::gave_up && state_.pages.end_above(to[-1].sp) == 0) note_top(to - 1, step);
     state_.memo.unchanged = unchanged;
     state_.memo.end = step == Step::stepped ? StackEnd::depth_limit
                       : step == Step::whole ? StackEnd::whole
@@ -233,9 +245,11 @@ __attribute__((noinline, cold)) void capture_slowly(UnwindState& state, const Ca
 void capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
   const uint64_t now = stack_epoch.load(std::memory_order_acquire);  // pairs with the release in begin_epoch
   if (__builtin_expect(now != state.epoch_seen, 0)) forget_old_epoch(state, now);
-  const uint32_t depth = state.memo.depth;
+  // A stack without a proper end may have led into memory that is gone: its links are not followed blindly.
+  const uint32_t depth = state.memo.end != StackEnd::gave_up ? state.memo.depth : 0;
   state.memo.depth = 0;
   std::atomic_signal_fence(std::memory_order_acquire);
+  state.pages.begin_walk(point.sp);
   if (!Capture(state, depth, max_depth).run(point)) capture_slowly(state, point, max_depth);
 }
 

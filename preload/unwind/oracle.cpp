@@ -150,6 +150,7 @@ bool load_oracle() {
 OracleResult ask_oracle(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {
   if (address_space == nullptr || !is_free_of_forked_locks()) return {false, false, 0};
   inside.fetch_add(1, std::memory_order_acq_rel);
+  state.pages.begin_walk(point.sp);
   Question question{state, point};
   const OracleResult result = unwind(question, max_depth);
   inside.fetch_sub(1, std::memory_order_acq_rel);

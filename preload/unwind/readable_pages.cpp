@@ -7,10 +7,11 @@
 namespace memprof {
 namespace {
 
-// One bit for a granule of 64 KiB, by hash: set before its first page is asked for, never cleared.
+// One bit for a granule of 64 KiB, by hash: set before a stack in it is trusted, never cleared.
 constexpr unsigned kGranuleBits = 16;
-constexpr unsigned kFilterBits = 16;
-constinit std::atomic<uint64_t> asked_for[1u << (kFilterBits - 6)] = {};
+constexpr unsigned kFilterBits = 20;
+constexpr uintptr_t kMostGranules = 1024;  // of a range; more are not worth asking
+constinit std::atomic<uint64_t> trusted[1u << (kFilterBits - 6)] = {};
 
 struct Bit {
   std::atomic<uint64_t>& word;
@@ -18,20 +19,12 @@ struct Bit {
 };
 Bit bit_of(uintptr_t granule) {
   const uint64_t place = granule * 0x9E3779B97F4A7C15 >> (64 - kFilterBits);
-  return {asked_for[place / 64], uint64_t{1} << place % 64};
-}
-
-void note_asked(uintptr_t address) {
-  const Bit bit = bit_of(address >> kGranuleBits);
-  // A full barrier: whoever unmaps the page after we found it readable finds the bit.
-  if ((bit.word.load(std::memory_order_relaxed) & bit.mask) == 0)
-    bit.word.fetch_or(bit.mask, std::memory_order_seq_cst);
+  return {trusted[place / 64], uint64_t{1} << place % 64};
 }
 
 }  // namespace
 
 bool may_hold_stack(uintptr_t start, size_t bytes) {
-  constexpr uintptr_t kMostGranules = 1024;  // more are not worth asking
   if (bytes == 0) return false;
   const uintptr_t first = start >> kGranuleBits, last = (start + bytes - 1) >> kGranuleBits;
   if (last - first >= kMostGranules) return true;
@@ -42,23 +35,37 @@ bool may_hold_stack(uintptr_t start, size_t bytes) {
   return false;
 }
 
-__attribute__((noinline, cold)) bool ReadablePages::is_readable(uintptr_t address) {
-  constexpr long kNoSuchHow = -1, kBadAddress = -14;
-  note_asked(address);
-  return sys::call(SYS_rt_sigprocmask, kNoSuchHow, static_cast<long>(address), 0, sizeof(uint64_t)) != kBadAddress;
+void ReadablePages::note_top(uintptr_t sp, uintptr_t high) {
+  constexpr uintptr_t kPageBytes = uintptr_t{1} << kPageBits, kMostBytes = 2048 * kPageBytes;
+  if (high <= sp) return;
+  if (high - sp > kMostBytes) high = sp + kMostBytes;
+  const uintptr_t first = sp >> kGranuleBits, last = (high - 1) >> kGranuleBits;
+  for (uintptr_t granule = first; granule <= last; ++granule) {
+    const Bit bit = bit_of(granule);
+    if ((bit.word.load(std::memory_order_relaxed) & bit.mask) == 0) {
+      bit.word.fetch_or(bit.mask, std::memory_order_seq_cst);
+    }
+  }
+  // After the bits are set: whoever unmaps a page that was readable here finds them. What the last top was found for
+  // need not be asked for again, as this stack leads through it.
+  const bool is_last_known = last_round_ == round_;
+  for (uintptr_t page = (sp | (kPageBytes - 1)) + 1; page < high; page += kPageBytes) {
+    if (is_last_known && page >= last_low_ && page < last_high_) {
+      page = (last_high_ - 1) & ~(kPageBytes - 1);
+    } else if (!is_readable(page)) {
+      high = page;
+    }
+  }
+  tops_[place_of(sp)] = {tag_of(sp), high};
+  const bool joins = is_last_known && sp < last_high_ && high >= last_low_;
+  last_low_ = joins && last_low_ < sp ? last_low_ : sp;
+  last_high_ = joins && last_high_ > high ? last_high_ : high;
+  last_round_ = round_;
 }
 
-void ReadablePages::note_frame(uintptr_t sp, uintptr_t cfa) {
-  constexpr uintptr_t kPageBytes = uintptr_t{1} << kPageBits;
-  constexpr uintptr_t kMostBytes = 64 * kPageBytes;  // a frame with a large array is not read through
-  const uintptr_t low = sp & ~(kPageBytes - 1), high = (cfa + kPageBytes - 1) & ~(kPageBytes - 1);
-  if (cfa <= sp || high - low > kMostBytes) return;
-  for (uintptr_t page = low; page != high; page += kPageBytes) {
-    if (!contain_word(page)) return;
-  }
-  const bool joins = low <= high_ && high >= low_ && high_ != 0;
-  low_ = joins && low_ < low ? low_ : low;
-  high_ = joins && high_ > high ? high_ : high;
+__attribute__((noinline, cold)) bool ReadablePages::is_readable(uintptr_t address) {
+  constexpr long kNoSuchHow = -1, kBadAddress = -14;
+  return sys::call(SYS_rt_sigprocmask, kNoSuchHow, static_cast<long>(address), 0, sizeof(uint64_t)) != kBadAddress;
 }
 
 }  // namespace memprof

@@ -87,11 +87,7 @@ Rule rule_of(UnwindState& state, uintptr_t pc) {
 
 __attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved,
                                            uintptr_t return_slot) {
-  if (!can_be_outside(sp, cfa) || !state.pages.contain_word(return_slot) || !state.pages.contain_word(saved)) {
-    return false;
-  }
-  state.pages.note_frame(sp, cfa);
-  return true;
+  return can_be_outside(sp, cfa) && state.pages.contain_word(return_slot) && state.pages.contain_word(saved);
 }
 
 __attribute__((noinline)) MEMPROF_READS_STACK Step step_by_description(UnwindState& state, Walk& at) {

@@ -126,3 +126,11 @@ TEST_CASE("a stack that leads past its end, to pages that come and go, is no dan
   check_verified({host.trace()}, 1'000);
   CHECK(host.trace().summary().at("truncated_stacks") > 0);
 }
+
+TEST_CASE("memory beyond a fiber's stack may go unseen", "[hosts][stacks]") {
+  for (const char* how : {"trim", "remap"}) {
+    INFO(how);
+    const HostRun host({"stack_fibers_trimmed", how}, {"MEMPROF_VERIFY_STACKS=1"});
+    check_verified({host.trace()}, 50);
+  }
+}
