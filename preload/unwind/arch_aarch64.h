@@ -10,6 +10,7 @@ inline constexpr unsigned kColumns = 35;  // x0-x30, sp, pc, elr_mode, ra_sign_s
 inline constexpr unsigned kFramePointer = 29;
 inline constexpr unsigned kStackPointer = 31;
 inline constexpr unsigned kProgramCounter = 32;
+inline constexpr unsigned kReturnColumn = 30;
 // Bit r: after a call, register r still has the caller's value unless the CFI says otherwise (x19-x29).
 inline constexpr uint64_t kCalleeSaved = 0x3ff80000u;
 

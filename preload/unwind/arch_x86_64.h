@@ -10,6 +10,7 @@ inline constexpr unsigned kColumns = 17;  // 0-15 general registers, 16 return a
 inline constexpr unsigned kFramePointer = 6;
 inline constexpr unsigned kStackPointer = 7;
 inline constexpr unsigned kProgramCounter = 16;
+inline constexpr unsigned kReturnColumn = 16;
 // Bit r: after a call, register r still has the caller's value unless the CFI says otherwise (rbx rbp r12-r15).
 inline constexpr uint64_t kCalleeSaved = 1u << 3 | 1u << 6 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 15;
 

@@ -7,6 +7,12 @@
 
 namespace memprof {
 
+struct ByteRange {
+  const uint8_t* begin;
+  const uint8_t* end;
+  bool holds(const void* at) const { return at >= begin && at < end; }
+};
+
 // DW_EH_PE_*: how a pointer is stored (low four bits) and what it is relative to (next three).
 namespace pointer_encoding {
 inline constexpr uint8_t kAbsolute = 0x00, kUleb = 0x01, kU16 = 0x02, kU32 = 0x03, kU64 = 0x04;

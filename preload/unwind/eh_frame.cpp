@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 
 #include "unwind/arch.h"
-#include "unwind/byte_reader.h"
 
 // Weak: the library still loads where glibc is older; then every stack is one frame, flagged as cut.
 extern "C" int _dl_find_object(void*, struct dl_find_object*) noexcept __attribute__((weak));
@@ -13,15 +12,13 @@ namespace {
 
 constexpr uint32_t kLongEntry = 0xffffffff;
 
-bool holds(const ByteRange& range, const uint8_t* at) { return at >= range.begin && at < range.end; }
-
 ByteRange mapping_of(const struct dl_find_object& found) {
   return {static_cast<const uint8_t*>(found.dlfo_map_start), static_cast<const uint8_t*>(found.dlfo_map_end)};
 }
 
 // The body of the CIE or FDE at `entry`, after its length and before its end.
 ByteReader entry_body(const ByteRange& mapping, const uint8_t* entry) {
-  if (!holds(mapping, entry)) return ByteReader(mapping.end, mapping.begin);
+  if (!mapping.holds(entry)) return ByteReader(mapping.end, mapping.begin);
   ByteReader reader(entry, mapping.end);
   uint64_t length = reader.fixed<uint32_t>();
   if (length == kLongEntry) length = reader.fixed<uint64_t>();
@@ -88,7 +85,7 @@ bool find_module_frames(uintptr_t code, ModuleFrames& out) {
   out.header = static_cast<const uint8_t*>(found.dlfo_eh_frame);
   out.mapping = mapping_of(found);
   // An object with gaps between its segments is found segment by segment.
-  if (out.header != nullptr && !holds(out.mapping, out.header)) {
+  if (out.header != nullptr && !out.mapping.holds(out.header)) {
     if (_dl_find_object(found.dlfo_eh_frame, &found) != 0) return false;
     out.mapping = mapping_of(found);
   }
@@ -101,7 +98,7 @@ const uint8_t* search_header(const ModuleFrames& module, uintptr_t code) {
     int32_t code;
     int32_t fde;
   };
-  if (!holds(module.mapping, module.header)) return nullptr;
+  if (!module.mapping.holds(module.header)) return nullptr;
   const auto base = reinterpret_cast<uintptr_t>(module.header);
   ByteReader reader(module.header, module.mapping.end);
   const uint8_t version = reader.byte(), section_encoding = reader.byte();

@@ -10,12 +10,9 @@
 
 #include <stdint.h>
 
-namespace memprof {
+#include "unwind/byte_reader.h"
 
-struct ByteRange {
-  const uint8_t* begin;
-  const uint8_t* end;
-};
+namespace memprof {
 
 // What a module says about the frames of its code.
 struct ModuleFrames {
@@ -38,7 +35,12 @@ struct FrameDescription {
   ByteRange fde_instructions;
 };
 
-enum class Found : uint8_t { yes, no_description, no_module };
+enum class Found : uint8_t {
+  yes,
+  not_understood,  // there is a description, but its instructions make no sense; find_row alone says so
+  no_description,
+  no_module,
+};
 Found find_description(uintptr_t code, FrameDescription& out);
 
 // Whether the loaded object that covers `code` is the one that covers `other`.

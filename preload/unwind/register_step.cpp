@@ -1,7 +1,7 @@
 #include "unwind/register_step.h"
 
 #include "unwind/dwarf_expression.h"
-#include "unwind/eh_frame.h"
+#include "unwind/frame_row.h"
 #include "unwind/word.h"
 
 namespace memprof {
@@ -71,9 +71,7 @@ class Step {
 RegisterStep step_registers(Registers& registers, uintptr_t& pc, bool& interrupted, CfiScratch& scratch,
                             ReadablePages& pages) {
   FrameDescription description;
-  if (find_description(pc - 1, description) != Found::yes || !run_cfi(description, pc - 1, scratch)) {
-    return RegisterStep::failed;
-  }
+  if (find_row(pc, description, scratch) != Found::yes) return RegisterStep::failed;
   const CfiRow& row = scratch.row;
   if (row.where[description.return_column] == Where::undefined) return RegisterStep::outermost;
   registers.set(arch::kProgramCounter, interrupted ? pc - arch::kIntoInstruction : pc);

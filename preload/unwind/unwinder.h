@@ -2,8 +2,9 @@
 //
 // Invariants:
 //   * A result is never guessed: every frame was stepped by the CFI of its code, or is proved unchanged since it was
-//     (frame.h says what is proved and why that is enough). Frame pointers are followed only where the CFI says so;
-//     code without CFI ends the stack, flagged gave_up.
+//     (frame.h says what is proved and why that is enough). Frame pointers are followed where the CFI says so, and in
+//     code without CFI where its instructions prove it (frame_record.h); other code without CFI ends the stack, flagged
+//     gave_up.
 //   * No lock, allocation, errno or stdio. No system call but the first read of a page of stack (readable_pages.h).
 //     Everything but verify_stack is async-signal-safe. About 300 bytes of stack on the fast path, 1.4 KiB at most.
 //   * A state is used by one thread at a time and never re-entered: a signal handler that interrupts capture() needs a
@@ -99,7 +100,7 @@ void forget_module_changes();
 void note_unreadable(const void* start, size_t bytes);
 
 // Unwinds `point`, the innermost frame of the current stack, by libunwind, and tells whether it finds the frames of
-// `stack` and, where that is whole, the same end. False where libunwind could not be loaded. Takes libunwind's locks
+// `stack` and, where that is whole, the same end: as far as there is CFI, without which libunwind guesses. False where libunwind could not be loaded. Takes libunwind's locks
 // and calls the system.
 bool verify_stack(UnwindState& state, const StackView& stack, const CapturePoint& point, uint32_t max_depth);
 // The same of the memo, after capture().

@@ -2,6 +2,7 @@
 
 #include <sys/auxv.h>
 
+#include "unwind/frame_row.h"
 #include "unwind/register_step.h"
 
 namespace memprof {
@@ -71,12 +72,12 @@ bool is_loader_start(uintptr_t pc) {
 // What is known of `pc`. Code outside all modules is not remembered: a module may be mapped there later.
 Rule rule_of(UnwindState& state, uintptr_t pc) {
   FrameDescription description;
-  const Found found = find_description(pc - 1, description);
+  const Found found = find_row(pc, description, state.scratch);
   if (found == Found::no_module) return Rule::special(RuleKind::no_data);
   Rule rule = Rule::special(RuleKind::no_data);
   if (found == Found::no_description && (is_loader_start(pc) || is_planted_end(state, pc))) {
     rule = Rule::special(RuleKind::outermost);
-  } else if (found == Found::yes && run_cfi(description, pc - 1, state.scratch)) {
+  } else if (found == Found::yes) {
     rule = rule_from_row(state.scratch.row, description);
   }
   state.rules.insert(pc, rule);

@@ -1,0 +1,33 @@
+// What one x86-64 instruction is, as far as the proof of a frame record (frame_record.h) asks: its length, where
+// control goes, and whether it may change rbp. Source: Intel's manual, volume 2, appendix A (opcode maps).
+//
+// On the safe side: what is not understood has no length, and what is not known to leave rbp alone "may write" it.
+#pragma once
+
+#include <stdint.h>
+
+#include "unwind/byte_reader.h"
+
+namespace memprof::x86_64 {
+
+enum class Flow : uint8_t {
+  next,
+  call,
+  jump,           // to `target`
+  branch,         // to `target` or on
+  indirect_jump,  // nobody knows where
+  leaves,         // ret
+};
+
+struct Instruction {
+  uint8_t length;  // 0: not understood, or cut by the end
+  Flow flow;
+  bool may_write_bp;
+  bool has_target;  // of a call, jump or branch
+  int32_t target;   // counted from the instruction's end
+};
+
+// The instruction at the reader's place, which is not moved.
+Instruction decode(ByteReader code);
+
+}  // namespace memprof::x86_64
