@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "model/chunk.h"
+#include "model/disputes.h"
 #include "model/mappings.h"
 #include "model/pending_window.h"
 #include "model/sites.h"
@@ -24,11 +25,15 @@ using LiveBlocks = tsl::robin_map<uint64_t, Chunk, AddressHash>;
 
 struct Account {
   Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks)
-      : sites(nodes, dense_sites), pending(window_ticks) {}
+      : sites(nodes, dense_sites), disputes(window_ticks), pending(window_ticks) {}
 
   Sites sites;
-  LiveBlocks live;                     // of domains whose blocks end whole
-  std::unique_ptr<Mappings> mappings;  // of the others
+  // Of domains whose blocks end whole.
+  LiveBlocks live;
+  HandOvers hand_overs;
+  Disputes disputes;
+  // Of the others; null in the first.
+  std::unique_ptr<Mappings> mappings;
   PendingWindow pending;
 
   uint64_t allocations = 0;

@@ -14,6 +14,7 @@ struct Chunk {
   uint64_t alloc_ticks;
   SiteIndex site;
   uint32_t thread;  // index of the allocating thread
+  uint32_t stream;  // of its allocation
   uint16_t tag;
 };
 

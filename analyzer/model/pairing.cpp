@@ -6,8 +6,6 @@ namespace memprof {
 
 namespace {
 
-constexpr uint64_t kForever = UINT64_MAX;
-
 OrphanKind orphan_kind_of(uint32_t flags) {
   if (flags & format::kFiltered) return OrphanKind::filtered;
   if (flags & format::kForkChild) return OrphanKind::inherited;
@@ -66,9 +64,9 @@ void Pairing::process(const Run& run) {
     const uint16_t domain = domains_.tag(event.tag).domain;
     Account& account = account_of(domain);
     last_ticks_ = std::max(last_ticks_, event.ticks);
-    if (!account.pending.empty()) settle_expired(account, domain, event.ticks);
+    if (!account.pending.empty() || !account.disputes.empty()) settle_expired(account, domain, event.ticks);
     const bool is_next = note_event(event, domain, run.thread);
-    const PendingEvent arrived{event, run.stream, run.thread, is_next};
+    const StreamEvent arrived{event, run.stream, run.thread, is_next};
     if (event.kind == EventKind::allocation)
       account.mappings ? allocate_mapping(account, domain, arrived) : allocate_block(account, domain, arrived);
     else
@@ -76,16 +74,16 @@ void Pairing::process(const Run& run) {
   }
 }
 
-Chunk Pairing::begin_chunk(Account& account, const PendingEvent& allocation) {
+Chunk Pairing::begin_chunk(Account& account, const StreamEvent& allocation) {
   const Event& event = allocation.event;
   const SiteIndex site = account.sites.site_of(event.stack, event.tag);
   account.sites.add_allocation(site, event.tag, event.size, event.ticks);
   ++account.allocations;
   account.bytes_allocated += event.size;
-  return {event.size, event.ticks, site, allocation.thread, event.tag};
+  return {event.size, event.ticks, site, allocation.thread, allocation.stream, event.tag};
 }
 
-Release Pairing::describe_end(Account& account, const Chunk& chunk, const PendingEvent& release) {
+Release Pairing::describe_end(Account& account, const Chunk& chunk, const StreamEvent& release) {
   const bool is_temporary = release.is_next_of_thread && chunk.thread == release.thread;
   const bool is_mismatched = are_mismatched(domains_.tag(chunk.tag).family, domains_.tag(release.event.tag).family);
   account.temporary += is_temporary;
@@ -97,86 +95,190 @@ Release Pairing::describe_end(Account& account, const Chunk& chunk, const Pendin
   return {release.event, release.thread, is_temporary, is_mismatched};
 }
 
-void Pairing::open_block(Account& account, const PendingEvent& allocation) {
-  account.live.emplace(allocation.event.address, begin_chunk(account, allocation));
-}
-
-void Pairing::close_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& release) {
-  const Chunk chunk = block->second;
-  account.live.erase(block);
+void Pairing::report_closed(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release) {
   const Release end = describe_end(account, chunk, release);
-  account.sites.close(chunk.site, chunk.size, end.is_temporary);
+  if (end.is_temporary) account.sites.add_temporary(chunk.site);
   if (visitor_) visitor_->closed(domain, release.event.address, chunk, account.sites[chunk.site].stack, end);
 }
 
 // The block stays open in every sum; only its address is given to the new one.
-void Pairing::displace_block(Account& account, uint16_t domain, LiveBlocks::iterator block,
-                             const PendingEvent& allocation) {
-  const Chunk chunk = block->second;
-  account.live.erase(block);
+void Pairing::displace(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& allocation) {
   ++account.double_allocations;
   findings_.add_double_allocation(account.sites[chunk.site].stack, chunk.tag, nodes_.canonical(allocation.event.stack),
                                   allocation.event.tag, allocation.event.address);
   if (visitor_) visitor_->open(domain, allocation.event.address, chunk, account.sites[chunk.site].stack, true);
 }
 
-void Pairing::allocate_block(Account& account, uint16_t domain, const PendingEvent& allocation) {
+void Pairing::allocate_block(Account& account, uint16_t domain, const StreamEvent& allocation) {
   const uint64_t address = allocation.event.address;
+  if (!account.disputes.empty()) {
+    if (Dispute* dispute = account.disputes.find(address)) return join(account, domain, *dispute, allocation);
+  }
+  const auto [block, is_new] = account.live.try_emplace(address);
+  if (is_new) {
+    block.value() = begin_chunk(account, allocation);
+  } else if (config_.one_stream) {
+    displace(account, domain, block->second, allocation);
+    block.value() = begin_chunk(account, allocation);
+  } else {
+    Dispute& dispute = begin_dispute(account, domain, address, allocation.event.ticks);
+    join(account, domain, dispute, allocation);
+  }
+}
+
+void Pairing::release_block(Account& account, uint16_t domain, const StreamEvent& release) {
+  const uint64_t address = release.event.address;
+  if (!account.disputes.empty()) {
+    if (Dispute* dispute = account.disputes.find(address)) return join(account, domain, *dispute, release);
+  }
   const auto block = account.live.find(address);
   if (block != account.live.end()) {
-    if (config_.one_stream) {
-      displace_block(account, domain, block, allocation);
-      open_block(account, allocation);
-    } else {
-      account.pending.push(allocation);
-    }
-    return;
-  }
-  const PendingEvent* waiting = account.pending.empty() ? nullptr : account.pending.oldest(address);
-  if (!waiting) return open_block(account, allocation);
-  const PendingEvent release = account.pending.take_oldest(address);
-  // Of one stream: the free was truly before the allocation, so it freed something else.
-  if (release.stream == allocation.stream) orphan(account, domain, release);
-  open_block(account, allocation);
-  if (release.stream != allocation.stream) close_block(account, domain, account.live.find(address), release);
-}
-
-void Pairing::release_block(Account& account, uint16_t domain, const PendingEvent& release) {
-  const uint64_t address = release.event.address;
-  const auto block = account.live.find(address);
-  if (block == account.live.end()) {
-    if (config_.one_stream)
-      orphan(account, domain, release);
+    const Chunk chunk = block->second;
+    account.live.erase(block);
+    account.sites.close(chunk.site, chunk.size);
+    if (config_.one_stream || chunk.stream == release.stream)
+      report_closed(account, domain, chunk, release);
     else
-      account.pending.push(release);
-    return;
-  }
-  const PendingEvent* waiting = account.pending.empty() ? nullptr : account.pending.oldest(address);
-  if (!waiting) return close_block(account, domain, block, release);
-  const PendingEvent allocation = account.pending.take_oldest(address);
-  if (allocation.stream == release.stream) {
-    // The thread frees what it allocated itself: nothing has freed the older block.
-    displace_block(account, domain, block, allocation);
-    open_block(account, allocation);
-    close_block(account, domain, account.live.find(address), release);
+      hand_over(account, domain, chunk, release);
+  } else if (config_.one_stream) {
+    orphan(account, domain, release);
   } else {
-    close_block(account, domain, block, release);
-    open_block(account, allocation);
+    Dispute& dispute = begin_dispute(account, domain, address, release.event.ticks);
+    join(account, domain, dispute, release);
   }
 }
 
-bool Pairing::cut_mappings(Account& account, uint16_t domain, const PendingEvent& release) {
+namespace {
+
+bool is_recent(uint64_t before, uint64_t now, uint64_t window) { return now <= before || now - before <= window; }
+
+Dispute::Entry entry_of(const Sites& sites, const Chunk& chunk, uint64_t address, bool is_closed) {
+  const Event event{.ticks = chunk.alloc_ticks,
+                    .address = address,
+                    .size = chunk.size,
+                    .stack = sites[chunk.site].stack,
+                    .tag = chunk.tag,
+                    .kind = EventKind::allocation,
+                    .continues = false};
+  return {{event, chunk.stream, chunk.thread, false}, chunk, true, is_closed};
+}
+
+}  // namespace
+
+void Pairing::hand_over(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release) {
+  const uint64_t address = release.event.address, ticks = release.event.ticks;
+  std::optional<HandOvers::HandOver>& place = account.hand_overs.place_of(address);
+  if (place && is_recent(place->release.event.ticks, ticks, account.disputes.window_ticks())) {
+    Dispute& dispute = begin_dispute(account, domain, place->release.event.address, ticks);
+    if (dispute.address == address) {
+      dispute.entries.push_back(entry_of(account.sites, chunk, address, true));
+      dispute.entries.push_back({release});
+      return;
+    }
+  }
+  if (place) report_closed(account, domain, place->chunk, place->release);
+  place = {chunk, release};
+}
+
+void Pairing::settle_hand_overs(Account& account, uint16_t domain) {
+  for (std::optional<HandOvers::HandOver>& place : account.hand_overs.all()) {
+    if (place) report_closed(account, domain, place->chunk, place->release);
+    place.reset();
+  }
+}
+
+// With all that is known of the address: a block handed over a moment ago, the live one.
+Dispute& Pairing::begin_dispute(Account& account, uint16_t domain, uint64_t address, uint64_t ticks) {
+  Dispute& dispute = account.disputes.begin(address, ticks);
+  std::optional<HandOvers::HandOver>& place = account.hand_overs.place_of(address);
+  if (place && place->release.event.address == address) {
+    if (is_recent(place->release.event.ticks, ticks, account.disputes.window_ticks())) {
+      dispute.entries.push_back(entry_of(account.sites, place->chunk, address, true));
+      dispute.entries.push_back({place->release});
+    } else {
+      report_closed(account, domain, place->chunk, place->release);
+    }
+    place.reset();
+  }
+  const auto block = account.live.find(address);
+  if (block != account.live.end()) {
+    dispute.entries.push_back(entry_of(account.sites, block->second, address, false));
+    account.live.erase(block);
+  }
+  return dispute;
+}
+
+void Pairing::join(Account& account, uint16_t domain, Dispute& dispute, const StreamEvent& arrived) {
+  if (dispute.entries.size() == Dispute::kMostEvents) {
+    settle(account, domain, dispute, Dispute::kMostEvents / 2);
+  }
+  dispute.last_ticks = arrived.event.ticks;
+  dispute.entries.push_back({arrived});
+  const auto is_open = [](const Dispute::Entry& entry) { return entry.is_counted && !entry.is_closed; };
+  const auto is_waiting = [](const Dispute::Entry& entry) {
+    return entry.arrived.event.kind == EventKind::allocation && !entry.is_counted;
+  };
+  auto open = std::find_if(dispute.entries.begin(), dispute.entries.end(), is_open);
+  if (arrived.event.kind == EventKind::release && open != dispute.entries.end()) {
+    account.sites.close(open->chunk.site, open->chunk.size);
+    open->is_closed = true;
+    open = dispute.entries.end();
+  }
+  if (open != dispute.entries.end()) return;
+  const auto waiting = std::find_if(dispute.entries.begin(), dispute.entries.end(), is_waiting);
+  if (waiting == dispute.entries.end()) return;
+  waiting->chunk = begin_chunk(account, waiting->arrived);
+  waiting->is_counted = true;
+}
+
+void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t count) {
+  const std::vector<uint8_t> order = order_of(dispute, account.disputes.window_ticks(), count);
+  Dispute::Entry* live = nullptr;
+  for (size_t i = 0; i < count; ++i) {
+    Dispute::Entry& entry = dispute.entries[order[i]];
+    if (entry.arrived.event.kind == EventKind::release) {
+      if (!live) {
+        orphan(account, domain, entry.arrived);
+        continue;
+      }
+      if (!live->is_closed) account.sites.close(live->chunk.site, live->chunk.size);
+      report_closed(account, domain, live->chunk, entry.arrived);
+      live = nullptr;
+      continue;
+    }
+    if (!entry.is_counted) entry.chunk = begin_chunk(account, entry.arrived);
+    entry.is_counted = true;
+    if (live && live->is_closed) account.sites.reopen(live->chunk.site, live->chunk.size);
+    if (live) displace(account, domain, live->chunk, entry.arrived);
+    live = &entry;
+  }
+  if (live && live->is_closed) account.sites.reopen(live->chunk.site, live->chunk.size);
+  if (live) live->is_closed = false;
+  if (live && count == order.size()) account.live[dispute.address] = live->chunk;
+
+  std::vector<Dispute::Entry> left;
+  if (live && count < order.size()) left.push_back(*live);
+  std::vector<bool> is_decided(order.size());
+  for (size_t i = 0; i < count; ++i) is_decided[order[i]] = true;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (!is_decided[i]) left.push_back(dispute.entries[i]);
+  }
+  dispute.entries = std::move(left);
+}
+
+bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent& release) {
   return account.mappings->unmap(release.event.address, release.event.size, [&](const Mappings::Cut& cut) {
     if (!cut.is_last) return account.sites.shrink(cut.chunk.site, cut.bytes);
-    PendingEvent end = release;
+    StreamEvent end = release;
     end.is_next_of_thread = release.is_next_of_thread && release.event.address == cut.address;
     const Release described = describe_end(account, cut.chunk, end);
-    account.sites.close(cut.chunk.site, cut.bytes, described.is_temporary);
+    account.sites.close(cut.chunk.site, cut.bytes);
+    if (described.is_temporary) account.sites.add_temporary(cut.chunk.site);
     if (visitor_) visitor_->closed(domain, cut.address, cut.chunk, account.sites[cut.chunk.site].stack, described);
   });
 }
 
-void Pairing::release_mapping(Account& account, uint16_t domain, const PendingEvent& release) {
+void Pairing::release_mapping(Account& account, uint16_t domain, const StreamEvent& release) {
   if (cut_mappings(account, domain, release)) return;
   if (config_.one_stream)
     orphan(account, domain, release);
@@ -184,15 +286,15 @@ void Pairing::release_mapping(Account& account, uint16_t domain, const PendingEv
     account.pending.push(release);
 }
 
-void Pairing::allocate_mapping(Account& account, uint16_t domain, const PendingEvent& allocation) {
+void Pairing::allocate_mapping(Account& account, uint16_t domain, const StreamEvent& allocation) {
   // The kernel never gives out a mapped address by itself: what lies there is replaced (MAP_FIXED).
-  PendingEvent replacement = allocation;
+  StreamEvent replacement = allocation;
   replacement.event.size = std::max<uint64_t>(allocation.event.size, 1);
   cut_mappings(account, domain, replacement);
   account.mappings->map(allocation.event.address, begin_chunk(account, allocation));
-  const PendingEvent* waiting = account.pending.empty() ? nullptr : account.pending.oldest(allocation.event.address);
+  const StreamEvent* waiting = account.pending.empty() ? nullptr : account.pending.oldest(allocation.event.address);
   if (!waiting) return;
-  const PendingEvent release = account.pending.take_oldest(allocation.event.address);
+  const StreamEvent release = account.pending.take_oldest(allocation.event.address);
   if (release.stream == allocation.stream)
     orphan(account, domain, release);
   else
@@ -200,19 +302,14 @@ void Pairing::allocate_mapping(Account& account, uint16_t domain, const PendingE
 }
 
 void Pairing::settle_expired(Account& account, uint16_t domain, uint64_t now) {
-  PendingEvent expired;
-  while (account.pending.take_expired(now, expired)) {
-    if (expired.event.kind == EventKind::release) {
-      orphan(account, domain, expired);
-      continue;
-    }
-    const auto block = account.live.find(expired.event.address);
-    if (block != account.live.end()) displace_block(account, domain, block, expired);
-    open_block(account, expired);
+  StreamEvent release;
+  while (account.pending.take_expired(now, release)) orphan(account, domain, release);
+  while (const auto dispute = account.disputes.take_expired(now)) {
+    settle(account, domain, *dispute, dispute->entries.size());
   }
 }
 
-void Pairing::orphan(Account& account, uint16_t domain, const PendingEvent& release) {
+void Pairing::orphan(Account& account, uint16_t domain, const StreamEvent& release) {
   if (orphan_kind_ == OrphanKind::filtered)
     ++account.filtered_frees;
   else
@@ -224,7 +321,8 @@ void Pairing::finish() {
   for (uint16_t domain = 0; domain < accounts_.size(); ++domain) {
     if (!accounts_[domain]) continue;
     Account& account = *accounts_[domain];
-    settle_expired(account, domain, kForever);
+    settle_expired(account, domain, kEndOfTime);
+    settle_hand_overs(account, domain);
     account.sites.settle();
     if (visitor_) report_open(account, domain);
   }

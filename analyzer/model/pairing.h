@@ -2,10 +2,10 @@
 //
 //   alloc(p), p not live            opens a block
 //   free(p),  p live                closes it
-//   free(p),  p not live            held: an alloc(p) of another stream within the window is its allocation
-//                                   (the two stamps were inverted); else an orphan
-//   alloc(p), p live                held: a free(p) of another stream within the window belongs to the older block;
-//                                   else a double allocation: the older block stays open for good
+//   free(p),  p not live            disputed (disputes.h): its allocation may have been stamped too late; else an
+//   orphan alloc(p), p live                disputed: the free of the older block may have been; else a double
+//   allocation: the
+//                                   older block stays open for good
 //   ranges of the mmap domain       a free or a new mapping cuts what lies in its range
 #pragma once
 
@@ -56,20 +56,29 @@ class Pairing {
   Account& account_of(uint16_t domain);
   bool note_event(const Event& event, uint16_t domain, uint32_t thread);
 
-  void release_block(Account& account, uint16_t domain, const PendingEvent& release);
-  void allocate_block(Account& account, uint16_t domain, const PendingEvent& allocation);
-  void open_block(Account& account, const PendingEvent& allocation);
-  void close_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& release);
-  void displace_block(Account& account, uint16_t domain, LiveBlocks::iterator block, const PendingEvent& allocation);
-  void release_mapping(Account& account, uint16_t domain, const PendingEvent& release);
-  void allocate_mapping(Account& account, uint16_t domain, const PendingEvent& allocation);
-  bool cut_mappings(Account& account, uint16_t domain, const PendingEvent& release);
+  void release_block(Account& account, uint16_t domain, const StreamEvent& release);
+  void allocate_block(Account& account, uint16_t domain, const StreamEvent& allocation);
+  void displace(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& allocation);
+  // The block is out of the sums already.
+  void report_closed(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release);
+
+  void hand_over(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release);
+  void settle_hand_overs(Account& account, uint16_t domain);
+  Dispute& begin_dispute(Account& account, uint16_t domain, uint64_t address, uint64_t ticks);
+  void join(Account& account, uint16_t domain, Dispute& dispute, const StreamEvent& arrived);
+  // Decides the first `count` events of the dispute's order. The block that is then live goes on with those left, or,
+  // where none is left, to the live blocks.
+  void settle(Account& account, uint16_t domain, Dispute& dispute, size_t count);
+
+  void release_mapping(Account& account, uint16_t domain, const StreamEvent& release);
+  void allocate_mapping(Account& account, uint16_t domain, const StreamEvent& allocation);
+  bool cut_mappings(Account& account, uint16_t domain, const StreamEvent& release);
 
   void settle_expired(Account& account, uint16_t domain, uint64_t now);
   void report_open(const Account& account, uint16_t domain);
-  void orphan(Account& account, uint16_t domain, const PendingEvent& release);
-  Release describe_end(Account& account, const Chunk& chunk, const PendingEvent& release);
-  Chunk begin_chunk(Account& account, const PendingEvent& allocation);
+  void orphan(Account& account, uint16_t domain, const StreamEvent& release);
+  Release describe_end(Account& account, const Chunk& chunk, const StreamEvent& release);
+  Chunk begin_chunk(Account& account, const StreamEvent& allocation);
 
   const Domains& domains_;
   const StackNodes& nodes_;

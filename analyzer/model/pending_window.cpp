@@ -2,11 +2,9 @@
 
 namespace memprof {
 
-void PendingWindow::push(const PendingEvent& event) {
+void PendingWindow::push(const StreamEvent& event) {
   const uint64_t number = first_number_ + queue_.size();
-  queue_.push_back(event);
-  queue_.back().next = 0;
-  queue_.back().is_settled = false;
+  queue_.push_back({event});
   const auto [found, is_new] = by_address_.emplace(event.event.address, Chain{number, number});
   if (is_new) return;
   at(found->second.last).next = number;
@@ -18,11 +16,11 @@ const PendingEvent* PendingWindow::oldest(uint64_t address) const {
   return found == by_address_.end() ? nullptr : &at(found->second.first);
 }
 
-PendingEvent PendingWindow::take_oldest(uint64_t address) {
+StreamEvent PendingWindow::take_oldest(uint64_t address) {
   const auto found = by_address_.find(address);
   PendingEvent& event = at(found->second.first);
   event.is_settled = true;
-  const PendingEvent taken = event;
+  const StreamEvent taken = event;
   if (event.next == 0)
     by_address_.erase(found);
   else
@@ -31,7 +29,7 @@ PendingEvent PendingWindow::take_oldest(uint64_t address) {
   return taken;
 }
 
-bool PendingWindow::take_expired(uint64_t now, PendingEvent& out) {
+bool PendingWindow::take_expired(uint64_t now, StreamEvent& out) {
   if (queue_.empty()) return false;
   const PendingEvent& front = queue_.front();  // never settled: drop_settled() sees to it
   const uint64_t age = now > front.event.ticks ? now - front.event.ticks : 0;

@@ -1,10 +1,5 @@
-// Events that contradict what is known of their address, held for a moment because two stamps of different threads
-// may be inverted by nanoseconds.
-//
-// The recorder stamps a free before the real free and an allocation after the real allocation, so stamps on the two
-// sides of a hand-over differ by the hand-over itself, some 50 ns. A processor may read its clock before the load
-// that brought the pointer has finished: up to a re-order buffer, a few hundred nanoseconds, a microsecond with every
-// cache missed. Allocations are rounded up and frees down to a time unit on top of that.
+// Releases of mappings that nothing is known of, held for a moment because two stamps of different threads may be
+// inverted by nanoseconds (disputes.h).
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -12,21 +7,11 @@
 #include <cstdint>
 #include <deque>
 
-#include "trace/event.h"
+#include "model/disputes.h"
 
 namespace memprof {
 
-// Ten times what was reasoned above.
-inline constexpr uint64_t kReorderWindowNs = 10'000;
-// In a trace that must hold frees without an allocation (a fork's child, a late start, a filter), such a free followed
-// by a new allocation at the address is everyday business, and a shorter window takes fewer of them for an inversion.
-inline constexpr uint64_t kReorderWindowWithOrphansNs = 1'000;
-
-struct PendingEvent {
-  Event event;
-  uint32_t stream;
-  uint32_t thread;
-  bool is_next_of_thread;  // of a release: the event before it, of the same thread, allocated this address
+struct PendingEvent : StreamEvent {
   bool is_settled = false;
   uint64_t next = 0;  // the next pending event of the same address, 0: none
 };
@@ -36,13 +21,13 @@ class PendingWindow {
   explicit PendingWindow(uint64_t window_ticks) : window_ticks_(window_ticks) {}
 
   bool empty() const { return by_address_.empty(); }
-  void push(const PendingEvent& event);
+  void push(const StreamEvent& event);
   // nullptr when nothing is pending there.
   const PendingEvent* oldest(uint64_t address) const;
-  PendingEvent take_oldest(uint64_t address);
+  StreamEvent take_oldest(uint64_t address);
 
   // Takes the oldest event of all when its window has passed at `now`, or when too many wait.
-  bool take_expired(uint64_t now, PendingEvent& out);
+  bool take_expired(uint64_t now, StreamEvent& out);
 
  private:
   struct Chain {

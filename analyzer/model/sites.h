@@ -66,15 +66,24 @@ class Sites {
     }
   }
 
-  void close(SiteIndex index, uint64_t size, bool is_temporary) {
+  void close(SiteIndex index, uint64_t size) {
     Site& site = sites_[index];
     put_peak_aside(site);
     --site.open_chunks;
     site.open_bytes -= size;
-    site.temporary += is_temporary;
     --open_chunks_;
     open_bytes_ -= size;
   }
+  // It was another block of that address that ended.
+  void reopen(SiteIndex index, uint64_t size) {
+    Site& site = sites_[index];
+    put_peak_aside(site);
+    ++site.open_chunks;
+    site.open_bytes += size;
+    ++open_chunks_;
+    open_bytes_ += size;
+  }
+  void add_temporary(SiteIndex index) { ++sites_[index].temporary; }
 
   // A part of a mapping ended.
   void shrink(SiteIndex index, uint64_t bytes) {

@@ -167,3 +167,48 @@ TEST_CASE("threads that pass blocks to each other through inverted stamps leave 
     REQUIRE(a.heap().double_allocations == 0);
   }
 }
+
+TEST_CASE("addresses in quick reuse by their own and other threads are paired through inverted stamps", "[pairing]") {
+  // True causality holds; each stamp is up to 500 ns early, each thread's own are in order.
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 15; ++round) {
+    constexpr uint32_t kStreams = 4;
+    const uint64_t slots = 1 + random() % 8;
+    std::vector<uint32_t> owner(slots, 0);  // stream of the live block, 0: none
+    std::vector<uint64_t> latest(kStreams + 1, 0);
+    TraceBuilder b;
+    const uint32_t s = b.stack(0x100);
+    uint64_t time = 100'000, allocations = 0, bytes = 0;
+    for (int i = 0; i < 4000; ++i) {
+      time += random() % 120;
+      const uint64_t slot = random() % slots, address = 0x1000 + slot * 16;
+      const bool stays = random() % 100 < 60;
+      const uint32_t stream = owner[slot] != 0 && stays ? owner[slot] : 1 + static_cast<uint32_t>(random() % kStreams);
+      latest[stream] = std::max(latest[stream] + 1, time - random() % 500);
+      if (owner[slot] != 0) {
+        b.free(stream, latest[stream], address);
+        owner[slot] = 0;
+      } else {
+        const uint64_t size = 1 + random() % 100;
+        b.alloc(stream, latest[stream], address, size, s);
+        bytes += size;
+        ++allocations;
+        owner[slot] = stream;
+      }
+    }
+    for (uint64_t slot = 0; slot < slots; ++slot) {
+      if (owner[slot] != 0)
+        b.free(owner[slot], latest[owner[slot]] = std::max(latest[owner[slot]] + 1, time + 1000), 0x1000 + slot * 16);
+    }
+    b.close(10'000'000);
+    const Analysed a(b);
+    CAPTURE(round, slots);
+    CHECK(a.heap().allocations == allocations);
+    CHECK(a.heap().bytes_allocated == bytes);
+    CHECK(a.heap().orphans() == 0);
+    CHECK(a.heap().double_allocations == 0);
+    CHECK(a.heap().open_chunks() == 0);
+    CHECK(a.heap().open_bytes() == 0);
+    CHECK(a.heap().frees() == allocations);
+  }
+}

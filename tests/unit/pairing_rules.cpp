@@ -133,12 +133,61 @@ TEST_CASE("a thread that frees the block it allocated over an open one frees its
   TraceBuilder b;
   const uint32_t s = b.stack(0x100);
   b.alloc(1, 10, 0x1000, 24, s);
-  b.alloc(2, 1000, 0x1000, 48, s);
-  b.free(2, 1010, 0x1000);
+  b.alloc(2, 20'000, 0x1000, 48, s);
+  b.free(2, 20'010, 0x1000);
   b.close(100'000);
   const Analysed a(b);
   CHECK(a.heap().double_allocations == 1);
   CHECK(a.heap().open_bytes() == 24);
+}
+
+TEST_CASE("an inverted free does not take the block that its own thread ends", "[pairing]") {
+  TraceBuilder b;
+  const uint32_t s = b.stack(0x100);
+  b.alloc(1, 20'200, 0x1000, 1, s);
+  b.free(1, 20'250, 0x1000);
+  b.free(2, 20'260, 0x1000);  // truly after the allocation of 2 bytes
+  b.alloc(1, 20'300, 0x1000, 4, s);
+  b.free(1, 20'320, 0x1000);
+  b.alloc(1, 20'360, 0x1000, 2, s);
+  b.close(100'000);
+  const Analysed a(b);
+  CHECK(a.heap().orphans() == 0);
+  CHECK(a.heap().double_allocations == 0);
+  CHECK(a.heap().open_chunks() == 0);
+  CHECK(a.heap().sites.peak_bytes() == 4);
+}
+
+TEST_CASE("a free that seemed to end an older block of its address gives it back", "[pairing]") {
+  TraceBuilder b;
+  const uint32_t s1 = b.stack(0x100), s2 = b.stack(0x200);
+  b.alloc(1, 20'000, 0x1000, 1, s1);
+  b.free(2, 20'150, 0x1000);  // truly after the allocation of 2 bytes
+  b.free(1, 20'200, 0x1000);
+  b.alloc(1, 20'250, 0x1000, 2, s2);
+  b.alloc(2, 90'000, 0x1000, 8, s2);
+  b.close(100'000);
+  const Analysed a(b);
+  CHECK(a.heap().orphans() == 0);
+  CHECK(a.heap().double_allocations == 0);
+  CHECK(a.heap().allocations == 3);
+  CHECK(a.heap().open_bytes() == 8);
+}
+
+TEST_CASE("a dispute that never rests is settled as it goes", "[pairing]") {
+  TraceBuilder b;
+  const uint32_t s = b.stack(0x100);
+  constexpr unsigned kUses = 1000;
+  for (unsigned i = 0; i < kUses; ++i) {
+    b.free(2, 1000 + i * 200, 0x1000);
+    b.alloc(1, 1100 + i * 200, 0x1000, 8, s);
+  }
+  b.close(10'000'000);
+  const Analysed a(b);
+  CHECK(a.heap().orphans() == 0);
+  CHECK(a.heap().double_allocations == 0);
+  CHECK(a.heap().open_chunks() == 0);
+  CHECK(a.heap().frees() == kUses);
 }
 
 TEST_CASE("orphans are told apart by what the trace says of itself", "[pairing]") {
