@@ -125,6 +125,11 @@ inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, 
 inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
 inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
 inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
+// False as well where the kernel does not say.
+inline bool share_memory(uint32_t pid, uint32_t other_pid) {
+  constexpr long kMemory = 1;  // KCMP_VM
+  return call(SYS_kcmp, pid, other_pid, kMemory) == 0;
+}
 // Signal 0 asks whether the target exists.
 inline bool process_exists(uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
 inline bool thread_exists(uint32_t pid, uint32_t tid) { return call(SYS_tgkill, pid, tid, 0) != -3 /* ESRCH */; }

@@ -21,6 +21,7 @@ struct TraceStart {
   uint64_t limit_bytes;  // 0: none
   uint32_t max_depth;
   uint32_t flags;  // format::FileFlags
+  uint32_t pid;    // the process that is recorded
   uint32_t parent_pid;
   uint64_t fork_ticks;
   uint64_t nominal_ticks_per_second;

@@ -15,11 +15,9 @@
 
 #include "tally.h"
 
-enum { kJumps = 300, kBlocks = 64 };
+enum { kJumps = 150, kBlocks = 64 };
 
-static struct range {
-  uintptr_t start, end;
-} libc, vdso;
+static struct range { uintptr_t start, end; } libc, vdso;
 
 static sigjmp_buf back;
 static volatile sig_atomic_t armed;

@@ -1,5 +1,5 @@
-// main leaves by pthread_exit while its threads go on, and they leave by pthread_exit too, from deep in their calls; the
-// process ends with the last of them. Every one holds a block that its clean-up handler frees.
+// main leaves by pthread_exit while its threads go on, and they leave by pthread_exit too, from deep in their calls;
+// the process ends with the last of them. Every one holds a block that its clean-up handler frees.
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-// reuses_descriptors HOW: closes every descriptor that it did not open (close, closefrom, close_range, dup2 over each), opens
-// files of its own under the same numbers, and goes on allocating. Nobody else's bytes may be in its files.
+// reuses_descriptors HOW: closes every descriptor that it did not open (close, closefrom, close_range, dup2 over each),
+// opens files of its own under the same numbers, and goes on allocating. Nobody else's bytes may be in its files.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
