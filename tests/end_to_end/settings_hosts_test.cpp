@@ -54,9 +54,12 @@ TEST_CASE("a bad setting costs one line on stderr and the default is used", "[ho
 
 TEST_CASE("a misspelled setting costs one line on stderr that names the nearest", "[hosts][settings]") {
   const std::vector<std::pair<std::string, std::string>> misspelled = {
-      {"MEMPROF_OUTPT", "did you mean MEMPROF_OUTPUT?"},   {"MEMPROF_MAXDEPTH", "did you mean MEMPROF_MAX_DEPTH?"},
-      {"MEMPROF_FILTERS", "did you mean MEMPROF_FILTER?"}, {"MEMPROF_FOLLOW_FROK", "did you mean MEMPROF_FOLLOW_FORK?"},
-      {"MEMPROF_OPTION", "MEMPROF_OPTION: "},              {"MEMPROF_", "MEMPROF_: there is no such setting\n"}};
+      {"MEMPROF_OUTPT", "did you mean MEMPROF_OUTPUT?"},
+      {"MEMPROF_MAXDEPTH", "did you mean MEMPROF_MAX_DEPTH?"},
+      {"MEMPROF_FILTERS", "did you mean MEMPROF_FILTER?"},
+      {"MEMPROF_FOLLOW_FROK", "did you mean MEMPROF_FOLLOW_FORK?"},
+      {"MEMPROF_OPTION", "MEMPROF_OPTION: "},
+      {"MEMPROF_", "MEMPROF_: there is no such setting\n"}};
   for (const auto& [name, said] : misspelled) {
     INFO(name);
     FreshDirectory directory;

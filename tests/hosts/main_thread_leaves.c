@@ -38,8 +38,7 @@ static void* last(void* argument) {
   expect("sized.160", kThreads);
   expect("open_sized.170", 1);
   expect("threads", kThreads + 2);
-  expect("orphans", 0);
-  expect_tally();
+  expect("orphans", 0);  // of the library that pthread_exit loads, too
   return argument;
 }
 

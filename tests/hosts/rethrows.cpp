@@ -9,7 +9,7 @@
 namespace {
 
 constexpr int kFrames = 1000;
-constexpr int kRounds = 5;
+constexpr int kRounds = 2;
 
 class Block {
  public:

@@ -3,10 +3,11 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "tally.h"
 
-// Down to where about 4 KiB are left, which is what glibc itself needs for printf and the like.
+// Down to the frame that has used `room` bytes of the stack.
 static __attribute__((noinline)) void dive(const char* top, size_t room) {
   const char here = 0;
   if ((size_t)(top - (const char*)hidden((void*)&here)) < room) {
@@ -18,20 +19,12 @@ static __attribute__((noinline)) void dive(const char* top, size_t room) {
   tally_sub(333);
 }
 
-static size_t room_below(const char* here) {
-  pthread_attr_t attributes;
-  void* lowest = NULL;
-  size_t bytes = 0;
-  pthread_getattr_np(pthread_self(), &attributes);
-  pthread_attr_getstack(&attributes, &lowest, &bytes);
-  pthread_attr_destroy(&attributes);
-  return (size_t)(here - (const char*)lowest);
-}
+static char* lowest;
 
 static void* body(void* argument) {
   const char here = 0;
   const char* top = hidden((void*)&here);
-  const size_t room = room_below(top);
+  const size_t room = (size_t)(top - lowest);
   for (int i = 1; i <= 50; ++i) {
     void* block = tally_add(malloc((size_t)i), (size_t)i);
     block = realloc(block, (size_t)i * 100);
@@ -51,7 +44,12 @@ int main(int count, char** arguments) {
   void* left = (void*)strtoul(arguments[1], NULL, 10);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  if (pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) != 0) return 1;
+  // Below it lies a page that nobody may touch.
+  const size_t bytes = PTHREAD_STACK_MIN, page = 4096;
+  char* memory = mmap(NULL, page + bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0) return 1;
+  lowest = memory + page;
+  if (pthread_attr_setstack(&attributes, lowest, bytes) != 0) return 1;
   for (int i = 0; i < 20; ++i) {
     pthread_t thread;
     if (pthread_create(&thread, &attributes, body, left) != 0) return 2;
