@@ -48,7 +48,10 @@ void check_whole(const Trace& trace, const Outcome& outcome) {
   INFO("stderr: " << outcome.err);
   CHECK(outcome.exit_status == 0);
   CHECK(outcome.err.empty());
-  check_trace(trace, outcome);
+  CHECK(trace.dropped() == 0);
+  CHECK(trace.open_bytes() == expected(outcome, "open_bytes"));
+  CHECK(trace.complete());
+  check_all_counted(trace, outcome);
 }
 
 Outcome record_churn(const fs::path& directory, const std::vector<std::string>& arguments,
@@ -61,12 +64,12 @@ Outcome record_churn(const fs::path& directory, const std::vector<std::string>& 
 // A filesystem of its own for one run, made by the lines of `prepare` in a mount namespace that ends with it; they find
 // the place to mount on in $place. The trace is copied out before, to `kept`. An exit status of kNotAllowed: `prepare`
 // failed.
-Outcome record_on(const fs::path& directory, const std::string& prepare, const std::string& run_as = "") {
+Outcome record_on(const fs::path& directory, const std::string& prepare) {
   const fs::path place = directory / "place";
   fs::create_directory(place);
   const std::string script = "{\n" + prepare + "\n} >prepared 2>&1 || exit " + std::to_string(kNotAllowed) +
-                             "\ncd \"$place\" && " + run_as + " env LD_PRELOAD='" + paths::kLibrary + "' '" +
-                             host_path("churn") + "' 300000\nstatus=$?\ncp trace.bin " $kept "\nexit $status\n";
+                             "\ncd \"$place\" && LD_PRELOAD='" + paths::kLibrary + "' '" + host_path("churn") +
+                             "' 300000\nstatus=$?\ncp trace.bin \"$kept\"\nexit $status\n";
   std::vector<std::string> environment = plain_environment();
   environment[0] = "PATH=/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
   environment.push_back("place=" + place.string());
