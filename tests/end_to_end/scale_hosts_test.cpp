@@ -17,11 +17,11 @@ TEST_CASE("a stack of 100,000 frames is cut at the limit and marked", "[hosts][s
   }
 }
 
-TEST_CASE("2^16 stacks, all different", "[hosts][scale]") {
-  const HostRun host({"scale", "stacks", "16"});
+TEST_CASE("2^17 stacks, all different", "[hosts][scale]") {
+  const HostRun host({"scale", "stacks", "17"});
   const Trace trace = host.trace();
   check_trace(trace, host.recorded());
-  CHECK(trace.summary().at("stacks") == 1 << 16);
+  CHECK(trace.summary().at("stacks") == 1 << 17);
 }
 
 TEST_CASE("2^20 stacks, all different", "[hosts][scale][long]") {

@@ -15,7 +15,7 @@
 
 #include "tally.h"
 
-enum { kJumps = 150, kBlocks = 64 };
+enum { kJumps = 60, kBlocks = 64 };
 
 static struct range { uintptr_t start, end; } libc, vdso;
 
