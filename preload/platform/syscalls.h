@@ -41,10 +41,14 @@ inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, lo
 
 inline long arg(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
-// Returns nullptr on failure.
-inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
-  const long result = call(SYS_mmap, 0, static_cast<long>(bytes), protection, flags, fd, static_cast<long>(offset));
+// Both return nullptr on failure.
+inline void* map_at(void* place, size_t bytes, int protection, int flags, int fd, uint64_t offset) {
+  const long result =
+      call(SYS_mmap, arg(place), static_cast<long>(bytes), protection, flags, fd, static_cast<long>(offset));
   return result < 0 && result > -4096 ? nullptr : reinterpret_cast<void*>(result);
+}
+inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
+  return map_at(nullptr, bytes, protection, flags, fd, offset);
 }
 // Zeroed private memory, or nullptr.
 inline void* map_anonymous(size_t bytes) {

@@ -92,8 +92,17 @@ ThreadState* make_state(uint32_t level) {
   return state;
 }
 
+// In the child, right after fork: where a signal handler forked, the recorder that it interrupted goes on here as well
+// as in the parent, even when it was about to mark its state busy.
+void divert_states() {
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    state->events.divert();
+    state->nodes.cursor.divert();
+  }
+}
+
 // The states of the thread that forked: their pages are its parent's. One that the fork interrupted is still in use by
-// the code below us: it is left as it is.
+// the code below us: it stays.
 void give_up_states() {
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
     if (state->busy == Busy::idle) {
@@ -242,6 +251,8 @@ bool start_thread_states() {
   if (sys::advise(control, 4096, MADV_WIPEONFORK) != 0) return false;
   control->generation = kIdle;
   have_key = pthread_key_create(&exit_key, release_thread) == 0;
+  // libc has room for the first 48 handlers without allocating; the first in line runs first in the child.
+  pthread_atfork(nullptr, nullptr, divert_states);
   recording_control = control;
   return true;
 }

@@ -371,6 +371,14 @@ void unmap_window(PageWindow* window) {
   window->start = nullptr;
 }
 
+bool divert_window(PageWindow* window) {
+  const int fixed = window->start != nullptr ? MAP_FIXED : 0;
+  void* start = sys::map_at(window->start, kWindowPages * kPageSize, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+  if (start != nullptr) window->start = static_cast<unsigned char*>(start);
+  return start != nullptr;
+}
+
 format::DropCause stop_cause() {
   const uint32_t stopped = std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed);
   return stopped == kNotStopped ? DropCause::after_end : static_cast<DropCause>(stopped - 1);

@@ -52,6 +52,8 @@ struct PageWindow {
   uint64_t first_page;
 };
 void unmap_window(PageWindow* window);
+// Puts memory of nobody in the place of the file. False: the kernel gives none.
+bool divert_window(PageWindow* window);
 
 // Claims one page for a stream and maps it, in *window; its header is filled in and its state is open. nullptr:
 // recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.

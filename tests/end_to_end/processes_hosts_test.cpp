@@ -79,6 +79,32 @@ TEST_CASE("atfork handlers may fork", "[hosts][processes]") {
   CHECK(children_of_handlers == 3);
 }
 
+TEST_CASE("a signal handler may fork, and its child return from it into the recorder", "[hosts][processes]") {
+  for (const char* how : {"quiet", "allocates"}) {
+    INFO(how);
+    const HostRun host({"forks_in_handler", how});
+    const Trace trace = host.trace();
+    const uint64_t rounds = std::stoull(read_file(host.directory() / "rounds"));
+    CHECK(trace.allocations() == rounds);
+    CHECK(trace.frees() == rounds);
+    CHECK(trace.orphans() == 0);
+    CHECK(trace.summary().at("double_allocations") == 0);
+    CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+    CHECK(trace.dropped() == 0);
+    CHECK(trace.complete());
+    const std::vector<Trace> children = host.traces_of_children();
+    CHECK(children.size() == 30);
+    for (const Trace& child : children) {
+      // And the pair that the fork interrupted, as far as it was not yet recorded in the parent.
+      CHECK(child.allocations() >= 1000);
+      CHECK(child.allocations() <= 1001);
+      CHECK(child.unknown_orphans() == 0);
+      CHECK(child.dropped() == 0);
+      CHECK(child.complete());
+    }
+  }
+}
+
 TEST_CASE("what a child that shares its parent's memory does is its parent's", "[hosts][processes]") {
   for (const char* how : {"vfork", "clone"}) {
     INFO(how);
