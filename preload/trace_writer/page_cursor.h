@@ -61,10 +61,10 @@ class PageCursor {
 
   // The page is another process's (after fork): unmap, change nothing in it.
   void abandon() {
+    if (diverted_) return;  // the code that the fork interrupted may be about to use it
     forget();
     unmap_window(&window_);
     sequence_ = 0;
-    diverted_ = false;
   }
 
   // The page is another process's (after fork), and the code below us goes on in it: what it still writes is kept
