@@ -63,7 +63,7 @@ void write_process_records(const char* parent_trace) {
 }
 
 // Opens the trace. One thread at a time.
-bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const char* parent_trace) {
+bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const char* parent_trace) {
   if (settings.filter.active) flags |= format::kFiltered;
   if (settings.free_stacks) flags |= format::kFreeStacks;
   const TraceStart start{settings.output.c_str(),
@@ -71,6 +71,7 @@ bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const 
                          settings.limit_bytes,
                          settings.max_depth,
                          flags,
+                         pid,
                          parent_pid,
                          fork_ticks,
                          clock_choice.nominal_ticks_per_second,
@@ -81,7 +82,7 @@ bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const 
     stop_recording(format::DropCause::no_memory, "no address space left");
     return false;
   }
-  traced_pid = sys::process_id();
+  traced_pid = pid;
   write_process_records(parent_trace);
   if (settings.verbose) {
     Text<1024> line;
@@ -124,6 +125,15 @@ void say_end() {
 // Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
 // whose memory is its parent's.
 bool is_traced_process() { return trace_header != nullptr && !is_fresh_child() && sys::process_id() == traced_pid; }
+
+// The process whose trace a forked child begins: its own, or its parent's when that shares the memory and has done
+// nothing yet (a fresh child's vfork child). A child of the recorded process itself shares nothing, else the control
+// page would not be wiped.
+uint32_t owner_of_memory(uint32_t recorded_pid) {
+  const uint32_t own = sys::process_id();
+  const uint32_t parent = sys::parent_id();
+  return parent != recorded_pid && sys::share_memory(own, parent) ? parent : own;
+}
 
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
@@ -177,7 +187,7 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
   }
   unwinder_init(false);  // the oracle comes later: see stack_check.cpp
   const uint32_t flags = settings.start_paused ? uint32_t{format::kLateStart} : 0;
-  if (!open_trace(flags, sys::parent_id(), 0, "")) return;
+  if (!open_trace(sys::process_id(), flags, sys::parent_id(), 0, "")) return;
   if (settings.start_paused) {
     mode.store(Mode::waiting, std::memory_order_relaxed);
   } else {
@@ -197,8 +207,10 @@ __attribute__((destructor(101))) void end_process() {
 void note_fork() { forked_at = read_ticks(); }
 
 void begin_forked_child() {
+  const OwnCalls own;
   // No other thread has come over, but the child may have started some since.
-  if (std::atomic_ref(recording_control->child_begins).exchange(1, std::memory_order_relaxed) != 0) return;
+  const RareGuard guard(recording_control->child_begin);
+  if (!is_fresh_child()) return;
 
   const Mode parent_mode = mode.load(std::memory_order_relaxed);
   const uint32_t parent = traced_pid;
@@ -219,7 +231,7 @@ void begin_forked_child() {
   }
   const bool late = parent_mode == Mode::waiting || settings.filter.paused;
   const uint32_t flags = format::kForkChild | (late ? uint32_t{format::kLateStart} : 0);
-  if (!open_trace(flags, parent, fork_ticks, parent_trace.c_str())) {
+  if (!open_trace(owner_of_memory(parent), flags, parent, fork_ticks, parent_trace.c_str())) {
     keep_events_out(trace_header != nullptr ? Mode::stopped : Mode::off);
   } else if (parent_mode == Mode::waiting) {
     keep_events_out(Mode::waiting);

@@ -86,25 +86,80 @@ const char* value_of(const char* entry, const char* name) {
   return *name == '\0' && *entry == '=' ? entry + 1 : nullptr;
 }
 
+constexpr char kPrefix[] = "MEMPROF_";
+constexpr char kOptionsOfLlvm[] = "MEMPROF_OPTIONS";
+
+size_t name_length(const char* entry) {
+  size_t length = 0;
+  while (entry[length] != '\0' && entry[length] != '=') ++length;
+  return length;
+}
+
+bool starts_with(const char* text, const char* prefix) {
+  while (*prefix != '\0' && *text == *prefix) ++text, ++prefix;
+  return *prefix == '\0';
+}
+
+// Levenshtein's distance between a name of `length` bytes and a setting's name.
+size_t distance(const char* name, size_t length, const char* other) {
+  constexpr size_t kMost = 32;
+  const size_t other_length = text_length(other);
+  if (length > kMost || other_length > kMost) return SIZE_MAX;
+  size_t row[kMost + 1];
+  for (size_t i = 0; i <= other_length; ++i) row[i] = i;
+  for (size_t at = 0; at < length; ++at) {
+    size_t diagonal = row[0];
+    row[0] = at + 1;
+    for (size_t i = 0; i < other_length; ++i) {
+      const size_t replaced = diagonal + (name[at] == other[i] ? 0 : 1);
+      const size_t shifted = 1 + (row[i] < row[i + 1] ? row[i] : row[i + 1]);
+      diagonal = row[i + 1];
+      row[i + 1] = replaced < shifted ? replaced : shifted;
+    }
+  }
+  return row[other_length];
+}
+
+void say_unknown(const char* entry) {
+  const size_t length = name_length(entry);
+  const Setting* nearest = &kSettings[0];
+  for (const Setting& setting : kSettings) {
+    if (distance(entry, length, setting.name) < distance(entry, length, nearest->name)) nearest = &setting;
+  }
+  Text<1024> line;
+  line.add(entry, length).add(": there is no such setting");
+  const size_t far = text_length(nearest->name) - text_length(kPrefix);
+  if (distance(entry, length, nearest->name) < far) line.add("; did you mean ").add(nearest->name).add('?');
+  say(line.c_str());
+}
+
+// False: the entry is none of these.
+bool set(const char* entry) {
+  for (const Setting& setting : kSettings) {
+    const char* value = value_of(entry, setting.name);
+    if (value == nullptr) continue;
+    const Settings before = settings;
+    if (setting.set(value)) {
+      if (given_count < kMaxGiven) given[given_count++] = entry;
+    } else {
+      settings = before;
+      Text<1024> line;
+      line.add(setting.name).add(": expected ").add(setting.expected).add(", found '").add(value);
+      line.add("'; using the default");
+      say(line.c_str());
+    }
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void read_settings(char** environment) {
   settings.output.add("trace.bin");
   for (char** entry = environment; *entry != nullptr; ++entry) {
-    for (const Setting& setting : kSettings) {
-      const char* value = value_of(*entry, setting.name);
-      if (value == nullptr) continue;
-      const Settings before = settings;
-      if (setting.set(value)) {
-        if (given_count < kMaxGiven) given[given_count++] = *entry;
-      } else {
-        settings = before;
-        Text<1024> line;
-        line.add(setting.name).add(": expected ").add(setting.expected).add(", found '").add(value);
-        line.add("'; using the default");
-        say(line.c_str());
-      }
-    }
+    if (!starts_with(*entry, kPrefix) || value_of(*entry, kOptionsOfLlvm) != nullptr) continue;
+    if (!set(*entry)) say_unknown(*entry);
   }
 }
 

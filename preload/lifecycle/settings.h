@@ -1,5 +1,6 @@
 // The MEMPROF_* environment, read once from the environment block that the loader hands to the constructor (libc's
-// own environ is not set yet). A bad value costs one line on stderr and the default is used.
+// own environ is not set yet). A bad value costs one line on stderr and the default is used; so does
+// an unknown name, but LLVM's MEMPROF_OPTIONS.
 #pragma once
 
 #include <stdint.h>

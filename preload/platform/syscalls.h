@@ -41,10 +41,14 @@ inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, lo
 
 inline long arg(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
-// Returns nullptr on failure.
-inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
-  const long result = call(SYS_mmap, 0, static_cast<long>(bytes), protection, flags, fd, static_cast<long>(offset));
+// Both return nullptr on failure.
+inline void* map_at(void* place, size_t bytes, int protection, int flags, int fd, uint64_t offset) {
+  const long result =
+      call(SYS_mmap, arg(place), static_cast<long>(bytes), protection, flags, fd, static_cast<long>(offset));
   return result < 0 && result > -4096 ? nullptr : reinterpret_cast<void*>(result);
+}
+inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
+  return map_at(nullptr, bytes, protection, flags, fd, offset);
 }
 // Zeroed private memory, or nullptr.
 inline void* map_anonymous(size_t bytes) {
@@ -125,6 +129,11 @@ inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, 
 inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
 inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
 inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
+// False as well where the kernel does not say.
+inline bool share_memory(uint32_t pid, uint32_t other_pid) {
+  constexpr long kMemory = 1;  // KCMP_VM
+  return call(SYS_kcmp, pid, other_pid, kMemory) == 0;
+}
 // Signal 0 asks whether the target exists.
 inline bool process_exists(uint32_t pid) { return call(SYS_kill, pid, 0) != -3 /* ESRCH */; }
 inline bool thread_exists(uint32_t pid, uint32_t tid) { return call(SYS_tgkill, pid, tid, 0) != -3 /* ESRCH */; }

@@ -23,6 +23,8 @@ namespace {
 constinit thread_local uint32_t own_serial __attribute__((tls_model("initial-exec"))) = 0;
 constinit thread_local bool own_calls __attribute__((tls_model("initial-exec"))) = false;
 
+// Which process this is, counted along its ancestors that recorded.
+constinit uint32_t this_process = 0;
 constinit RareLock pool_lock;
 constinit ThreadState* free_states = nullptr;
 constinit ThreadState* made_states = nullptr;
@@ -59,6 +61,7 @@ void give_state_back(ThreadState* state) {
 // A stack of the previous owner must not be trusted: the unwinder starts empty, its rules stay.
 void begin_streams(ThreadState* state, uint32_t serial, uint32_t level) {
   state->generation = recording_control->generation;
+  state->process = this_process;
   state->busy = Busy::idle;
   state->level = level;
   state->nested = nullptr;
@@ -87,6 +90,35 @@ ThreadState* make_state(uint32_t level) {
   }
   begin_streams(state, own_serial, level);
   return state;
+}
+
+// In the child, right after fork: where a signal handler forked, the recorder that it interrupted goes on here as well
+// as in the parent, even when it was about to mark its state busy.
+void divert_states() {
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    state->events.divert();
+    state->nodes.cursor.divert();
+  }
+}
+
+// The states of the thread that forked: their pages are its parent's. One that the fork interrupted is still in use by
+// the code below us: it stays.
+void give_up_states() {
+  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+    if (state->busy == Busy::idle) {
+      state->events.abandon();
+      state->nodes.cursor.abandon();
+    }
+    state->path.known = state->path.hashed = 0;
+  }
+  own_serial = 0;
+  current_state = nullptr;
+}
+
+// The calling thread's first state, if it has any in this process.
+ThreadState* own_states() {
+  if (current_state != nullptr && (current_state->process != this_process || is_fresh_child())) give_up_states();
+  return current_state;
 }
 
 ThreadState* make_first_state() {
@@ -142,7 +174,7 @@ ThreadState* enter_slowly() {
     note_unrecorded_event();
     return nullptr;
   }
-  ThreadState* state = current_state;
+  ThreadState* state = own_states();
   if (state == nullptr) state = make_first_state();
   while (state != nullptr && state->busy != Busy::idle) {
     state = state->nested != nullptr ? state->nested : make_nested_state(state);
@@ -155,7 +187,7 @@ ThreadState* enter_slowly() {
 }
 
 void release_thread(void*) {
-  ThreadState* state = current_state;
+  ThreadState* state = own_states();
   // Other destructors may allocate in every round that there is: stay to the last, or each would cost a page.
   if (state != nullptr && ++state->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && state->busy == Busy::idle) {
     state->busy = Busy::entered;
@@ -166,8 +198,7 @@ void release_thread(void*) {
     state->busy = Busy::idle;
     return;
   }
-  current_state = nullptr;       // a later destructor that allocates takes a state, and arms the key, again
-  if (is_fresh_child()) return;  // a copy of pages that are not its own
+  current_state = nullptr;  // a later destructor that allocates takes a state, and arms the key, again
   while (state != nullptr) {
     ThreadState* nested = state->nested;
     close_streams_of(state);
@@ -177,7 +208,7 @@ void release_thread(void*) {
 }
 
 void seal_own_pages() {
-  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+  for (ThreadState* state = own_states(); state != nullptr; state = state->nested) {
     if (state->busy == Busy::idle) close_streams_of(state);
   }
 }
@@ -198,7 +229,7 @@ size_t thread_states_resident_bytes() {
 
 void forget_abandoned(uintptr_t target_sp) {
   const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
+  for (ThreadState* state = own_states(); state != nullptr; state = state->nested) {
     // Frames between here and the target die; an entry elsewhere lies on another stack and stays.
     const bool dies = state->busy != Busy::idle && state->entered_at >= here && state->entered_at < target_sp;
     if (!dies) continue;
@@ -220,26 +251,20 @@ bool start_thread_states() {
   if (sys::advise(control, 4096, MADV_WIPEONFORK) != 0) return false;
   control->generation = kIdle;
   have_key = pthread_key_create(&exit_key, release_thread) == 0;
+  // libc has room for the first 48 handlers without allocating; the first in line runs first in the child.
+  pthread_atfork(nullptr, nullptr, divert_states);
   recording_control = control;
   return true;
 }
 
 void reset_thread_states() {
   pool_lock.reset();
-  own_serial = 0;
+  ++this_process;
   free_states = nullptr;
   made_states = nullptr;
   streams_made = 0;
   used_states = 0;
-  for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
-    if (state->busy == Busy::idle) {
-      state->events.abandon();
-      state->nodes.cursor.abandon();
-    }
-    state->path.known = state->path.hashed = 0;
-  }
-  // A state that the fork interrupted is still in use by the code below us: leave it, and start anew.
-  current_state = nullptr;
+  own_states();
 }
 
 }  // namespace memprof

@@ -6,12 +6,16 @@
 //   * A state is used by its thread alone, and `busy` while it is: a signal handler that interrupts the recorder finds
 //     it busy and uses the next state of the chain, a stream of its own, down to kMaxNesting.
 //   * busy is cleared when the recorder returns, or by forget_abandoned() when a longjmp left it for good.
+//   * A thread that forked comes over with its states, which write to the parent's file. Whichever thread of the child
+//     makes the child's trace: every use of the states of a thread begins with own_states(), which gives up what is an
+//     ancestor's.
 //   * Recording is on exactly when a state's generation equals recording_control->generation. The control lies in a
 //     page that fork wipes, so even a child of a raw clone finds generation 0 and never writes into its parent's file.
 #pragma once
 
 #include <stdint.h>
 
+#include "platform/rare_lock.h"
 #include "recorder/event_encoder.h"
 #include "recorder/stack_cache.h"
 #include "stack_table/stack_table.h"
@@ -25,6 +29,7 @@ enum class Busy : uint32_t { idle, entered, writing, written };
 
 struct ThreadState {
   uint64_t generation;
+  uint32_t process;  // of the process that made it; other than this one's, it is an ancestor's
   Busy busy;
   uint32_t level;  // 0, or how many states the handlers above interrupted
   ThreadState* nested;
@@ -47,8 +52,8 @@ struct ThreadState {
 constexpr uint32_t kMaxNesting = 4;
 
 struct RecordingControl {
-  uint64_t generation;    // kIdle: not recording; 0: wiped by a fork
-  uint32_t child_begins;  // 1: somebody in this forked child is making its trace
+  uint64_t generation;   // kIdle: not recording; 0: wiped by a fork
+  RareLock child_begin;  // held while a forked child's trace is made: other threads' first events wait for it
 };
 constexpr uint64_t kIdle = ~uint64_t{0};
 extern RecordingControl* recording_control;
@@ -90,7 +95,7 @@ void forget_abandoned(uintptr_t target_sp);
 
 // Makes the control page and the key. False: recording cannot work here.
 bool start_thread_states();
-// In a forked child: the states of the other threads are gone, the own one starts afresh.
+// In a forked child: the states of the other threads are gone; those that came over are inherited from now on.
 void reset_thread_states();
 
 }  // namespace memprof

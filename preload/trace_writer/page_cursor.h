@@ -29,6 +29,12 @@ class PageCursor {
   bool roll(format::StreamKind kind, uint32_t stream_id, uint32_t thread_serial, uint32_t thread_id,
             uint64_t start_units = kAnyTime) {
     const SignalsBlocked until_done;  // a page claimed and forgotten would be a gap in the stream
+    if (diverted_) {
+      page_ = reinterpret_cast<format::PageHeader*>(window_.start);
+      at_ = payload();
+      end_ = window_.start + format::kPageSize;
+      return true;
+    }
     seal();
     const uint32_t sequence = sequence_++;
     format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units}, &window_);
@@ -55,10 +61,15 @@ class PageCursor {
 
   // The page is another process's (after fork): unmap, change nothing in it.
   void abandon() {
+    if (diverted_) return;  // the code that the fork interrupted may be about to use it
     forget();
     unmap_window(&window_);
     sequence_ = 0;
   }
+
+  // The page is another process's (after fork), and the code below us goes on in it: what it still writes is kept
+  // nowhere.
+  void divert() { diverted_ = divert_window(&window_); }
 
   // Time 0 of the page's events.
   uint64_t start_units() const { return (page_->base_ticks >> format::kTimeShift) - page_->lead_units; }
@@ -72,6 +83,7 @@ class PageCursor {
   format::PageHeader* page_;
   PageWindow window_;
   uint32_t sequence_;
+  bool diverted_;
 };
 
 }  // namespace memprof

@@ -241,7 +241,7 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->endian_tag = format::kEndianTag;
   header->fixed_bytes = format::kFixedBytes;
   header->page_size = kPageSize;
-  header->pid = sys::process_id();
+  header->pid = start.pid;
   header->parent_pid = start.parent_pid;
   header->process_start = process_start_time(header->pid);
   header->start_ticks = read_ticks();
@@ -294,9 +294,8 @@ StartResult say_failure(const char* path, long error) {
 }  // namespace
 
 StartResult start_trace(const TraceStart& start) {
-  const uint32_t pid = sys::process_id();
-  const OutputFile made = make_output_file(
-      {start.output_pattern, start.program, pid, process_start_time(pid), (start.flags & format::kForkChild) != 0});
+  const OutputFile made = make_output_file({start.output_pattern, start.program, start.pid,
+                                            process_start_time(start.pid), (start.flags & format::kForkChild) != 0});
   if (made.fd < 0) return say_failure(made.path, made.fd);
   struct stat status;
   sys::status(made.fd, &status);
@@ -370,6 +369,14 @@ void seal_page(PageHeader* page) {
 void unmap_window(PageWindow* window) {
   if (window->start != nullptr) sys::unmap(window->start, kWindowPages * kPageSize);
   window->start = nullptr;
+}
+
+bool divert_window(PageWindow* window) {
+  const int fixed = window->start != nullptr ? MAP_FIXED : 0;
+  void* start = sys::map_at(window->start, kWindowPages * kPageSize, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+  if (start != nullptr) window->start = static_cast<unsigned char*>(start);
+  return start != nullptr;
 }
 
 format::DropCause stop_cause() {

@@ -21,6 +21,7 @@ struct TraceStart {
   uint64_t limit_bytes;  // 0: none
   uint32_t max_depth;
   uint32_t flags;  // format::FileFlags
+  uint32_t pid;    // the process that is recorded
   uint32_t parent_pid;
   uint64_t fork_ticks;
   uint64_t nominal_ticks_per_second;
@@ -51,6 +52,8 @@ struct PageWindow {
   uint64_t first_page;
 };
 void unmap_window(PageWindow* window);
+// Puts memory of nobody in the place of the file. False: the kernel gives none.
+bool divert_window(PageWindow* window);
 
 // Claims one page for a stream and maps it, in *window; its header is filled in and its state is open. nullptr:
 // recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.

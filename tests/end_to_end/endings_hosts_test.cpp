@@ -1,9 +1,15 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <fstream>
 #include <random>
 
 #include "host.h"
+#include "skip.h"
 
 using namespace memprof::tests;
 
@@ -50,6 +56,101 @@ TEST_CASE("a program that dies of a signal leaves all that it did, not complete"
     CHECK(trace.allocations() == kReports);
     CHECK_FALSE(trace.complete());
   }
+}
+
+TEST_CASE("a stack that overflows, in the program or in the recorder, ends the program as it does alone",
+          "[hosts][endings]") {
+  FreshDirectory directory;
+  const Outcome outcome =
+      run({{host_path("endings"), "overflow", "1"}, recording_environment(), directory.path(), "", {}});
+  CHECK(outcome.signal == SIGSEGV);
+  CHECK(outcome.err.empty());
+  const Trace trace(directory / "trace.bin");
+  const auto reports = static_cast<uint64_t>(std::count(outcome.out.begin(), outcome.out.end(), 'o'));
+  CHECK(reports > 1000);
+  const uint64_t found = count_if(trace.chunks("open"), [](const Json& chunk) { return chunk.at("size") == 2000; });
+  CHECK(found >= reports);
+  CHECK(found <= reports + 1);
+  CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+}
+
+namespace {
+
+void check_meals(const Trace& trace, const Outcome& outcome) {
+  const auto meals = static_cast<uint64_t>(std::count(outcome.out.begin(), outcome.out.end(), 'M'));
+  const std::vector<Json> chunks = trace.chunks("open");
+  const uint64_t found = count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 1 << 20; });
+  CHECK(meals > 0);
+  CHECK(found >= meals);
+  CHECK(found <= meals + 1);
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 1000; }) == kReports);
+  CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+  CHECK_FALSE(trace.complete());
+}
+
+// A cgroup of 64 MiB, in the hierarchy of either version. Empty where it may not be made.
+class SmallCgroup {
+ public:
+  SmallCgroup() {
+    const std::string name = "memprof-test-" + std::to_string(getpid());
+    for (const auto& [root, limit] :
+         {std::pair("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), std::pair("/sys/fs/cgroup", "memory.max")}) {
+      const std::filesystem::path path = std::filesystem::path(root) / name;
+      if (!std::filesystem::exists(std::filesystem::path(root) / "cgroup.procs")) continue;
+      std::error_code failed;
+      if (!std::filesystem::create_directory(path, failed)) continue;
+      path_ = path;
+      if (std::ofstream(path / limit) << (64 << 20) << std::flush) return;
+      std::filesystem::remove(path_, failed);
+      path_.clear();
+    }
+  }
+  ~SmallCgroup() {
+    if (!path_.empty()) rmdir(path_.c_str());
+  }
+  SmallCgroup(const SmallCgroup&) = delete;
+  SmallCgroup& operator=(const SmallCgroup&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("a program that the kernel kills for its memory has left all that it did", "[hosts][endings]") {
+  const SmallCgroup group;
+  if (group.path().empty()) return skip("a memory cgroup of its own needs the right to make one");
+  FreshDirectory directory;
+  const auto enter = [&] {
+    const std::string pid = std::to_string(getpid());
+    const int file = open((group.path() / "cgroup.procs").c_str(), O_WRONLY);
+    if (file < 0 || write(file, pid.c_str(), pid.size()) < 0) _exit(125);
+    close(file);
+  };
+  const Outcome outcome =
+      run({{host_path("endings"), "hungry", "1"}, recording_environment(), directory.path(), "", enter});
+  CHECK(outcome.signal == SIGKILL);
+  CHECK(outcome.err.empty());
+  check_meals(Trace(directory / "trace.bin"), outcome);
+}
+
+TEST_CASE("a program that gets no more memory and is then killed has left all that it did", "[hosts][endings]") {
+  FreshDirectory directory;
+  const auto limit = [] {
+    const rlimit space{256 << 20, 256 << 20};
+    if (setrlimit(RLIMIT_AS, &space) != 0) _exit(125);
+  };
+  Process hungry({{host_path("endings"), "hungry", "1"}, recording_environment(), directory.path(), "", limit});
+  REQUIRE(hungry.wait_for_output("no more\n"));
+  kill(hungry.pid(), SIGKILL);
+  const Outcome outcome = hungry.finish();
+  CHECK(outcome.signal == SIGKILL);
+  CHECK(outcome.err.empty());
+  const Trace trace(directory / "trace.bin");
+  CHECK(trace.dropped() == 0);
+  check_meals(trace, outcome);
 }
 
 TEST_CASE("four threads and each way to end", "[hosts][endings]") {

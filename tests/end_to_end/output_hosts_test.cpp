@@ -239,7 +239,7 @@ TEST_CASE("MEMPROF_LIMIT ends the recording, and the trace says so", "[hosts][ou
 }
 
 TEST_CASE("a program that closes or replaces every descriptor keeps its files to itself", "[hosts][output]") {
-  for (const char* how : {"close", "close_range", "dup2"}) {
+  for (const char* how : {"close", "closefrom", "close_range", "dup2"}) {
     INFO(how);
     const HostRun host({"reuses_descriptors", how});
     CHECK(host.recorded().out.find("somebody else: 0\n") != std::string::npos);

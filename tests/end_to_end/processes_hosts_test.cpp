@@ -12,15 +12,8 @@ uint64_t count_sized(const Trace& trace, uint64_t size, const std::string& state
   return count_if(trace.chunks(state), [&](const Json& chunk) { return chunk.at("size") == size; });
 }
 
-}  // namespace
-
-TEST_CASE("a forked child has a trace of its own, and its parent's blocks are inherited", "[hosts][processes]") {
-  const HostRun host({"forks", "fork"});
-  const std::vector<Trace> traces = host.traces();
-  REQUIRE(traces.size() == 2);
-  check_trace(traces[0], host.recorded());
-  const Trace& child = traces[1];
-  CHECK(child.pid() != traces[0].pid());
+// The child of the host "forks".
+void check_forked_child(const Trace& child) {
   CHECK(child.path().filename() == "trace." + std::to_string(child.pid()) + ".bin");
   CHECK(child.inherited() == 6);
   CHECK(child.orphans() == 6);
@@ -28,19 +21,29 @@ TEST_CASE("a forked child has a trace of its own, and its parent's blocks are in
   CHECK(count_sized(child, 5000, "open") == 1);
   CHECK(child.allocations() == 9);
   CHECK(child.open_chunks() == 1);
+  CHECK(child.dropped() == 0);
   CHECK(child.complete());
+}
+
+}  // namespace
+
+TEST_CASE("a forked child has a trace of its own, and its parent's blocks are inherited", "[hosts][processes]") {
+  // All but the first pass by the library's fork.
+  for (const char* how : {"fork", "raw", "clone", "clone3"}) {
+    INFO(how);
+    const HostRun host({"forks", how});
+    const std::vector<Trace> traces = host.traces();
+    REQUIRE(traces.size() == 2);
+    check_trace(traces[0], host.recorded());
+    CHECK(traces[1].pid() != traces[0].pid());
+    check_forked_child(traces[1]);
+  }
 }
 
 TEST_CASE("MEMPROF_FOLLOW_FORK=0 records the parent alone", "[hosts][processes]") {
   const HostRun host({"forks", "fork"}, {"MEMPROF_FOLLOW_FORK=0"});
   REQUIRE(host.traces().size() == 1);
   check_trace(host.trace(), host.recorded());
-}
-
-TEST_CASE("a fork without the library's fork leaves the parent's trace whole", "[hosts][processes]") {
-  const HostRun host({"forks", "raw"});
-  check_trace(host.trace(), host.recorded());
-  for (const Trace& child : host.traces_of_children()) CHECK(child.unknown_orphans() == 0);
 }
 
 TEST_CASE("atfork handlers may allocate", "[hosts][processes]") {
@@ -52,6 +55,90 @@ TEST_CASE("atfork handlers may allocate", "[hosts][processes]") {
   CHECK(traces[0].orphans() == 0);
   CHECK(traces[1].inherited() == 6);
   CHECK(traces[1].unknown_orphans() == 0);
+}
+
+TEST_CASE("atfork handlers may fork", "[hosts][processes]") {
+  const HostRun host({"forks", "atfork_fork"});
+  check_trace(host.trace(), host.recorded());
+  uint64_t children = 0, children_of_handlers = 0;
+  for (const Trace& trace : host.traces_of_children()) {
+    if (trace.allocations() != 3) {
+      ++children;
+      check_forked_child(trace);
+      continue;
+    }
+    ++children_of_handlers;
+    CHECK(count_sized(trace, 11, "closed") == 3);
+    CHECK(trace.frees() == 4);
+    CHECK(trace.inherited() == 1);
+    CHECK(trace.orphans() == 1);
+    CHECK(trace.dropped() == 0);
+    CHECK(trace.complete());
+  }
+  CHECK(children == 1);
+  CHECK(children_of_handlers == 3);
+}
+
+TEST_CASE("a signal handler may fork, and its child return from it into the recorder", "[hosts][processes]") {
+  for (const char* how : {"quiet", "allocates"}) {
+    INFO(how);
+    const HostRun host({"forks_in_handler", how});
+    const Trace trace = host.trace();
+    const uint64_t rounds = std::stoull(read_file(host.directory() / "rounds"));
+    CHECK(trace.allocations() == rounds);
+    CHECK(trace.frees() == rounds);
+    CHECK(trace.orphans() == 0);
+    CHECK(trace.summary().at("double_allocations") == 0);
+    CHECK(trace.summary().at("trace").at("damaged_pages") == 0);
+    CHECK(trace.dropped() == 0);
+    CHECK(trace.complete());
+    const std::vector<Trace> children = host.traces_of_children();
+    CHECK(children.size() == 30);
+    for (const Trace& child : children) {
+      // And the pair that the fork interrupted, as far as it was not yet recorded in the parent.
+      CHECK(child.allocations() >= 1000);
+      CHECK(child.allocations() <= 1001);
+      CHECK(child.unknown_orphans() == 0);
+      CHECK(child.dropped() == 0);
+      CHECK(child.complete());
+    }
+  }
+}
+
+TEST_CASE("what a child that shares its parent's memory does is its parent's", "[hosts][processes]") {
+  for (const char* how : {"vfork", "clone"}) {
+    INFO(how);
+    const HostRun host({"shares_memory", how});
+    REQUIRE(host.traces().size() == 1);
+    check_trace(host.trace(), host.recorded());
+  }
+}
+
+TEST_CASE("a child that shares the memory of a forked child begins the trace of that", "[hosts][processes]") {
+  const HostRun host({"shares_memory", "fresh"});
+  const std::vector<Trace> children = host.traces_of_children();
+  REQUIRE(children.size() == 1);
+  CHECK(children[0].path().filename() == "trace." + std::to_string(children[0].pid()) + ".bin");
+  check_trace(children[0], host.recorded());
+}
+
+TEST_CASE("threads of a forked child that begin its trace at once lose nothing, and leave its parent's alone",
+          "[hosts][processes]") {
+  const HostRun host({"child_starts_threads", "20"});
+  const std::vector<Trace> children = host.traces_of_children();
+  CHECK(children.size() == 20);
+  for (const Trace& child : children) {
+    CHECK(child.allocations() == 40);
+    CHECK(child.frees() == 40);
+    CHECK(child.orphans() == 0);
+    CHECK(child.dropped() == 0);
+    CHECK(child.summary().at("trace").at("threads") == 4);
+    CHECK(child.complete());
+  }
+  const Trace parent = host.trace();
+  CHECK(parent.allocations() == 4);
+  CHECK(parent.summary().at("trace").at("damaged_pages") == 0);
+  CHECK(parent.complete());
 }
 
 TEST_CASE("forks from a program whose other threads allocate", "[hosts][processes]") {

@@ -52,6 +52,28 @@ TEST_CASE("a bad setting costs one line on stderr and the default is used", "[ho
   }
 }
 
+TEST_CASE("a misspelled setting costs one line on stderr that names the nearest", "[hosts][settings]") {
+  const std::vector<std::pair<std::string, std::string>> misspelled = {
+      {"MEMPROF_OUTPT", "did you mean MEMPROF_OUTPUT?"},
+      {"MEMPROF_MAXDEPTH", "did you mean MEMPROF_MAX_DEPTH?"},
+      {"MEMPROF_FILTERS", "did you mean MEMPROF_FILTER?"},
+      {"MEMPROF_FOLLOW_FROK", "did you mean MEMPROF_FOLLOW_FORK?"},
+      {"MEMPROF_OPTION", "MEMPROF_OPTION: "},
+      {"MEMPROF_", "MEMPROF_: there is no such setting\n"}};
+  for (const auto& [name, said] : misspelled) {
+    INFO(name);
+    FreshDirectory directory;
+    const Outcome outcome =
+        run({{host_path("malloc_family")}, recording_environment({name + "=1"}), directory.path(), "", {}});
+    INFO(outcome.err);
+    CHECK(outcome.exit_status == 7);
+    CHECK(outcome.err.starts_with("memprof: " + name + ": there is no such setting"));
+    CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
+    CHECK(outcome.err.find(said) != std::string::npos);
+    check_trace(Trace(directory / "trace.bin"), outcome);
+  }
+}
+
 TEST_CASE("LLVM's MEMPROF_OPTIONS is none of ours", "[hosts][settings]") {
   const HostRun host({"malloc_family"}, {"MEMPROF_OPTIONS=nonsense"});
   check_trace(host.trace(), host.recorded());

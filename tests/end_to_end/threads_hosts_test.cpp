@@ -37,8 +37,14 @@ TEST_CASE("what a thread allocates and frees while it ends is recorded", "[hosts
 }
 
 TEST_CASE("a thread with the smallest stack has room for the recorder", "[hosts][threads]") {
-  const HostRun host({"small_stacks"});
-  check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);
+  for (const char* left : {"0", "4096", "2048"}) {
+    INFO("bytes left of the stack: " << left);
+    const HostRun host({"small_stacks", left});
+    const Trace trace = host.trace();
+    CHECK(count_if(trace.chunks(), [](const Json& chunk) { return chunk.at("size") == 333; }) ==
+          (left == std::string("0") ? 0 : 20));
+    check_trace(trace, host.recorded(), Runtime::cxx_or_threads);
+  }
 }
 
 TEST_CASE("200 threads", "[hosts][threads]") {
@@ -67,6 +73,12 @@ TEST_CASE("1,000 threads at once", "[hosts][threads]") {
   CHECK(trace.summary().at("trace").at("threads") == 1001);
   CHECK(trace.orphans() == 0);
   CHECK(trace.dropped() == 0);
+}
+
+TEST_CASE("main leaves by pthread_exit, its threads too, and the last one ends the process", "[hosts][threads]") {
+  const HostRun host({"main_thread_leaves"});
+  check_trace(host.trace(), host.recorded());
+  CHECK(count_if(host.trace().chunks("open"), [](const Json& chunk) { return chunk.at("size") == 150; }) == 0);
 }
 
 TEST_CASE("a program that ends while its threads allocate ends as it does alone", "[hosts][threads]") {

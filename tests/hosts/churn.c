@@ -1,6 +1,7 @@
-// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR]...: allocates and frees ROUNDS times from many
-// stacks before and after each of the given changes, which may leave the recorder without room. LIMIT: fsize, nofile,
-// as.
+// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR | remove FILE | close FD]...: allocates and frees
+// ROUNDS times from many stacks before and after each of the given changes, which may leave the recorder without room.
+// LIMIT: fsize, nofile, as. rename, remove: of the directory record-here; the file trace.bin in it gets the name FILE
+// before it is removed with its directory. close: FD and all above.
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -35,6 +36,11 @@ static void limit(int what, const char* value) {
   if (setrlimit((__rlimit_resource_t)what, &now) != 0) print("cannot set a limit: errno %d\n", errno);
 }
 
+static void remove_directory(const char* kept) {
+  if (link("record-here/trace.bin", kept) != 0 || unlink("record-here/trace.bin") != 0 || rmdir("record-here") != 0)
+    print("cannot remove: errno %d\n", errno);
+}
+
 int main(int count, char** arguments) {
   if (count < 2) return 2;
   const long rounds = atol(arguments[1]);
@@ -47,6 +53,8 @@ int main(int count, char** arguments) {
     if (strcmp(arguments[i], "chdir") == 0 && chdir(value) != 0) print("cannot change to %s\n", value);
     if (strcmp(arguments[i], "chroot") == 0 && (chroot(value) != 0 || chdir("/") != 0)) print("no chroot\n");
     if (strcmp(arguments[i], "rename") == 0 && rename("record-here", value) != 0) print("cannot rename\n");
+    if (strcmp(arguments[i], "remove") == 0) remove_directory(value);
+    if (strcmp(arguments[i], "close") == 0) closefrom(atoi(value));
     churn(rounds);
   }
   tally_add(hidden(malloc(3000)), 3000);

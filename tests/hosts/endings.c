@@ -1,6 +1,8 @@
 // endings HOW THREADS: every thread makes blocks of a size of its own and reports each on standard output with one
 // letter, right after the call; then the program ends in the given way. HOW: return, exit, _exit, quick_exit, abort,
-// segv, kill, term, and killed:N, where SIGKILL comes from another thread when N reports have been made.
+// segv, kill, term, overflow (of the stack, by frames that allocate and report, too), hungry (touches blocks of 1 MiB,
+// each reported with M, until it gets no more or is killed), and killed:N, where SIGKILL comes from another thread when
+// N reports have been made.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +28,25 @@ static void* make_blocks(void* argument) {
   return NULL;
 }
 
+// The frame that meets the guard page may be the recorder's.
+static __attribute__((noinline)) int overflow(int depth) {
+  volatile char room[2000];
+  room[0] = (char)depth;
+  *(char*)hidden(malloc(2000)) = 1;
+  print_text("o");
+  return overflow(depth + 1) + room[0];
+}
+
+static void eat(void) {
+  enum { kMeal = 1 << 20 };
+  for (char* block; (block = malloc(kMeal)) != NULL;) {
+    print_text("M");
+    memset(block, 1, kMeal);
+  }
+  print_text("no more\n");
+  for (;;) pause();
+}
+
 static void end(const char* how) {
   if (strcmp(how, "exit") == 0) exit(3);
   if (strcmp(how, "_exit") == 0) _exit(4);
@@ -35,6 +56,8 @@ static void end(const char* how) {
   if (strcmp(how, "segv") == 0) *(volatile int*)hidden(NULL) = 1;
   if (strcmp(how, "kill") == 0) kill(getpid(), SIGKILL);
   if (strcmp(how, "term") == 0) kill(getpid(), SIGTERM);
+  if (strcmp(how, "overflow") == 0) overflow(0);
+  if (strcmp(how, "hungry") == 0) eat();
 }
 
 int main(int count, char** arguments) {

@@ -1,5 +1,5 @@
-// reuses_descriptors HOW: closes every descriptor that it did not open (close, close_range, dup2 over each), opens
-// files of its own under the same numbers, and goes on allocating. Nobody else's bytes may be in its files.
+// reuses_descriptors HOW: closes every descriptor that it did not open (close, closefrom, close_range, dup2 over each),
+// opens files of its own under the same numbers, and goes on allocating. Nobody else's bytes may be in its files.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +26,9 @@ int main(int count, char** arguments) {
   if (strcmp(arguments[1], "close") == 0) {
     for (int fd = 3; fd < kLimit; ++fd)
       if (fd != own) close(fd);
+  } else if (strcmp(arguments[1], "closefrom") == 0) {
+    close(own);
+    closefrom(3);
   } else if (strcmp(arguments[1], "close_range") == 0) {
     close(own);
     syscall(SYS_close_range, 3u, ~0u, 0u);
