@@ -56,7 +56,7 @@ void* search(const char* name, const void* caller) {
     if (function != nullptr && is_ours(function)) function = nullptr;
   }
   for (const char* runtime : kRuntimes) {
-    if (function != nullptr) break;
+    if (function != nullptr || !sys::may_call()) break;  // dlopen looks for files
     void* handle = dlopen(runtime, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == nullptr) continue;
     function = dlsym(handle, name);
@@ -75,7 +75,7 @@ void note_body(void* function) {
   const auto begin = reinterpret_cast<uintptr_t>(function);
   const CodeRange body{begin, begin + symbol->st_size + 1};  // a call at the very end returns past it
   RareGuard guard(noting);
-  if (nested_code.count == kMaxNestedRanges) return;
+  if (!guard.held() || nested_code.count == kMaxNestedRanges) return;
   nested_code.ranges[nested_code.count] = body;
   std::atomic_ref(nested_code.count).store(nested_code.count + 1, std::memory_order_release);
   if (nested_code.hull.end == 0 || body.end > nested_code.hull.end) nested_code.hull.end = body.end;
@@ -115,6 +115,7 @@ void forget_unloaded_cxx_operators() {
   }
   if (!gone) return;
   RareGuard guard(noting);
+  if (!guard.held()) return;
   for (std::atomic<void*>& function : found_cxx_operators) function.store(nullptr, std::memory_order_relaxed);
   std::atomic_ref(nested_code.count).store(0, std::memory_order_release);
   nested_code.hull = {0, 0};

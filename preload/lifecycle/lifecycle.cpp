@@ -1,11 +1,13 @@
 #include "lifecycle/lifecycle.h"
 
+#include <link.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 
 #include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
+#include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
@@ -14,6 +16,7 @@
 #include "thread_state/thread_state.h"
 #include "trace_writer/record_stream.h"
 #include "trace_writer/trace_writer.h"
+#include "unwind/readable_pages.h"
 #include "unwind/unwinder.h"
 
 extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* object);
@@ -29,6 +32,8 @@ constinit Text<256> program_name;
 constinit uint32_t traced_pid = 0;
 constinit char** arguments = nullptr;
 constinit int argument_count = 0;
+constinit std::atomic<uint32_t> given_up{0};  // calls of give_up_system_calls() that stand
+constinit Forsake clocks_before{};
 constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
 
 void write_text(format::MetadataRecord type, const char* text, size_t bytes) {
@@ -91,6 +96,13 @@ bool open_trace(uint32_t flags, uint32_t parent_pid, uint64_t fork_ticks, const 
   return true;
 }
 
+// A module that no stack has led into yet is met later without its path, for which the kernel must be asked.
+void meet_loaded_modules() {
+  for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
+    locate(reinterpret_cast<uintptr_t>(map->l_ld));
+  }
+}
+
 void let_events_in() {
   mode.store(Mode::recording, std::memory_order_relaxed);
   // release: pairs with the acquire in enter_slowly; everything that recording needs is set up
@@ -123,15 +135,20 @@ void say_end() {
 
 // Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
 // whose memory is its parent's.
-bool is_traced_process() { return trace_header != nullptr && !is_fresh_child() && sys::process_id() == traced_pid; }
+// Who may not ask for its pid takes a vfork child for its parent.
+bool is_traced_process() {
+  return trace_header != nullptr && !is_fresh_child() && (!sys::may_call() || sys::process_id() == traced_pid);
+}
 
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
   seal_own_pages();
   seal_record_streams();
-  close_trace_file(states_in_use());
-  std::atomic_ref(trace_header->recorder_bytes)
-      .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
+  if (sys::may_call()) {  // else the file keeps what was reserved
+    close_trace_file(states_in_use());
+    std::atomic_ref(trace_header->recorder_bytes)
+        .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
+  }
   end_trace(state);
 }
 
@@ -188,8 +205,11 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
 __attribute__((destructor(101))) void end_process() {
   if (recording_control == nullptr) return;
   note_end(format::EndState::exit);
+  if (!is_traced_process()) return;
+  // libc may allocate to remember a handler; an allocation that the program does not make is a system call too many.
+  if (!sys::may_call()) return close_trace(format::EndState::exit);
   // Bound to no object, unlike atexit: else our own end, a moment from now, would run it.
-  if (is_traced_process()) __cxa_atexit(after_last_destructor, nullptr, nullptr);
+  __cxa_atexit(after_last_destructor, nullptr, nullptr);
 }
 
 }  // namespace
@@ -197,6 +217,7 @@ __attribute__((destructor(101))) void end_process() {
 void note_fork() { forked_at = read_ticks(); }
 
 void begin_forked_child() {
+  if (!sys::may_call()) return;  // it can have no trace
   // No other thread has come over, but the child may have started some since.
   if (std::atomic_ref(recording_control->child_begins).exchange(1, std::memory_order_relaxed) != 0) return;
 
@@ -207,6 +228,7 @@ void begin_forked_child() {
   parent_trace.add(trace_path());
   const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
   forked_at = 0;
+  sys::forget_calls_under_way();
   reset_thread_states();
   abandon_record_streams();
   abandon_trace();
@@ -229,6 +251,13 @@ void begin_forked_child() {
 }
 
 void note_unrecorded_event() {
+  if (is_fresh_child()) {
+    // The header is still its parent's, where its losses are told.
+    if (settings.follow_fork && mode.load(std::memory_order_relaxed) == Mode::recording) {
+      count_dropped(format::DropCause::no_syscalls);
+    }
+    return;
+  }
   if (mode.load(std::memory_order_relaxed) == Mode::stopped) count_dropped(stop_cause());
 }
 
@@ -247,6 +276,32 @@ void note_end(format::EndState state) {
 
 void note_exec_failed() {
   if (is_traced_process()) resume_trace();
+}
+
+bool give_up_system_calls(Forsake clocks) {
+  if (recording_control == nullptr) return false;
+  if (is_fresh_child()) begin_forked_child();
+  if (!is_traced_process()) return false;  // a vfork child: the memory is its parent's
+  const Mode now = mode.load(std::memory_order_relaxed);
+  if (given_up.fetch_add(1, std::memory_order_relaxed) == 0) {
+    clocks_before = forsaken.load(std::memory_order_relaxed);
+    if (now == Mode::recording || now == Mode::waiting) {
+      meet_loaded_modules();
+      reserve_pages_to_go_on();
+    }
+    const SignalsBlocked until_done;
+    sys::reserve_memory();
+    remember_readable_memory();
+  }
+  forsake_clocks(clocks);
+  sys::close_gate();
+  return true;
+}
+
+void regain_system_calls() {
+  if (given_up.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+  sys::open_gate();
+  regain_clocks(clocks_before);
 }
 
 void start_recording() {

@@ -35,6 +35,7 @@ constexpr size_t kStateBytes = (sizeof(ThreadState) + 4095) & ~size_t{4095};
 
 ThreadState* take_state() {
   RareGuard guard(pool_lock);
+  if (!guard.held()) return nullptr;
   ThreadState* state = free_states;
   if (state != nullptr) {
     free_states = state->next_free;
@@ -51,6 +52,7 @@ ThreadState* take_state() {
 
 void give_state_back(ThreadState* state) {
   RareGuard guard(pool_lock);
+  if (!guard.held()) return;  // it is lost
   state->next_free = free_states;
   free_states = state;
   --used_states;
