@@ -1,5 +1,6 @@
 // seccomp MODE: gives up all system calls but read, write, exit, exit_group and rt_sigreturn, or the processor's clock,
-// and goes on allocating. MODE: strict, kill, errno, threads, signals, many, forks, refused, no_tsc, exit_group.
+// and goes on allocating. MODE: strict, kill, errno, threads, others, signals, many,
+// forks, refused, no_tsc, exit_group.
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -13,7 +14,7 @@
 
 #include "tally.h"
 
-enum { kThreads = 3, kDepth = 400 };
+enum { kThreads = 3, kShallow = 20, kDeep = 240 };
 
 static void* add(size_t bytes) {
   unsigned char* block = malloc(bytes);
@@ -31,7 +32,7 @@ static void release(void* block, size_t bytes) {
 
 // Onto pages of the stack that nobody has been on.
 __attribute__((noinline)) static void allocate_deep(int depth) {
-  char frame[300];
+  char frame[3000];
   hidden(frame);
   if (depth > 0) {
     allocate_deep(depth - 1);
@@ -41,13 +42,13 @@ __attribute__((noinline)) static void allocate_deep(int depth) {
   hidden(frame);
 }
 
-__attribute__((noinline)) static void work(int rounds) {
+__attribute__((noinline)) static void work(int rounds, int depth) {
   for (int i = 0; i < rounds; ++i) {
     const size_t bytes = 16 + (size_t)i % 200;
     release(add(bytes), bytes);
   }
   for (int i = 0; i < 10; ++i) add(777);
-  for (int i = 0; i < kDepth; i += 20) allocate_deep(i);
+  for (int i = 0; i < depth; i += 20) allocate_deep(i);
 }
 
 // The heap never asks the kernel again.
@@ -82,11 +83,12 @@ static int go, done;
 
 static void* allocate_when_told(void* argument) {
   // One has allocated before the filter, the others never have.
-  if (argument == NULL) work(10);
+  if (argument == NULL) work(10, kShallow);
   __atomic_fetch_add(&done, 1, __ATOMIC_ACQ_REL);
-  while (!__atomic_load_n(&go, __ATOMIC_ACQUIRE)) {
+  // One after the other: to wait for the heap's lock would be a system call.
+  while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) <= (long)argument) {
   }
-  work(1000);
+  work(1000, kDeep);
   __atomic_fetch_add(&done, 1, __ATOMIC_ACQ_REL);
   while (go) hidden(NULL);  // its end would be a system call
   return NULL;
@@ -98,6 +100,23 @@ static void start_threads(void) {
     must(pthread_create(&thread, NULL, allocate_when_told, (void*)i));
   }
   while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < kThreads) sched_yield();
+}
+
+// Two threads that keep their system calls, and make pages of the trace meanwhile.
+static void* allocate_all_the_time(void* argument) {
+  (void)argument;
+  __atomic_fetch_add(&go, 1, __ATOMIC_ACQ_REL);
+  for (int i = 0; i < 20; ++i) work(10000, kShallow);
+  __atomic_fetch_add(&done, 1, __ATOMIC_ACQ_REL);
+  return NULL;
+}
+
+static void start_others(void) {
+  for (int i = 0; i < 2; ++i) {
+    pthread_t thread;
+    must(pthread_create(&thread, NULL, allocate_all_the_time, NULL));
+  }
+  while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) < 2) sched_yield();
 }
 
 static int traps;
@@ -132,8 +151,9 @@ int main(int count, char** arguments) {
   if (count != 2) return 2;
   const char* mode = arguments[1];
   grow_heap();
-  work(100);
+  work(100, kShallow);
   if (strcmp(mode, "threads") == 0) start_threads();
+  if (strcmp(mode, "others") == 0) start_others();
   if (strcmp(mode, "errno") == 0 || strcmp(mode, "forks") == 0) {
     program[6] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
   }
@@ -168,13 +188,19 @@ int main(int count, char** arguments) {
   }
   print("errno %d\n", errno);
 
-  work(2000);
+  if (strcmp(mode, "others") == 0) {
+    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < 2) {
+    }
+  }
+  work(2000, kDeep);
   if (strcmp(mode, "signals") == 0) trap(1000);
-  if (strcmp(mode, "many") == 0) work(5000000);
+  if (strcmp(mode, "many") == 0) work(5000000, kDeep);
   if (strcmp(mode, "forks") == 0) fork_child();
   if (strcmp(mode, "threads") == 0) {
-    __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < 2 * kThreads) {
+    for (int i = 1; i <= kThreads; ++i) {
+      __atomic_store_n(&go, i, __ATOMIC_RELEASE);
+      while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < kThreads + i) {
+      }
     }
   }
   print("traps %d\n", traps);
