@@ -133,6 +133,17 @@ void say_end() {
   say(line.c_str());
 }
 
+// A trace without the heap needs a word. Once: children and later images of the program are like it.
+void say_who_was_called() {
+  static constinit bool said = false;
+  const char* other = malloc_called_instead();
+  if (other == nullptr || said || (trace_header->flags & format::kForkChild) != 0) return;
+  said = true;
+  Text<1024> line;
+  line.add("malloc of ").add(other).add(" is called instead of memprof's: its blocks are not recorded");
+  say(line.c_str());
+}
+
 // Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
 // whose memory is its parent's.
 // Who may not ask for its pid takes a vfork child for its parent.
@@ -266,6 +277,7 @@ void go_idle() { keep_events_out(Mode::stopped); }
 void note_end(format::EndState state) {
   if (recording_control == nullptr) return;
   if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
+  if (is_traced_process()) say_who_was_called();
   if (state == format::EndState::immediate_exit) {
     if (is_traced_process()) say_end();
     close_trace(state);

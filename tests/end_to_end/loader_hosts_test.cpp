@@ -85,9 +85,16 @@ TEST_CASE("a static program runs as it does alone, and leaves no trace", "[hosts
   CHECK_FALSE(std::filesystem::exists(host.directory() / "trace.bin"));
 }
 
-TEST_CASE("a program with a malloc of its own runs as it does alone", "[hosts][loader]") {
-  const HostRun host({"own_malloc"});
-  CHECK(host.recorded().out == "own allocator\n");
+TEST_CASE("a program with a malloc of its own runs as it does alone, and is told of", "[hosts][loader]") {
+  FreshDirectory directory;
+  const Outcome native = run({{host_path("own_malloc")}, plain_environment(), directory.path(), "", {}});
+  const Outcome recorded = run({{host_path("own_malloc")}, recording_environment(), directory.path(), "", {}});
+  CHECK(native.out == "own allocator\n");
+  CHECK(recorded.out == native.out);
+  CHECK(recorded.exit_status == native.exit_status);
+  CHECK(recorded.err == "memprof: malloc of " + host_path("own_malloc") +
+                            " is called instead of memprof's: its blocks are not recorded\n");
+  CHECK(Trace(directory / "trace.bin").allocations() == 0);
 }
 
 TEST_CASE("a set-uid program is left alone even when memprof is linked in", "[hosts][loader]") {
