@@ -12,6 +12,7 @@ namespace memprof {
 
 constinit NestedCode nested_code = {};
 constinit std::atomic<void*> found_cxx_operators[kCxxOperators] = {};
+constinit std::atomic<uint32_t> operators_passed_on{0};
 
 namespace {
 
@@ -36,6 +37,29 @@ constexpr const char* kNames[kCxxOperators] = {
     "_ZdaPvSt11align_val_t",
     "_ZdaPvmSt11align_val_t",
     "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+};
+// What the C++ standard says that each calls by default ([new.delete]); itself: none.
+constexpr CxxOperator kCalls[kCxxOperators] = {
+    kNew,
+    kNew,
+    kNewAligned,
+    kNewAligned,
+    kNew,
+    kNewArray,
+    kNewAligned,
+    kNewArrayAligned,
+    kDelete,
+    kDelete,
+    kDelete,
+    kDeleteAligned,
+    kDeleteAligned,
+    kDeleteAligned,
+    kDelete,
+    kDeleteArray,
+    kDeleteArray,
+    kDeleteAligned,
+    kDeleteArrayAligned,
+    kDeleteArrayAligned,
 };
 constexpr const char* kRuntimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
 
@@ -82,6 +106,22 @@ void note_body(void* function) {
   if (nested_code.hull.begin == 0 || body.begin < nested_code.hull.begin) nested_code.hull.begin = body.begin;
 }
 
+void find_replaced_operators() {
+  uint32_t replaced = 0;
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    void* function = dlsym(RTLD_DEFAULT, kNames[i]);
+    if (function != nullptr && !is_ours(function)) replaced |= 1u << i;
+  }
+  uint32_t passed_on = 0;
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    for (unsigned from = i; kCalls[from] != from;) {
+      from = kCalls[from];
+      if ((replaced & 1u << from) != 0) passed_on |= 1u << i;
+    }
+  }
+  operators_passed_on.store(passed_on, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 bool is_in_runtime_operator(uintptr_t address) {
@@ -103,6 +143,7 @@ void* look_up_cxx_operator(CxxOperator which, const void* caller) {
     note_body(operation);
     found_cxx_operators[i].compare_exchange_strong(expected, operation, std::memory_order_release);
   }
+  find_replaced_operators();
   return found_cxx_operators[which].load(std::memory_order_acquire);
 }
 
