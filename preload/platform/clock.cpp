@@ -1,5 +1,9 @@
 #include "platform/clock.h"
 
+#include <dlfcn.h>
+
+#include "platform/syscalls.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -8,6 +12,16 @@ namespace memprof {
 
 constinit std::atomic<bool> clock_is_tsc{false};
 constinit std::atomic<Forsake> forsaken{Forsake::none};
+
+namespace {
+
+int clock_gettime_by_call(clockid_t which, timespec* now) {
+  return static_cast<int>(sys::call(SYS_clock_gettime, which, sys::arg(now)));
+}
+
+}  // namespace
+
+constinit ClockGettime* libc_clock_gettime = clock_gettime_by_call;
 
 namespace {
 
@@ -104,6 +118,9 @@ uint64_t tsc_frequency() {
 #endif
 
 ClockChoice choose_clock() {
+  if (void* next = dlsym(RTLD_NEXT, "clock_gettime"); next != nullptr) {
+    libc_clock_gettime = reinterpret_cast<ClockGettime*>(next);
+  }
 #if defined(__x86_64__)
   if (has_invariant_tsc()) {
     clock_is_tsc.store(true, std::memory_order_relaxed);

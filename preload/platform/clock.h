@@ -35,11 +35,19 @@ extern std::atomic<Forsake> forsaken;
 uint64_t estimate_monotonic_ns();
 uint64_t count_ticks();
 
+// libc's clock_gettime, not that of a program that has one of its own, as programs built with a sanitizer have: theirs
+// cannot be called before they have begun. The system call itself until choose_clock() has looked for libc's.
+using ClockGettime = int(clockid_t, timespec*);
+extern ClockGettime* libc_clock_gettime;
+inline uint64_t clock_ns(clockid_t which) {
+  timespec now;
+  libc_clock_gettime(which, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 inline uint64_t monotonic_ns() {
   if (__builtin_expect(forsaken.load(std::memory_order_relaxed) != Forsake::none, 0)) return estimate_monotonic_ns();
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  return clock_ns(CLOCK_MONOTONIC);
 }
 
 inline uint64_t read_ticks() {

@@ -279,9 +279,7 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->process_start = process_start_time(header->pid);
   header->start_ticks = read_ticks();
   header->start_monotonic_ns = monotonic_ns();
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  header->start_realtime_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
   header->nominal_ticks_per_second = start.nominal_ticks_per_second;
   header->fork_ticks = start.fork_ticks;
   header->clock = start.clock;
