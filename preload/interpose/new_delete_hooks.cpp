@@ -29,7 +29,8 @@ inline void* new_hook(CxxOperator which, Function function, const CapturePoint& 
   const auto* return_address = reinterpret_cast<const void*>(caller.pc);
   auto operation = reinterpret_cast<void* (*)(size_t, More...)>(find_cxx_operator(which, return_address));
   void* block = operation != nullptr ? operation(size_bytes, more...) : new_without_runtime(size_bytes);
-  if (block != nullptr && !is_nested(return_address) && !is_passed_on(which)) record_alloc(block, size_bytes, function, caller);
+  if (block != nullptr && !is_nested(return_address) && !is_passed_on(which))
+    record_alloc(block, size_bytes, function, caller);
   return block;
 }
 

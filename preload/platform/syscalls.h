@@ -2,8 +2,8 @@
 // interposed. Each returns the kernel's result: negative errno on failure. All are async-signal-safe.
 //
 // All of them pass a gate. It is closed before the host installs a seccomp filter, which may kill the process for any
-// call that the host itself does not make. Invariant: when close_gate() has returned, no system call of memprof is under
-// way and none will be made; every one fails with -EPERM, and map_anonymous takes from what was mapped before.
+// call that the host itself does not make. Invariant: when close_gate() has returned, no system call of memprof is
+// under way and none will be made; every one fails with -EPERM, and map_anonymous takes from what was mapped before.
 #pragma once
 
 #include <fcntl.h>

@@ -26,8 +26,8 @@ void find(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
 }
 
-// Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives: until
-// then the table leads through these. Not all: jemalloc and tcmalloc have no pvalloc, so that ours is called.
+// Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives:
+// until then the table leads through these. Not all: jemalloc and tcmalloc have no pvalloc, so that ours is called.
 constinit RealFunctions unwatched = {};
 constinit std::atomic<bool> has_arrived{false};
 constinit Text<1024> other_path;

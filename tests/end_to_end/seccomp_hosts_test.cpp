@@ -68,7 +68,8 @@ TEST_CASE("a filter for one thread while others allocate", "[hosts][seccomp]") {
   }
 }
 
-TEST_CASE("the trace of a program under a filter ends where the reserve does, and counts the rest", "[hosts][seccomp]") {
+TEST_CASE("the trace of a program under a filter ends where the reserve does, and counts the rest",
+          "[hosts][seccomp]") {
   const HostRun host({"seccomp", "many"});
   CHECK(host.native().exit_status == 6);
   const Trace trace = host.trace();
