@@ -262,7 +262,7 @@ void begin_forked_child() {
 }
 
 void note_unrecorded_event() {
-  if (is_fresh_child()) {
+  if (is_fresh_child() && !sys::may_call()) {
     // The header is still its parent's, where its losses are told.
     if (settings.follow_fork && mode.load(std::memory_order_relaxed) == Mode::recording) {
       count_dropped(format::DropCause::no_syscalls);

@@ -94,6 +94,18 @@ TEST_CASE("a child that is forked under a filter has no trace, and its parent's 
   CHECK(traces[0].complete());
 }
 
+TEST_CASE("a forked child that takes a filter before it allocates has a trace of its own", "[hosts][seccomp]") {
+  const HostRun host({"seccomp", "child"});
+  CHECK(host.native().out.find("child 1 0\n") != std::string::npos);
+  check_trace(host.trace(), host.recorded());
+  const std::vector<Trace> children = host.traces_of_children();
+  REQUIRE(children.size() == 1);
+  CHECK(children[0].allocations() == 100);
+  CHECK(children[0].frees() == 100);
+  CHECK(children[0].dropped() == 0);
+  CHECK(children[0].complete());
+}
+
 TEST_CASE("after a filter that the kernel refuses everything is as before", "[hosts][seccomp]") {
   const HostRun host({"seccomp", "refused"});
   CHECK(host.native().out.find("refused -1 22\n") != std::string::npos);

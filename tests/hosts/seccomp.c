@@ -1,6 +1,6 @@
 // seccomp MODE: gives up all system calls but read, write, exit, exit_group and rt_sigreturn, or the processor's clock,
 // and goes on allocating. MODE: strict, kill, errno, threads, others, signals, many,
-// forks, refused, no_tsc, exit_group.
+// forks, child, refused, no_tsc, exit_group.
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -136,9 +136,15 @@ static void trap(int times) {
   }
 }
 
-static void fork_child(void) {
+static void install_filter(void) {
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+}
+
+static void fork_child(int child_gets_filter) {
   const pid_t child = fork();
   if (child == 0) {
+    if (child_gets_filter) install_filter();
     for (int i = 0; i < 100; ++i) free(hidden(malloc(66)));
     _exit(0);
   }
@@ -178,14 +184,14 @@ int main(int count, char** arguments) {
     print("refused %ld %d\n", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL), errno);
     print("refused %ld %d\n", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty), errno);
     print("none %d\n", prctl(PR_GET_SECCOMP));
-    fork_child();
-  } else if (strcmp(mode, "exit_group") != 0) {
+    fork_child(0);
+  } else if (strcmp(mode, "child") == 0) {
+    fork_child(1);
+  } else if (strcmp(mode, "threads") == 0) {
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-    if (strcmp(mode, "threads") == 0) {
-      must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter));
-    } else {
-      must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
-    }
+    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter));
+  } else if (strcmp(mode, "exit_group") != 0) {
+    install_filter();
   }
   print("errno %d\n", errno);
 
@@ -196,7 +202,7 @@ int main(int count, char** arguments) {
   work(2000, kDeep);
   if (strcmp(mode, "signals") == 0) trap(1000);
   if (strcmp(mode, "many") == 0) work(5000000, kDeep);
-  if (strcmp(mode, "forks") == 0) fork_child();
+  if (strcmp(mode, "forks") == 0) fork_child(0);
   if (strcmp(mode, "threads") == 0) {
     for (int i = 1; i <= kThreads; ++i) {
       __atomic_store_n(&go, i, __ATOMIC_RELEASE);
