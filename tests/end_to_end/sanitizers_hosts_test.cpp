@@ -70,8 +70,9 @@ TEST_CASE("sanitizers whose malloc comes behind memprof's, or that have none", "
       CHECK(native.exit_status == (std::string(sanitizer + std::string(mode)) == "leakleak" ? 23 : 3));
       // The runtimes of the sanitizers allocate, too.
       const Trace trace(program.trace());
+      const std::vector<Json> chunks = trace.chunks();
       const auto called_from = [&](const char* function) {
-        return count_if(trace.chunks(), [&](const Json& chunk) { return caller(chunk) == function; });
+        return count_if(chunks, [&](const Json& chunk) { return caller(chunk) == function; });
       };
       CHECK(called_from("work") == 2000);
       CHECK(called_from("main") == 1);

@@ -61,7 +61,7 @@ TEST_CASE("a filter for all threads at once", "[hosts][seccomp]") {
 }
 
 TEST_CASE("a filter for one thread while others allocate", "[hosts][seccomp]") {
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const HostRun host({"seccomp", "others"});
     CHECK(host.native().exit_status == 6);
     check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);

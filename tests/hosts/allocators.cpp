@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int kThreads = 3, kRounds = 300;
+constexpr int kThreads = 3, kRounds = 100;
 bool has_pvalloc, has_reallocarray;
 
 struct Block {
