@@ -12,6 +12,7 @@ namespace memprof {
 
 constinit NestedCode nested_code = {};
 constinit std::atomic<void*> found_cxx_operators[kCxxOperators] = {};
+constinit std::atomic<uint32_t> operators_passed_on{0};
 
 namespace {
 
@@ -37,6 +38,29 @@ constexpr const char* kNames[kCxxOperators] = {
     "_ZdaPvmSt11align_val_t",
     "_ZdaPvSt11align_val_tRKSt9nothrow_t",
 };
+// What the C++ standard says that each calls by default ([new.delete]); itself: none.
+constexpr CxxOperator kCalls[kCxxOperators] = {
+    kNew,
+    kNew,
+    kNewAligned,
+    kNewAligned,
+    kNew,
+    kNewArray,
+    kNewAligned,
+    kNewArrayAligned,
+    kDelete,
+    kDelete,
+    kDelete,
+    kDeleteAligned,
+    kDeleteAligned,
+    kDeleteAligned,
+    kDelete,
+    kDeleteArray,
+    kDeleteArray,
+    kDeleteAligned,
+    kDeleteArrayAligned,
+    kDeleteArrayAligned,
+};
 constexpr const char* kRuntimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
 
 constinit RareLock noting;
@@ -56,7 +80,7 @@ void* search(const char* name, const void* caller) {
     if (function != nullptr && is_ours(function)) function = nullptr;
   }
   for (const char* runtime : kRuntimes) {
-    if (function != nullptr) break;
+    if (function != nullptr || !sys::may_call()) break;  // dlopen looks for files
     void* handle = dlopen(runtime, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == nullptr) continue;
     function = dlsym(handle, name);
@@ -75,11 +99,27 @@ void note_body(void* function) {
   const auto begin = reinterpret_cast<uintptr_t>(function);
   const CodeRange body{begin, begin + symbol->st_size + 1};  // a call at the very end returns past it
   RareGuard guard(noting);
-  if (nested_code.count == kMaxNestedRanges) return;
+  if (!guard.held() || nested_code.count == kMaxNestedRanges) return;
   nested_code.ranges[nested_code.count] = body;
   std::atomic_ref(nested_code.count).store(nested_code.count + 1, std::memory_order_release);
   if (nested_code.hull.end == 0 || body.end > nested_code.hull.end) nested_code.hull.end = body.end;
   if (nested_code.hull.begin == 0 || body.begin < nested_code.hull.begin) nested_code.hull.begin = body.begin;
+}
+
+void find_replaced_operators() {
+  uint32_t replaced = 0;
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    void* function = dlsym(RTLD_DEFAULT, kNames[i]);
+    if (function != nullptr && !is_ours(function)) replaced |= 1u << i;
+  }
+  uint32_t passed_on = 0;
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    for (unsigned from = i; kCalls[from] != from;) {
+      from = kCalls[from];
+      if ((replaced & 1u << from) != 0) passed_on |= 1u << i;
+    }
+  }
+  operators_passed_on.store(passed_on, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -103,6 +143,7 @@ void* look_up_cxx_operator(CxxOperator which, const void* caller) {
     note_body(operation);
     found_cxx_operators[i].compare_exchange_strong(expected, operation, std::memory_order_release);
   }
+  find_replaced_operators();
   return found_cxx_operators[which].load(std::memory_order_acquire);
 }
 
@@ -115,6 +156,7 @@ void forget_unloaded_cxx_operators() {
   }
   if (!gone) return;
   RareGuard guard(noting);
+  if (!guard.held()) return;
   for (std::atomic<void*>& function : found_cxx_operators) function.store(nullptr, std::memory_order_relaxed);
   std::atomic_ref(nested_code.count).store(0, std::memory_order_release);
   nested_code.hull = {0, 0};

@@ -42,6 +42,13 @@ inline void* find_cxx_operator(CxxOperator which, const void* caller) {
   return __builtin_expect(function != nullptr, 1) ? function : look_up_cxx_operator(which, caller);
 }
 
+// Bit CxxOperator: the runtime's function calls one that the program has replaced, new[] the program's own new, say.
+// What that does is the program's affair: its malloc is recorded, if it calls one, and the operator is not.
+extern std::atomic<uint32_t> operators_passed_on;
+inline bool is_passed_on(CxxOperator which) {
+  return (operators_passed_on.load(std::memory_order_relaxed) & 1u << which) != 0;
+}
+
 // From the constructor: where a C++ runtime is there already, finds its operators, as a look-up later would take the
 // host's pending dlerror() away.
 void find_loaded_cxx_operators();

@@ -29,15 +29,16 @@ inline void* new_hook(CxxOperator which, Function function, const CapturePoint& 
   const auto* return_address = reinterpret_cast<const void*>(caller.pc);
   auto operation = reinterpret_cast<void* (*)(size_t, More...)>(find_cxx_operator(which, return_address));
   void* block = operation != nullptr ? operation(size_bytes, more...) : new_without_runtime(size_bytes);
-  if (block != nullptr && !is_nested(return_address)) record_alloc(block, size_bytes, function, caller);
+  if (block != nullptr && !is_nested(return_address) && !is_passed_on(which))
+    record_alloc(block, size_bytes, function, caller);
   return block;
 }
 
 template <typename... More>
 inline void delete_hook(CxxOperator which, Function function, const CapturePoint& caller, void* block, More... more) {
   const auto* return_address = reinterpret_cast<const void*>(caller.pc);
-  if (block != nullptr && !is_nested(return_address)) record_free(block, function, caller);
   auto operation = reinterpret_cast<void (*)(void*, More...)>(find_cxx_operator(which, return_address));
+  if (block != nullptr && !is_nested(return_address) && !is_passed_on(which)) record_free(block, function, caller);
   if (operation != nullptr) {
     operation(block, more...);
   } else {

@@ -1,11 +1,13 @@
 #include "lifecycle/lifecycle.h"
 
+#include <link.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 
 #include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
+#include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
@@ -14,6 +16,7 @@
 #include "thread_state/thread_state.h"
 #include "trace_writer/record_stream.h"
 #include "trace_writer/trace_writer.h"
+#include "unwind/readable_pages.h"
 #include "unwind/unwinder.h"
 
 extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* object);
@@ -29,6 +32,8 @@ constinit Text<256> program_name;
 constinit uint32_t traced_pid = 0;
 constinit char** arguments = nullptr;
 constinit int argument_count = 0;
+constinit std::atomic<uint32_t> given_up{0};  // calls of give_up_system_calls() that stand
+constinit Forsake clocks_before{};
 constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
 
 void write_text(format::MetadataRecord type, const char* text, size_t bytes) {
@@ -92,6 +97,13 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
   return true;
 }
 
+// A module that no stack has led into yet is met later without its path, for which the kernel must be asked.
+void meet_loaded_modules() {
+  for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
+    locate(reinterpret_cast<uintptr_t>(map->l_ld));
+  }
+}
+
 void let_events_in() {
   mode.store(Mode::recording, std::memory_order_relaxed);
   // release: pairs with the acquire in enter_slowly; everything that recording needs is set up
@@ -122,9 +134,23 @@ void say_end() {
   say(line.c_str());
 }
 
+// A trace without the heap needs a word. Once: children and later images of the program are like it.
+void say_who_was_called() {
+  static constinit bool said = false;
+  const char* other = malloc_called_instead();
+  if (other == nullptr || said || (trace_header->flags & format::kForkChild) != 0) return;
+  said = true;
+  Text<1024> line;
+  line.add("malloc of ").add(other).add(" is called instead of memprof's: its blocks are not recorded");
+  say(line.c_str());
+}
+
 // Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
 // whose memory is its parent's.
-bool is_traced_process() { return trace_header != nullptr && !is_fresh_child() && sys::process_id() == traced_pid; }
+// Who may not ask for its pid takes a vfork child for its parent.
+bool is_traced_process() {
+  return trace_header != nullptr && !is_fresh_child() && (!sys::may_call() || sys::process_id() == traced_pid);
+}
 
 // The process whose trace a forked child begins: its own, or its parent's when that shares the memory and has done
 // nothing yet (a fresh child's vfork child). A child of the recorded process itself shares nothing, else the control
@@ -139,9 +165,11 @@ void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
   seal_own_pages();
   seal_record_streams();
-  close_trace_file(states_in_use());
-  std::atomic_ref(trace_header->recorder_bytes)
-      .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
+  if (sys::may_call()) {  // else the file keeps what was reserved
+    close_trace_file(states_in_use());
+    std::atomic_ref(trace_header->recorder_bytes)
+        .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
+  }
   end_trace(state);
 }
 
@@ -198,8 +226,11 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
 __attribute__((destructor(101))) void end_process() {
   if (recording_control == nullptr) return;
   note_end(format::EndState::exit);
+  if (!is_traced_process()) return;
+  // libc may allocate to remember a handler; an allocation that the program does not make is a system call too many.
+  if (!sys::may_call()) return close_trace(format::EndState::exit);
   // Bound to no object, unlike atexit: else our own end, a moment from now, would run it.
-  if (is_traced_process()) __cxa_atexit(after_last_destructor, nullptr, nullptr);
+  __cxa_atexit(after_last_destructor, nullptr, nullptr);
 }
 
 }  // namespace
@@ -207,10 +238,11 @@ __attribute__((destructor(101))) void end_process() {
 void note_fork() { forked_at = read_ticks(); }
 
 void begin_forked_child() {
+  if (!sys::may_call()) return;  // it can have no trace
   const OwnCalls own;
   // No other thread has come over, but the child may have started some since.
   const RareGuard guard(recording_control->child_begin);
-  if (!is_fresh_child()) return;
+  if (!guard.held() || !is_fresh_child()) return;
 
   const Mode parent_mode = mode.load(std::memory_order_relaxed);
   const uint32_t parent = traced_pid;
@@ -241,6 +273,13 @@ void begin_forked_child() {
 }
 
 void note_unrecorded_event() {
+  if (is_fresh_child() && !sys::may_call()) {
+    // The header is still its parent's, where its losses are told.
+    if (settings.follow_fork && mode.load(std::memory_order_relaxed) == Mode::recording) {
+      count_dropped(format::DropCause::no_syscalls);
+    }
+    return;
+  }
   if (mode.load(std::memory_order_relaxed) == Mode::stopped) count_dropped(stop_cause());
 }
 
@@ -249,6 +288,7 @@ void go_idle() { keep_events_out(Mode::stopped); }
 void note_end(format::EndState state) {
   if (recording_control == nullptr) return;
   if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
+  if (is_traced_process()) say_who_was_called();
   if (state == format::EndState::immediate_exit) {
     if (is_traced_process()) say_end();
     close_trace(state);
@@ -259,6 +299,32 @@ void note_end(format::EndState state) {
 
 void note_exec_failed() {
   if (is_traced_process()) resume_trace();
+}
+
+bool give_up_system_calls(Forsake clocks) {
+  if (recording_control == nullptr) return false;
+  if (is_fresh_child()) begin_forked_child();
+  if (!is_traced_process()) return false;  // a vfork child: the memory is its parent's
+  const Mode now = mode.load(std::memory_order_relaxed);
+  if (given_up.fetch_add(1, std::memory_order_relaxed) == 0) {
+    clocks_before = forsaken.load(std::memory_order_relaxed);
+    if (now == Mode::recording || now == Mode::waiting) {
+      meet_loaded_modules();
+      reserve_pages_to_go_on();
+    }
+    const SignalsBlocked until_done;
+    sys::reserve_memory();
+    remember_readable_memory();
+  }
+  forsake_clocks(clocks);
+  sys::close_gate();
+  return true;
+}
+
+void regain_system_calls() {
+  if (given_up.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+  sys::open_gate();
+  regain_clocks(clocks_before);
 }
 
 void start_recording() {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "memprof/trace_format.h"
+#include "platform/clock.h"
 
 namespace memprof {
 
@@ -22,6 +23,13 @@ void note_unrecorded_event();
 
 // No page was to be had: from now on events are only counted.
 void go_idle();
+
+// The host is about to give up system calls, by seccomp, or the processor's clock, by prctl(PR_SET_TSC). Everything
+// that the recorder needs from the kernel is got now, for all threads; then the gate is closed (platform/syscalls.h).
+// False: there is nothing to close. When the host's call has failed, regain_system_calls() undoes it.
+// Limits: a filter that is installed without libc's prctl() or syscall(), or was there before the program began.
+bool give_up_system_calls(Forsake clocks);
+void regain_system_calls();
 
 // The process is about to end or to exec. Async-signal-safe; does nothing in a vfork child, whose memory is its
 // parent's.

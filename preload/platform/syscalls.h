@@ -1,5 +1,9 @@
 // System calls made directly: no libc wrapper, so no errno is written, no hook of ours is met and nothing can be
 // interposed. Each returns the kernel's result: negative errno on failure. All are async-signal-safe.
+//
+// All of them pass a gate. It is closed before the host installs a seccomp filter, which may kill the process for any
+// call that the host itself does not make. Invariant: when close_gate() has returned, no system call of memprof is
+// under way and none will be made; every one fails with -EPERM, and map_anonymous takes from what was mapped before.
 #pragma once
 
 #include <fcntl.h>
@@ -11,9 +15,25 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include <atomic>
+
 namespace memprof::sys {
 
-inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+extern std::atomic<bool> gate_closed;
+extern std::atomic<uint32_t>* calls_under_way;
+
+inline bool may_call() { return !gate_closed.load(std::memory_order_relaxed); }
+// Maps memory to go on with, once.
+void reserve_memory();
+// Waits, not for ever, until calls under way have returned: one that a signal handler left by longjmp never does.
+void close_gate();
+// From now on calls are counted there, in memory that a fork wipes: calls of other threads do not come over.
+void count_calls_in(std::atomic<uint32_t>* place);
+void open_gate();
+// Zeroed, from the reserve; nullptr when that is used up.
+void* take_reserved(size_t bytes);
+
+inline long enter_kernel(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
 #if defined(__x86_64__)
   long result;
   register long r10 asm("r10") = d;
@@ -39,6 +59,17 @@ inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, lo
 #endif
 }
 
+inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+  constexpr long kNotPermitted = -1;
+  // seq_cst, both: pairs with close_gate. Either the gate is seen closed here, or the call under way is seen there.
+  std::atomic<uint32_t>& under_way = *calls_under_way;
+  under_way.fetch_add(1, std::memory_order_seq_cst);
+  const long result =
+      gate_closed.load(std::memory_order_seq_cst) ? kNotPermitted : enter_kernel(number, a, b, c, d, e, f);
+  under_way.fetch_sub(1, std::memory_order_release);
+  return result;
+}
+
 inline long arg(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
 // Both return nullptr on failure.
@@ -53,7 +84,8 @@ inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offse
 // Zeroed private memory, or nullptr.
 inline void* map_anonymous(size_t bytes) {
   constexpr int kReadWrite = 0x1 | 0x2, kPrivateAnonymous = 0x02 | 0x20;
-  return map(bytes, kReadWrite, kPrivateAnonymous, -1, 0);
+  void* mapped = map(bytes, kReadWrite, kPrivateAnonymous, -1, 0);
+  return mapped != nullptr || may_call() ? mapped : take_reserved(bytes);
 }
 inline void unmap(void* start, size_t bytes) { call(SYS_munmap, arg(start), static_cast<long>(bytes)); }
 // How much of a mapping is in memory.
@@ -128,7 +160,11 @@ inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, 
 
 inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
 inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
-inline uint32_t thread_id() { return static_cast<uint32_t>(call(SYS_gettid)); }
+// 0: not known, as the gate is closed.
+inline uint32_t thread_id() {
+  const long id = call(SYS_gettid);
+  return id > 0 ? static_cast<uint32_t>(id) : 0;
+}
 // False as well where the kernel does not say.
 inline bool share_memory(uint32_t pid, uint32_t other_pid) {
   constexpr long kMemory = 1;  // KCMP_VM
@@ -145,14 +181,21 @@ inline void sleep_ns(long nanoseconds) {
 inline void yield() { call(SYS_sched_yield); }
 
 using SignalSet = uint64_t;
-inline SignalSet block_all_signals() {
+// Blocks all signals until restore_signals(); false: they are as they were, as the gate is closed. What lies between is
+// one call under way: the gate does not close upon a thread that could not give its signals back.
+inline bool block_all_signals(SignalSet* before) {
   const SignalSet all = ~SignalSet{0};
-  SignalSet before = 0;
-  call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&all), arg(&before), sizeof(SignalSet));
-  return before;
+  calls_under_way->fetch_add(1, std::memory_order_seq_cst);  // pairs with close_gate
+  if (gate_closed.load(std::memory_order_seq_cst)) {
+    calls_under_way->fetch_sub(1, std::memory_order_release);
+    return false;
+  }
+  enter_kernel(SYS_rt_sigprocmask, SIG_SETMASK, arg(&all), arg(before), sizeof(SignalSet));
+  return true;
 }
 inline void restore_signals(SignalSet before) {
-  call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before), 0, sizeof(SignalSet));
+  enter_kernel(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before), 0, sizeof(SignalSet));
+  calls_under_way->fetch_sub(1, std::memory_order_release);
 }
 
 }  // namespace memprof::sys

@@ -4,6 +4,11 @@
 
 #include <atomic>
 
+#include "platform/text.h"
+
+extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern "C" const char _end[] __attribute__((visibility("hidden")));
+
 namespace memprof {
 
 constinit RealFunctions real = {};
@@ -21,7 +26,44 @@ void find(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
 }
 
+// Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives:
+// until then the table leads through these. Not all: jemalloc and tcmalloc have no pvalloc, so that ours is called.
+constinit RealFunctions unwatched = {};
+constinit std::atomic<bool> has_arrived{false};
+constinit Text<1024> other_path;
+
+template <auto kMember>
+struct Watch;
+template <typename Result, typename... Arguments, Result (*RealFunctions::*kMember)(Arguments...)>
+struct Watch<kMember> {
+  static Result call(Arguments... arguments) {
+    has_arrived.store(true, std::memory_order_relaxed);
+    std::atomic_ref(real.*kMember).store(unwatched.*kMember, std::memory_order_relaxed);
+    return (unwatched.*kMember)(arguments...);
+  }
+};
+
+template <auto kMember>
+void watch(RealFunctions& functions) {
+  if (functions.*kMember != nullptr) functions.*kMember = Watch<kMember>::call;
+}
+
+void watch_for_arrivals(RealFunctions& functions) {
+  const char* first = static_cast<const char*>(dlsym(RTLD_DEFAULT, "malloc"));
+  Dl_info other;
+  if ((first >= __ehdr_start && first < _end) || dladdr(first, &other) == 0) return;
+  other_path.add(other.dli_fname);
+  unwatched = functions;
+  watch<&RealFunctions::malloc>(functions);
+  watch<&RealFunctions::calloc>(functions);
+  watch<&RealFunctions::realloc>(functions);
+}
+
 }  // namespace
+
+const char* malloc_called_instead() {
+  return other_path.length() == 0 || has_arrived.load(std::memory_order_relaxed) ? nullptr : other_path.c_str();
+}
 
 bool find_real_functions() {
   if (finding) return false;
@@ -43,6 +85,7 @@ bool find_real_functions() {
   find(found.mremap, "mremap");
   find(found.mprotect, "mprotect");
   next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
+  watch_for_arrivals(found);
   real = found;
   finding = false;
   return true;

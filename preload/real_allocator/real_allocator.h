@@ -46,6 +46,10 @@ Mapping mapping_of(const void* block);
 // FileHeader::size_bias of the next allocator: glibc keeps 8 bytes a block and rounds up to 16.
 uint32_t next_allocator_size_bias();
 
+// Path of the object whose malloc the program calls instead of ours, as long as no call has reached us: the program
+// itself, or a library that was preloaded before. nullptr: ours is called, maybe by way of another one.
+const char* malloc_called_instead();
+
 // While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
 constexpr size_t kBootstrapBytes = 16 * 1024;
 extern char bootstrap_arena[kBootstrapBytes];

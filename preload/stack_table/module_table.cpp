@@ -139,6 +139,7 @@ Module* find_module(const Object& object) {
 
 Module* add_module(const Object& object) {
   RareGuard guard(adding);
+  if (!guard.held()) return nullptr;
   if (Module* known = find_module(object); known != nullptr) return known;
   const uint32_t count = module_count.load(std::memory_order_relaxed);
   uint32_t place = 0;

@@ -137,6 +137,7 @@ void give_up(Table* old) {
 // once more.
 void enlarge(uint32_t nodes_now) {
   RareGuard guard(enlarging);
+  if (!guard.held()) return;
   Table* old = table.load(std::memory_order_relaxed);
   if (nodes_now < enough_nodes(old) || old->mask + 1 >= kMostTableEntries) return;
   Table* bigger = make_table((old->mask + 1) * 2);
@@ -278,6 +279,10 @@ void retire_range(uintptr_t start, uintptr_t end) {
   RareGuard guard(retiring);
   const auto watermark =
       static_cast<uint32_t>(kFirstNode + std::atomic_ref(trace_header->node_count).load(std::memory_order_relaxed));
+  if (!guard.held()) {
+    dead_below.store(watermark, std::memory_order_relaxed);
+    return;
+  }
   const uint32_t count = retired_count.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < count; ++i) {
     if (retired[i].start == start && retired[i].end == end) {

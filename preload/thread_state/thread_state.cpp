@@ -37,6 +37,7 @@ constexpr size_t kStateBytes = (sizeof(ThreadState) + 4095) & ~size_t{4095};
 
 ThreadState* take_state() {
   RareGuard guard(pool_lock);
+  if (!guard.held()) return nullptr;
   ThreadState* state = free_states;
   if (state != nullptr) {
     free_states = state->next_free;
@@ -53,6 +54,7 @@ ThreadState* take_state() {
 
 void give_state_back(ThreadState* state) {
   RareGuard guard(pool_lock);
+  if (!guard.held()) return;  // it is lost
   state->next_free = free_states;
   free_states = state;
   --used_states;
@@ -250,6 +252,7 @@ bool start_thread_states() {
   // Without it (Linux < 4.14) a child of a raw clone would write into its parent's file: rather do not record.
   if (sys::advise(control, 4096, MADV_WIPEONFORK) != 0) return false;
   control->generation = kIdle;
+  sys::count_calls_in(&control->calls_under_way);
   have_key = pthread_key_create(&exit_key, release_thread) == 0;
   // libc has room for the first 48 handlers without allocating; the first in line runs first in the child.
   pthread_atfork(nullptr, nullptr, divert_states);

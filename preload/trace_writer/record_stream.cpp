@@ -47,6 +47,7 @@ struct RecordStream {
   bool write(uint16_t type, const Piece* pieces, size_t count) {
     Source source(pieces, count);
     RareGuard guard(lock);
+    if (!guard.held()) return false;
     for (;;) {
       const size_t wanted = sizeof(RecordHeader) + padded(source.left());
       const size_t least =
@@ -88,7 +89,7 @@ void abandon_record_streams() {
 void seal_record_streams() {
   for (RecordStream* stream : {&modules, &metadata}) {
     RareGuard guard(stream->lock);
-    stream->cursor.close();
+    if (guard.held()) stream->cursor.close();
   }
 }
 

@@ -39,6 +39,16 @@ constinit OpenFile file;
 constinit std::atomic<uint64_t> reserved_pages{0};  // pages below have disk blocks; written under growing
 constinit RareLock growing;
 
+// Pages that are mapped for good, for the time when nothing can be mapped any more.
+struct Reserve {
+  std::atomic<unsigned char*> start;
+  uint64_t first_page;
+  uint64_t pages;
+};
+constinit Reserve reserve{};
+constexpr uint64_t kReservePages = 1024;  // 16 MiB: about four million events
+constexpr uint64_t kPagesUnderWay = 64;   // others may have claimed these, and not mapped them yet
+
 bool is_our_file(int fd, struct stat* status) {
   return fd >= 0 && sys::status(fd, status) == 0 && status->st_dev == file.device && status->st_ino == file.inode;
 }
@@ -160,6 +170,7 @@ const char* describe(DropCause cause) {
     case DropCause::file_lost: return "the trace file is gone from its path and its descriptor was closed";
     case DropCause::no_memory: return "no address space left";
     case DropCause::table_full: return "a counter reached its limit";
+    case DropCause::no_syscalls: return "a seccomp filter forbids growing the trace";
     default: return "the trace file cannot be grown";
   }
 }
@@ -193,10 +204,15 @@ bool take_page_number(uint64_t* number) {
       }
       continue;
     }
-    Growth growth;
-    {
+    Growth growth{false, DropCause::no_syscalls};
+    if (sys::may_call()) {
       RareGuard guard(growing);
-      growth = grow_to(next + 1);
+      if (guard.held()) growth = grow_to(next + 1);
+    }
+    if (!growth.ok && !sys::may_call()) {
+      // Whatever failed, it was as the gate closed; before it did, pages were reserved.
+      if (next < reserved_pages.load(std::memory_order_acquire)) continue;
+      growth.cause = DropCause::no_syscalls;
     }
     if (!growth.ok) {
       stop_recording(growth.cause, describe(growth.cause));
@@ -206,10 +222,19 @@ bool take_page_number(uint64_t* number) {
   }
 }
 
-PageHeader* map_page(uint64_t number, PageWindow* window) {
+PageHeader* page_of_reserve(uint64_t number) {
+  unsigned char* start = reserve.start.load(std::memory_order_acquire);  // pairs with reserve_pages_to_go_on
+  if (start == nullptr || number - reserve.first_page >= reserve.pages) {
+    stop_recording(DropCause::no_syscalls, describe(DropCause::no_syscalls));
+    return nullptr;
+  }
+  return reinterpret_cast<PageHeader*>(start + (number - reserve.first_page) * kPageSize);
+}
+
+PageHeader* map_page_by_kernel(uint64_t number, PageWindow* window, DropCause* why_not) {
   const int fd = descriptor();
   if (fd < 0) {
-    stop_recording(DropCause::file_lost, describe(DropCause::file_lost));
+    *why_not = DropCause::file_lost;
     return nullptr;
   }
   const uint64_t first_page = number - number % kWindowPages;
@@ -217,7 +242,7 @@ PageHeader* map_page(uint64_t number, PageWindow* window) {
     unmap_window(window);
     void* start = sys::map(kWindowPages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
     if (start == nullptr) {
-      stop_recording(DropCause::no_memory, describe(DropCause::no_memory));
+      *why_not = DropCause::no_memory;
       return nullptr;
     }
     *window = {static_cast<unsigned char*>(start), first_page};
@@ -228,11 +253,19 @@ PageHeader* map_page(uint64_t number, PageWindow* window) {
   const bool ours = is_our_file(fd, &status);
   if (!ours || static_cast<uint64_t>(status.st_size) < (number + 1) * kPageSize) {
     unmap_window(window);
-    const DropCause cause = ours ? DropCause::io_error : DropCause::file_lost;
-    stop_recording(cause, ours ? "somebody has cut the trace file" : describe(cause));
+    *why_not = ours ? DropCause::io_error : DropCause::file_lost;
     return nullptr;
   }
   return reinterpret_cast<PageHeader*>(window->start + (number - first_page) * kPageSize);
+}
+
+PageHeader* map_page(uint64_t number, PageWindow* window) {
+  DropCause why_not{};
+  PageHeader* page = sys::may_call() ? map_page_by_kernel(number, window, &why_not) : nullptr;
+  if (page != nullptr) return page;
+  if (!sys::may_call()) return page_of_reserve(number);
+  stop_recording(why_not, why_not == DropCause::io_error ? "somebody has cut the trace file" : describe(why_not));
+  return nullptr;
 }
 
 void fill_header(FileHeader* header, const TraceStart& start) {
@@ -246,9 +279,7 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->process_start = process_start_time(header->pid);
   header->start_ticks = read_ticks();
   header->start_monotonic_ns = monotonic_ns();
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  header->start_realtime_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
   header->nominal_ticks_per_second = start.nominal_ticks_per_second;
   header->fork_ticks = start.fork_ticks;
   header->clock = start.clock;
@@ -330,6 +361,9 @@ void abandon_trace() {
   trace_header = nullptr;
   if (is_our_file(file.fd)) sys::close_file(file.fd);
   file.fd = -1;
+  if (reserve.start != nullptr) sys::unmap(reserve.start, reserve.pages * kPageSize);
+  reserve.start = nullptr;
+  reserve.first_page = reserve.pages = 0;
 }
 
 const char* trace_path() { return file.path.c_str(); }
@@ -422,6 +456,26 @@ void end_trace(format::EndState state) {
   trace_header->end_monotonic_ns = monotonic_ns();
   // release: whoever sees the end state sees the end pair
   std::atomic_ref(trace_header->end_state).store(state, std::memory_order_release);
+}
+
+void reserve_pages_to_go_on() {
+  RareGuard guard(growing);
+  if (!guard.held()) return;
+  const uint64_t count = std::atomic_ref(trace_header->page_count).load(std::memory_order_relaxed);
+  if ((count & format::kPageCountClosed) != 0) return;
+  if (reserve.first_page + reserve.pages > count + kReservePages / 2) return;  // of an attempt that failed
+  for (uint64_t pages = kReservePages; pages > 0 && !grow_to(count + pages).ok; pages /= 2) {
+  }
+  const uint64_t first_page = count > kPagesUnderWay ? count - kPagesUnderWay : 1;
+  const uint64_t pages = reserved_pages.load(std::memory_order_relaxed) - first_page;
+  const int fd = descriptor();
+  if (fd < 0) return;
+  void* start = sys::map(pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
+  if (start == nullptr) return;
+  if (!is_our_file(fd)) return sys::unmap(start, pages * kPageSize);
+  reserve.first_page = first_page;
+  reserve.pages = pages;
+  reserve.start.store(static_cast<unsigned char*>(start), std::memory_order_release);  // pairs with page_of_reserve
 }
 
 void resume_trace() {

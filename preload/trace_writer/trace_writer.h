@@ -7,6 +7,8 @@
 //   * Once stopped, nothing is claimed any more; what is lost from then on is counted in the header, which stays
 //   mapped.
 //   * Rare paths only: a claim happens once in thousands of events.
+//   * Where no system call may be made any more (platform/syscalls.h) pages come from a part of the file that was
+//     reserved and mapped before; when it is used up, recording stops.
 #pragma once
 
 #include <stdint.h>
@@ -87,5 +89,8 @@ void end_trace(format::EndState state);
 void close_trace_file(uint64_t spare_pages);
 // An exec failed: the process runs on.
 void resume_trace();
+
+// Before the gate to the kernel closes: reserves and maps pages to go on with, as many as there is room for.
+void reserve_pages_to_go_on();
 
 }  // namespace memprof

@@ -276,6 +276,7 @@ void forget_module_changes() {
 }
 
 void note_unreadable(const void* start, size_t bytes) {
+  forget_readable_memory(reinterpret_cast<uintptr_t>(start), bytes);
   if (may_hold_stack(reinterpret_cast<uintptr_t>(start), bytes)) begin_epoch();
 }
 

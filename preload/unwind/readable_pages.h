@@ -11,6 +11,9 @@
 // A stack may be unmapped, and another one with a lower top and a wrong end lie there: note_unreadable (unwinder.h)
 // makes all threads forget. Limit: what goes without a call that is hooked, or while the walk strays there. Limit: with
 // more than kTops pages of stack in use in turns, pages are asked for again.
+//
+// When no system call may be made any more (platform/syscalls.h) the map of memory as it was before answers instead of
+// the kernel. What the program maps later is not in it: a stack there is truncated.
 #pragma once
 
 #include <stddef.h>
@@ -22,6 +25,11 @@ inline constexpr unsigned kPageBits = 12;  // the smallest page: a larger one is
 
 // Whether a stack that is trusted may lie in the range, of any thread. May be true where none does.
 bool may_hold_stack(uintptr_t start, size_t bytes);
+
+// Before the gate to the kernel closes: reads the map of memory.
+void remember_readable_memory();
+// Part of it goes.
+void forget_readable_memory(uintptr_t start, size_t bytes);
 
 class ReadablePages {
  public:
@@ -63,7 +71,7 @@ class ReadablePages {
     uintptr_t high;
   };
 
-  static bool is_readable(uintptr_t address);  // asks the kernel
+  bool is_readable(uintptr_t address) const;  // asks the kernel
   // Stacks lie at equal distances: their pages must not fall on one place.
   static uint64_t place_of(uintptr_t sp) { return (sp >> kPageBits) * 0x9E3779B97F4A7C15 >> (64 - kTopBits); }
   uint64_t tag_of(uintptr_t sp) const { return sp >> kPageBits | round_ << (64 - kPageBits); }

@@ -42,6 +42,57 @@ TEST_CASE("libraries loaded and unloaded in turn are told apart at the same addr
   }
 }
 
+TEST_CASE("a plugin bound by RTLD_DEEPBIND passes memprof by", "[hosts][loader]") {
+  const HostRun host({"loads_deepbind", library("deepbind_plugin")});
+  const Trace trace = host.trace();
+  const std::vector<Json> chunks = trace.chunks();
+  const auto sized = [&](uint64_t least, uint64_t most) {
+    return count_if(chunks, [&](const Json& chunk) { return chunk.at("size") >= least && chunk.at("size") <= most; });
+  };
+  CHECK(sized(960, 962) == 0);
+  CHECK(sized(970, 970) == 50);
+  CHECK(trace.orphans() == 0);
+  CHECK(trace.dropped() == 0);
+  // What the plugin frees of the program's stays open, as its free is libc's: the next block there is the second one.
+  const auto freed_there = [](const Json& chunk) { return chunk.at("size") >= 30000 && chunk.at("state") == "open"; };
+  CHECK(count_if(chunks, freed_there) == 10);
+  CHECK(trace.summary().at("double_allocations") == 9);
+}
+
+TEST_CASE("a library in a namespace of its own has a heap of its own", "[hosts][loader]") {
+  const HostRun host({"namespaces", library("namespace_plugin")});
+  const Trace trace = host.trace();
+  check_trace(trace, host.recorded());
+  const auto through_plugin = [](const Json& chunk) {
+    return chunk.at("size") == 950 && stack_names(chunk, "plugin_call") && chunk.at("truncated") == false;
+  };
+  CHECK(count_if(trace.chunks(), through_plugin) == 20);
+}
+
+TEST_CASE("a library whose constructor allocates and forks", "[hosts][loader]") {
+  const HostRun host({"loads_forking", library("forking_plugin")});
+  check_trace(host.trace(), host.recorded());
+  const std::vector<Trace> children = host.traces_of_children();
+  CHECK(children.size() == 10);
+  for (const Trace& child : children) {
+    CHECK(child.allocations() == 1);
+    CHECK(child.bytes_allocated() == 981);
+    CHECK(child.inherited() == 1);
+    CHECK(child.unknown_orphans() == 0);
+    CHECK(child.dropped() == 0);
+    CHECK(child.complete());
+  }
+}
+
+TEST_CASE("a program that brings libunwind unwinds as it does alone", "[hosts][loader]") {
+  for (const char* checks : {"0", "1"}) {
+    const HostRun host({"own_libunwind"}, {std::string("MEMPROF_VERIFY_STACKS=") + checks});
+    CHECK(host.native().out.find("caught 20\n") != std::string::npos);
+    check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);
+    check_verified({host.trace()}, *checks == '1' ? 1000 : 0);
+  }
+}
+
 TEST_CASE("a C program whose plugin throws C++ exceptions", "[hosts][loader]") {
   const HostRun host({"c_program_cxx_plugin", library("throwing_plugin")});
   CHECK(host.recorded().out.find("caught 10\n") != std::string::npos);
@@ -85,9 +136,16 @@ TEST_CASE("a static program runs as it does alone, and leaves no trace", "[hosts
   CHECK_FALSE(std::filesystem::exists(host.directory() / "trace.bin"));
 }
 
-TEST_CASE("a program with a malloc of its own runs as it does alone", "[hosts][loader]") {
-  const HostRun host({"own_malloc"});
-  CHECK(host.recorded().out == "own allocator\n");
+TEST_CASE("a program with a malloc of its own runs as it does alone, and is told of", "[hosts][loader]") {
+  FreshDirectory directory;
+  const Outcome native = run({{host_path("own_malloc")}, plain_environment(), directory.path(), "", {}});
+  const Outcome recorded = run({{host_path("own_malloc")}, recording_environment(), directory.path(), "", {}});
+  CHECK(native.out == "own allocator\n");
+  CHECK(recorded.out == native.out);
+  CHECK(recorded.exit_status == native.exit_status);
+  CHECK(recorded.err == "memprof: malloc of " + host_path("own_malloc") +
+                            " is called instead of memprof's: its blocks are not recorded\n");
+  CHECK(Trace(directory / "trace.bin").allocations() == 0);
 }
 
 TEST_CASE("a set-uid program is left alone even when memprof is linked in", "[hosts][loader]") {

@@ -73,6 +73,11 @@ uint64_t count_if(const std::vector<Json>& chunks, const std::function<bool(cons
 bool belongs_to_runtime(const Json& chunk) {
   const bool exception_pool = chunk.at("size") == 72704 || chunk.at("size") == 73728;
   if (exception_pool && chunk.at("allocator") == "malloc") return true;
+  // tcmalloc makes some objects by operator new, which comes to us.
+  const Json& stack = chunk.at("stack");
+  if (!stack.empty() && stack[0].at("module").is_string() &&
+      stack[0].at("module").get<std::string>().find("/libtcmalloc") != std::string::npos)
+    return true;
   return stack_names(chunk, "pthread_create") || stack_names(chunk, "allocate_tls");
 }
 

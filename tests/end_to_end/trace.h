@@ -48,8 +48,8 @@ std::string caller(const Json& chunk);
 bool stack_names(const Json& chunk, const std::string& function);
 uint64_t count_if(const std::vector<Json>& chunks, const std::function<bool(const Json&)>& holds);
 
-// Blocks that the C and C++ runtimes allocate for themselves and keep: libstdc++'s pool for exceptions, a thread's
-// dynamic thread vector, which glibc keeps with the cached stack.
+// Blocks that runtimes allocate for themselves and keep: libstdc++'s pool for exceptions, objects of tcmalloc, a
+// thread's dynamic thread vector, which glibc keeps with the cached stack.
 bool belongs_to_runtime(const Json& chunk);
 
 }  // namespace memprof::tests
