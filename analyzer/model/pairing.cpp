@@ -221,9 +221,11 @@ void Pairing::orphan(Account& account, uint16_t domain, const PendingEvent& rele
 }
 
 void Pairing::finish() {
-  for (uint16_t domain = 0; domain < accounts_.size(); ++domain) {
-    if (!accounts_[domain]) continue;
-    Account& account = *accounts_[domain];
+  // There may be 65,536 of them: an index of 16 bits would never get past the last.
+  for (size_t index = 0; index < accounts_.size(); ++index) {
+    if (!accounts_[index]) continue;
+    const auto domain = static_cast<uint16_t>(index);
+    Account& account = *accounts_[index];
     settle_expired(account, domain, kForever);
     account.sites.settle();
     if (visitor_) report_open(account, domain);

@@ -13,6 +13,7 @@
 #include <deque>
 
 #include "trace/event.h"
+#include "trace/keyed_hash.h"
 
 namespace memprof {
 
@@ -59,7 +60,7 @@ class PendingWindow {
   uint64_t window_ticks_;
   std::deque<PendingEvent> queue_;
   uint64_t first_number_ = 1;  // of queue_.front()
-  tsl::robin_map<uint64_t, Chain> by_address_;
+  tsl::robin_map<uint64_t, Chain, KeyedHash> by_address_;
 };
 
 }  // namespace memprof
