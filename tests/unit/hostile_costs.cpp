@@ -78,7 +78,7 @@ TEST_CASE("every number of a domain may be in use", "[hostile]") {
   REQUIRE(trace.domains.all().size() == size_t{UINT16_MAX} + 1);
   ReportOptions options = without_symbols();
   options.domain = "domain 15";
-  CHECK(every_report(trace, options).text.find("24 B in 1 block, from not freed at exit") != std::string::npos);
+  CHECK(every_report(trace, options).text.find("24 B in 1 block not freed at exit, from 1 stack") != std::string::npos);
   const Analysis analysis = analyse(trace);
   options.domain = "no such domain";
   written_by([&](Output& out) { CHECK_FALSE(report_leaks(analysis, options, out)); });

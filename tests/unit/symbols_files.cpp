@@ -162,9 +162,9 @@ TEST_CASE("what is no readable ELF file gives module and offset and a reason", "
 }
 
 TEST_CASE("paths that name no file", "[symbols]") {
-  for (const std::string path : {"", "relative/lib.so", "[heap]", "//anon", "/dev/zero", "/dev/zero (deleted)", "/",
-                                 "/dev/random", "/dev/tty", "/proc/kcore", "/proc/kmsg", "/proc/self/mem",
-                                 "/proc/self/pagemap", ""/sys/kernel/uevent_helper"})
+  for (const std::string path :
+       {"", "relative/lib.so", "[heap]", "//anon", "/dev/zero", "/dev/zero (deleted)", "/", "/dev/random", "/dev/tty",
+        "/proc/kcore", "/proc/kmsg", "/proc/self/mem", "/proc/self/pagemap", "/sys/kernel/uevent_helper"})
     CHECK_FALSE(Asking(path)->report.problem.empty());
   CHECK_FALSE(Asking(std::string("/lib\0x", 6))->report.problem.empty());
   CHECK_FALSE(Asking("/" + std::string(100000, 'x'))->report.problem.empty());
