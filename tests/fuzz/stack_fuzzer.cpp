@@ -50,6 +50,19 @@ std::vector<uint8_t> trace_of(const uint8_t* data, size_t size) {
   return file;
 }
 
+// Whether the first page has an id step of three bytes. An id far away costs an array that reaches to it, some 30 MB:
+// such inputs are tried seldom, or they are all that is tried.
+bool has_far_ids(const uint8_t* data, size_t size) {
+  unsigned number = 0, bytes = 0;
+  for (size_t at = 2; at < size; ++at) {
+    if (number % 4 == 0 && ++bytes == 3) return true;
+    if (data[at] & 0x80) continue;
+    ++number;
+    bytes = 0;
+  }
+  return false;
+}
+
 void check_node(const StackNodes& nodes, StackId id) {
   const StackId canonical = nodes.canonical(id);
   must(nodes.canonical(canonical) == canonical && canonical <= id);
@@ -66,6 +79,7 @@ void check_node(const StackNodes& nodes, StackId id) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (has_far_ids(data, size) && XXH3_64bits(data, size) % 16 != 0) return 0;
   const std::vector<uint8_t> bytes = trace_of(data, size);
   const TraceFile file = fuzz::open_input(bytes.data(), bytes.size());
   const StackNodes nodes(file);
