@@ -11,17 +11,11 @@
 #include "model/mappings.h"
 #include "model/pending_window.h"
 #include "model/sites.h"
+#include "trace/keyed_hash.h"
 
 namespace memprof {
 
-struct AddressHash {
-  // Block addresses are multiples of 16 and close together: spread them over all bits that the table masks.
-  size_t operator()(uint64_t address) const {
-    const uint64_t product = address * 0x9e3779b97f4a7c15u;
-    return product ^ (product >> 32);
-  }
-};
-using LiveBlocks = tsl::robin_map<uint64_t, Chunk, AddressHash>;
+using LiveBlocks = tsl::robin_map<uint64_t, Chunk, KeyedHash>;
 
 struct Account {
   Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks)

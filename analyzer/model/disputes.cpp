@@ -10,7 +10,8 @@ namespace {
 class Search {
  public:
   // `reach`: an event may be moved over others whose stamps differ by no more than this.
-  Search(const std::vector<Dispute::Entry>& entries, uint64_t reach) : entries_(entries) {
+  Search(const std::vector<Dispute::Entry>& entries, uint64_t reach, uint64_t& steps_left)
+      : entries_(entries), steps_left_(steps_left) {
     for (size_t i = 0; i < entries_.size(); ++i) {
       uint64_t before = 0;
       for (size_t j = 0; j < i; ++j) {
@@ -26,21 +27,19 @@ class Search {
     calm_ = calm;
     failed_.clear();
     order_.clear();
-    steps_ = 0;
     return place_rest(0, false, contradictions);
   }
   const std::vector<uint8_t>& order() const { return order_; }
 
  private:
-  static constexpr unsigned kMostSteps = 20'000;
-
   static uint64_t bit(size_t i) { return uint64_t{1} << i; }
   uint64_t ticks(size_t i) const { return entries_[i].arrived.event.ticks; }
   bool allocates(size_t i) const { return entries_[i].arrived.event.kind == EventKind::allocation; }
 
   bool place_rest(uint64_t placed, bool is_live, unsigned contradictions) {
     if (order_.size() == entries_.size()) return true;
-    if (++steps_ > kMostSteps) return false;
+    if (steps_left_ == 0) return false;
+    --steps_left_;
     const uint64_t state = placed << 1 | uint64_t{is_live};
     const auto failed = failed_.find(state);
     if (failed != failed_.end() && failed->second >= contradictions) return false;
@@ -62,20 +61,22 @@ class Search {
   const std::vector<Dispute::Entry>& entries_;
   std::vector<uint64_t> must_precede_;  // by entry: bits of entries
   std::vector<uint8_t> order_;
-  tsl::robin_map<uint64_t, unsigned> failed_;  // by what is placed and whether a block is live
+  tsl::robin_map<uint64_t, unsigned, KeyedHash> failed_;  // by what is placed and whether a block is live
   size_t calm_ = 0;
-  unsigned steps_ = 0;
+  uint64_t& steps_left_;
 };
 
 }  // namespace
 
-std::vector<uint8_t> order_of(const Dispute& dispute, uint64_t window_ticks, size_t count) {
+std::vector<uint8_t> Disputes::order_of(const Dispute& dispute, size_t count) {
+  constexpr uint64_t kStepsPerEvent = 500;
+  steps_left_ += kStepsPerEvent * count;
   const size_t size = dispute.entries.size();
   // What contradicts at the end may be explained by events to come.
   for (const size_t calm : {count < size ? count : 0, size_t{0}}) {
     for (unsigned contradictions = 0; contradictions <= size - calm; ++contradictions) {
       for (uint64_t part = 256; part != 0; part /= 4) {
-        Search search(dispute.entries, window_ticks / part);
+        Search search(dispute.entries, window_ticks_ / part, steps_left_);
         if (search.finds_order(contradictions, calm)) return search.order();
       }
     }

@@ -11,6 +11,8 @@
 //   * A dispute collects all events of its address until none has come for a window, then orders them: of all orders
 //     that these two rules allow, one with the fewest contradictions, and of those the one nearest to the stamps.
 //   * Until then the sums follow the stamps, as far as they make sense; settling corrects them.
+//   * The search for the order takes no more than some hundred steps for each event, on average; a trace that was made
+//     to cost more is taken as its stamps say.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -22,6 +24,7 @@
 #include <vector>
 
 #include "model/chunk.h"
+#include "trace/keyed_hash.h"
 
 namespace memprof {
 
@@ -56,9 +59,6 @@ struct Dispute {
   std::vector<Entry> entries;  // in the order of the stamps
 };
 
-// The order in which a dispute's events make sense: indices of its entries. The first `count` are about to be decided.
-std::vector<uint8_t> order_of(const Dispute& dispute, uint64_t window_ticks, size_t count);
-
 // Blocks ended by another stream than their own, a moment ago: the free may turn out to be a later block's. One place
 // for several addresses: who needs it takes it, and what was there must be dealt with.
 class HandOvers {
@@ -89,6 +89,9 @@ class Disputes {
   // nullptr: nothing is disputed there.
   Dispute* find(uint64_t address);
   Dispute& begin(uint64_t address, uint64_t ticks);
+  // The order in which a dispute's events make sense: indices of its entries. The first `count` are about to be
+  // decided.
+  std::vector<uint8_t> order_of(const Dispute& dispute, size_t count);
   // Takes out one whose window has passed at `now`; null: none.
   std::unique_ptr<Dispute> take_expired(uint64_t now);
 
@@ -101,7 +104,8 @@ class Disputes {
 
   uint64_t window_ticks_;
   std::deque<Due> due_;  // each dispute once, by the time at which it is looked at again
-  tsl::robin_map<uint64_t, std::unique_ptr<Dispute>> by_address_;
+  tsl::robin_map<uint64_t, std::unique_ptr<Dispute>, KeyedHash> by_address_;
+  uint64_t steps_left_ = 1'000'000;
 };
 
 }  // namespace memprof

@@ -232,7 +232,7 @@ void Pairing::join(Account& account, uint16_t domain, Dispute& dispute, const St
 }
 
 void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t count) {
-  const std::vector<uint8_t> order = order_of(dispute, account.disputes.window_ticks(), count);
+  const std::vector<uint8_t> order = account.disputes.order_of(dispute, count);
   Dispute::Entry* live = nullptr;
   for (size_t i = 0; i < count; ++i) {
     Dispute::Entry& entry = dispute.entries[order[i]];
@@ -318,9 +318,11 @@ void Pairing::orphan(Account& account, uint16_t domain, const StreamEvent& relea
 }
 
 void Pairing::finish() {
-  for (uint16_t domain = 0; domain < accounts_.size(); ++domain) {
-    if (!accounts_[domain]) continue;
-    Account& account = *accounts_[domain];
+  // There may be 65,536 of them: an index of 16 bits would never get past the last.
+  for (size_t index = 0; index < accounts_.size(); ++index) {
+    if (!accounts_[index]) continue;
+    const auto domain = static_cast<uint16_t>(index);
+    Account& account = *accounts_[index];
     settle_expired(account, domain, kEndOfTime);
     settle_hand_overs(account, domain);
     account.sites.settle();

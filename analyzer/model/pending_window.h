@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "model/disputes.h"
+#include "trace/keyed_hash.h"
 
 namespace memprof {
 
@@ -44,7 +45,7 @@ class PendingWindow {
   uint64_t window_ticks_;
   std::deque<PendingEvent> queue_;
   uint64_t first_number_ = 1;  // of queue_.front()
-  tsl::robin_map<uint64_t, Chain> by_address_;
+  tsl::robin_map<uint64_t, Chain, KeyedHash> by_address_;
 };
 
 }  // namespace memprof

@@ -106,7 +106,7 @@ class ChunkLines : public ChunkVisitor {
       stack_bytes_ = 0;
     }
     std::string text = stack_json(source_, stack, options_.max_frames.value_or(StackNodes::kMaxFrames))
-                           .dump(-1, ' ', false, Json::error_handler_t::replace);
+                           .dump(-1, ' ', true, Json::error_handler_t::replace);
     stack_bytes_ += text.size();
     return stacks_.emplace(stack, std::move(text)).first->second;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 namespace memprof {
 
@@ -32,11 +33,16 @@ size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-// C0, DEL, and C1 (which some terminals obey in their UTF-8 form).
+// C0, DEL, C1 (which some terminals obey in their UTF-8 form), and what moves or reorders the text around it: the
+// marks, embeddings, overrides and isolates of bidirectional text, the line and paragraph separators, the byte order
+// mark.
 bool is_control(std::string_view sequence) {
-  const auto first = static_cast<uint8_t>(sequence[0]);
-  if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
-  return sequence.size() == 2 && first == 0xc2 && static_cast<uint8_t>(sequence[1]) < 0xa0;
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+  if (sequence.size() == 2) return (byte(0) == 0xc2 && byte(1) < 0xa0) || sequence == "\u061c";
+  if (sequence.size() != 3) return false;
+  return sequence == "\u200e" || sequence == "\u200f" || (sequence >= "\u2028" && sequence <= "\u202e") ||
+         (sequence >= "\u2066" && sequence <= "\u2069") || sequence == "\ufeff";
 }
 
 }  // namespace
@@ -65,18 +71,7 @@ std::string to_utf8(std::string_view bytes) {
   return result;
 }
 
-std::string json_string(std::string_view bytes) {
-  std::string result = "\"";
-  for (char c : to_utf8(bytes)) {
-    if (c == '"' || c == '\\')
-      (result += '\\') += c;
-    else if (static_cast<uint8_t>(c) < 0x20)
-      fmt::format_to(std::back_inserter(result), "\\u{:04x}", static_cast<uint8_t>(c));
-    else
-      result += c;
-  }
-  return result += '"';
-}
+std::string json_string(std::string_view bytes) { return nlohmann::json(to_utf8(bytes)).dump(-1, ' ', true); }
 
 std::string quote_argument(std::string_view argument) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%^";

@@ -74,11 +74,15 @@ const char* describe_root(StackRoot root) {
 
 std::string cut_text(std::string text, size_t width) {
   if (text_width(text) <= width) return text;
-  while (!text.empty() && text_width(text) + kEllipsis.size() > width) {
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
-    if (!text.empty()) text.pop_back();
+  const size_t room = width > kEllipsis.size() ? width - kEllipsis.size() : 0;
+  // To the first byte of the first character that has no room.
+  size_t bytes = 0;
+  for (size_t characters = 0; bytes < text.size(); ++bytes) {
+    const bool begins_character = (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
+    if (begins_character && characters++ == room) break;
   }
-  return text + std::string(kEllipsis);
+  text.resize(bytes);
+  return text.append(kEllipsis);
 }
 
 std::string_view base_name(std::string_view path) {
@@ -158,7 +162,8 @@ Json stack_json(FrameSource& source, StackId stack, size_t max_frames) {
 }
 
 void print_json(Output& out, const Json& document) {
-  out.write(document.dump(2, ' ', false, Json::error_handler_t::replace));
+  // In ASCII: DEL and what lies behind it is escaped as well, so that no name can move the cursor.
+  out.write(document.dump(2, ' ', true, Json::error_handler_t::replace));
   out.write("\n");
 }
 

@@ -29,7 +29,8 @@ FrameSource::FrameSource(const Trace& trace, bool use_symbols) : trace_(trace) {
 FrameSource::~FrameSource() = default;
 
 std::vector<Frame> FrameSource::frames(StackId stack, size_t limit, size_t* more) {
-  const std::vector<StackId> nodes = trace_.nodes.frames(stack, StackNodes::kMaxFrames);
+  // All are walked only when somebody asks how many there are.
+  const std::vector<StackId> nodes = trace_.nodes.frames(stack, more ? StackNodes::kMaxFrames : limit);
   const size_t shown = std::min(nodes.size(), limit);
   if (more) *more = nodes.size() - shown;
   std::vector<Frame> result;

@@ -15,8 +15,8 @@ constexpr size_t kDefaultFrames = 32;
 
 std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name) {
   const auto& all = trace.domains.all();
-  for (uint16_t index = 0; index < all.size(); ++index)
-    if (all[index].name == name) return index;
+  for (size_t index = 0; index < all.size(); ++index)
+    if (all[index].name == name) return static_cast<uint16_t>(index);
   return std::nullopt;
 }
 

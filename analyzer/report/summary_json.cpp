@@ -44,9 +44,9 @@ Json dropped_json(const TraceFile& file) {
 Json domains_json(const Analysis& analysis) {
   Json domains = Json::object();
   const auto& all = analysis.trace.domains.all();
-  for (uint16_t index = 0; index < all.size(); ++index) {
-    if (index == Domains::kHeap || !analysis.pairing.account(index)) continue;
-    put_account(domains[to_utf8(all[index].name)], analysis, analysis.pairing.account(index));
+  for (size_t index = 0; index < all.size(); ++index) {
+    const Account* account = analysis.pairing.account(static_cast<uint16_t>(index));
+    if (index != Domains::kHeap && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
   }
   return domains;
 }

@@ -95,8 +95,8 @@ class SummaryText {
 
   void print_domains() {
     const auto& all = trace_.domains.all();
-    for (uint16_t index = 0; index < all.size(); ++index) {
-      const Account* account = analysis_.pairing.account(index);
+    for (size_t index = 0; index < all.size(); ++index) {
+      const Account* account = analysis_.pairing.account(static_cast<uint16_t>(index));
       if (index == Domains::kHeap || !account || account->is_unused()) continue;
       std::string orphans;
       if (account->orphans() != 0) orphans = fmt::format(", {} never seen allocated", format_count(account->orphans()));

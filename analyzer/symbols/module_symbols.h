@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,8 +57,9 @@ class ModuleSymbols {
   NamePool names_;
   tsl::robin_map<std::string_view, std::string_view> demangled_;  // by mangled name, kept in names_ too
 
-  // By address, apart for plain and return addresses; values are places in frames_.
-  std::array<tsl::robin_map<uint64_t, uint32_t>, 2> known_;
+  // By address, apart for plain and return addresses; values are places in frames_. No hash map: a trace chooses the
+  // addresses, and could choose them for one bucket.
+  std::array<std::map<uint64_t, uint32_t>, 2> known_;
   std::deque<std::vector<SourceFrame>> frames_;
 };
 

@@ -2,9 +2,8 @@
 
 #include <array>
 #include <deque>
+#include <map>
 #include <utility>
-
-#include <tsl/robin_map.h>
 
 namespace memprof {
 
@@ -33,7 +32,7 @@ class Symbolizer::JitFrames {
  private:
   const Options& options_;
   std::optional<PerfMap> map_;
-  std::array<tsl::robin_map<uint64_t, uint32_t>, 2> known_;
+  std::array<std::map<uint64_t, uint32_t>, 2> known_;  // as in ModuleSymbols
   std::deque<SourceFrame> frames_;
 };
 

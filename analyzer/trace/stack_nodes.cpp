@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "trace/byte_reader.h"
+#include "trace/keyed_hash.h"
 
 namespace memprof {
 
@@ -24,10 +25,7 @@ struct NodeKey {
 
 struct NodeKeyHash {
   size_t operator()(const NodeKey& key) const {
-    uint64_t h = key.address * 0x9e3779b97f4a7c15u;
-    h ^= ((uint64_t{key.parent} << 32) + key.module_and_exact) * 0xc2b2ae3d27d4eb4fu;
-    h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 29);
+    return keyed_hash(keyed_hash(key.address) ^ ((uint64_t{key.parent} << 32) + key.module_and_exact));
   }
 };
 

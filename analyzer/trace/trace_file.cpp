@@ -143,12 +143,15 @@ void TraceFile::index_pages() {
   const uint64_t in_file = std::min((size_bytes_ + page_size() - 1) / page_size(), format::kMaxPages);
   if (closed_by_library()) {
     // Nothing is written after the end, so a page behind the count proves the count wrong.
-    for (uint64_t page = page_count_; page < in_file; ++page) {
-      if (!index_page(page, true)) continue;
-      if (page >= page_count_) {
-        damage_->add_note(fmt::format("the header counts {} pages, but page {} is written", page_count_, page));
+    const uint64_t counted = page_count_;
+    for (uint64_t page = counted; page < in_file;) {
+      const size_t written_before = pages_.size();
+      const uint64_t next = index_page_and_skip(page, in_file);
+      if (pages_.size() != written_before && page_count_ == counted) {
+        damage_->add_note(fmt::format("the header counts {} pages, but page {} is written", counted, page));
         page_count_ = in_file;
       }
+      page = next;
     }
   } else {
     // Stacks and modules that were written while the events were indexed; events of that time are left alone.

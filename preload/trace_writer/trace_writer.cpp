@@ -178,6 +178,7 @@ const char* describe(DropCause cause) {
 // After the file was closed: the pages that were left for those who go on a little.
 bool take_spare_page(uint64_t* number) {
   RareGuard guard(growing);
+  if (!guard.held()) return false;
   std::atomic_ref<uint64_t> count(trace_header->page_count);
   const uint64_t next = count.load(std::memory_order_relaxed) & ~format::kPageCountClosed;
   if (next >= reserved_pages.load(std::memory_order_relaxed)) return false;

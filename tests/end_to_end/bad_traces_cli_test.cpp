@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <sstream>
 
 #include "host.h"
 #include "paths.h"
+#include "skip.h"
+#include "trace_builder.h"
 
 using namespace memprof::tests;
 namespace fs = std::filesystem;
@@ -19,6 +22,7 @@ namespace {
 // trace_format.h: the page size, and the fixed part of the header with its checksum.
 constexpr size_t kPage = 16384;
 constexpr size_t kFixedBytes = 192;
+constexpr size_t kHeaderBytes = 576;
 constexpr size_t kVersionOffset = 8;
 constexpr size_t kPageSizeOffset = 20;
 constexpr size_t kChecksumOffset = 184;
@@ -149,20 +153,83 @@ TEST_CASE("a trace cut anywhere is read as far as it goes, or refused", "[hosts]
   }
 }
 
+// tests/unit/reader_golden.cpp damages every byte of a golden trace and cuts it at every length, in one process. This
+// is the sample of it that goes through the program: every third byte of all headers, with all commands in turns.
 TEST_CASE("no damaged byte makes memprof-analyze crash", "[hosts][bad traces]") {
+  static const std::vector<std::vector<std::string>> kCommands = {{"summary"},
+                                                                  {"summary", "--json"},
+                                                                  {"stacks"},
+                                                                  {"stacks", "--json"},
+                                                                  {"leaks"},
+                                                                  {"chunks"},
+                                                                  {"dump"},
+                                                                  {"dump", "--stats"},
+                                                                  {"dump", "--stats", "--json"}};
   FreshDirectory directory;
   const fs::path path = directory / "x.bin";
-  for (size_t i = 0; i < 150; ++i) {
-    std::string bytes = good_trace();
-    // The headers and the first records of every page, which steer everything.
-    const size_t offset = (i * 1021) % (bytes.size() / kPage) * kPage + (i * 37) % 600;
-    bytes[offset] = static_cast<char>(bytes[offset] ^ (1 << i % 8));
-    INFO("byte " << offset);
-    const Outcome outcome = analyze_bytes(bytes, path, i % 3 == 0 ? "chunks" : i % 3 == 1 ? "leaks" : "summary");
-    INFO(outcome.err);
+  const std::string whole = read_file(std::string(paths::kSource) + "/tests/golden/trace_v1.bin");
+  REQUIRE(whole.size() % kPage == 0);
+  std::vector<size_t> offsets;
+  for (size_t at = 0; at < kHeaderBytes; at += 3) offsets.push_back(at);
+  for (size_t page = kPage; page < whole.size(); page += kPage)
+    for (size_t at = 0; at < 96; at += 3) offsets.push_back(page + at);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    std::vector<std::string> command = kCommands[i % kCommands.size()];
+    // Symbols of a few: they are most of the time.
+    if (i % 16 != 0) command.push_back("--no-symbols");
+    command.push_back(path.string());
+    std::string bytes = whole;
+    const bool is_cut = i % 4 == 3;
+    is_cut ? bytes.resize(offsets[i]) : void(bytes[offsets[i]] = static_cast<char>(bytes[offsets[i]] ^ (1 << i % 8)));
+    write_file(path, bytes);
+    const Outcome outcome = analyze(command);
+    INFO("byte " << offsets[i] << (is_cut ? " cut" : " flipped") << ", " << command[0] << ": " << outcome.err);
     CHECK(outcome.signal == 0);
     CHECK((outcome.exit_status == 0 || outcome.exit_status == 3));
   }
+}
+
+TEST_CASE("memprof-analyze runs nothing, writes nothing and asks nobody, whatever a trace names",
+          "[hosts][bad traces]") {
+  constexpr const char* kStrace = "/usr/bin/strace";
+  FreshDirectory directory;
+  const fs::path script = directory / "evil.so";
+  write_file(script, "#!/bin/sh\ntouch " + (directory / "was-run").string() + "\n");
+  fs::permissions(script, fs::perms::owner_all);
+  const fs::path path = directory / "x.bin";
+  memprof::test::TraceBuilder builder;
+  uint32_t node = memprof::format::kRootWhole;
+  for (const std::string& module :
+       {script.string(), std::string(paths::kAnalyzer), std::string("/dev/zero"), std::string("/dev/tcp/127.0.0.1/80"),
+        std::string("|touch was-run"), std::string("http://127.0.0.1:9/x")})
+    node = builder.add_node(node, builder.add_module(module, 0, 0, 0), 0x1150);
+  builder.alloc(1, 10, 0x1000, 24, node);
+  const memprof::test::Bytes bytes = builder.build();
+  write_file(path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+
+  const auto traced = [&](const std::vector<std::string>& command) {
+    std::vector<std::string> words = {kStrace, "-f", "-qq", "-o", (directory / "calls").string(), paths::kAnalyzer};
+    words.insert(words.end(), command.begin(), command.end());
+    return run({words, plain_environment(), directory.path(), "", {}});
+  };
+  if (!fs::exists(kStrace) || traced({"--version"}).exit_status != 0)
+    return skip("strace may not trace a process here");
+  for (const std::string command : {"summary", "stacks", "leaks", "chunks", "dump"}) {
+    const Outcome outcome = traced({command, path.string()});
+    INFO(command << ": " << outcome.err);
+    CHECK(outcome.exit_status == 0);
+    std::istringstream lines(read_file(directory / "calls"));
+    size_t programs = 0;
+    for (std::string line; std::getline(lines, line);) {
+      INFO(line);
+      programs += line.find("execve") != std::string::npos ? 1 : 0;
+      for (const char* call : {"fork(", "clone(", "clone3(", "socket(", "connect(", "creat(", "O_WRONLY", "O_RDWR",
+                               "O_CREAT", "unlink", "rename", "chmod", "mkdir"})
+        CHECK(line.find(call) == std::string::npos);
+    }
+    CHECK(programs == 1);  // itself
+  }
+  CHECK_FALSE(fs::exists(directory / "was-run"));
 }
 
 TEST_CASE("bad options end with 2 and a hint", "[hosts][bad traces]") {

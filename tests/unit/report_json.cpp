@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include <map>
@@ -111,6 +112,8 @@ TEST_CASE("chunks are one object a line with all fields", "[report]") {
       for (const char* key : {"function", "file", "line", "module", "offset", "inlined"}) CHECK(frame.contains(key));
   }
   REQUIRE(by_state["closed"].size() == 2);
+  std::sort(by_state["closed"].begin(), by_state["closed"].end(),
+            [](const json& a, const json& b) { return a["alloc_time_ns"] < b["alloc_time_ns"]; });
   const json& first = by_state["closed"][0];
   CHECK(first["address"] == "0x1000");
   CHECK(first["size"] == 24);

@@ -19,7 +19,9 @@ TEST_CASE("no name can move the cursor", "[report]") {
   CHECK(escape_text("plain \xc3\xa9") == "plain \xc3\xa9");
   CHECK(escape_text("a\x1b[2J\nb\x7f") == "a\\x1b[2J\\x0ab\\x7f");
   CHECK(escape_text("\xc2\x9b"
-                    "2J") == "\\xc2\\x9b2J");                                 // CSI as C1
+                    "2J") == "\\xc2\\x9b2J");  // CSI as C1
+  CHECK(escape_text("a\u202eb\u2067\u200f\u2029") == "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa7\\xe2\\x80\\x8f\\xe2\\x80\\xa9");
+  CHECK(escape_text("\u20ac\u2013\u2070") == "\u20ac\u2013\u2070");
   CHECK(escape_text("\xff\xc3") == "\\xff\\xc3");                             // no UTF-8, cut UTF-8
   CHECK(escape_text("\xc0\x8a\xed\xa0\x80") == "\\xc0\\x8a\\xed\\xa0\\x80");  // overlong, surrogate
 }

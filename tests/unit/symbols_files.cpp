@@ -134,6 +134,15 @@ TEST_CASE("what is no readable ELF file gives module and offset and a reason", "
     write_bytes(path, "");
     reason = "is not an ELF file";
   }
+  SECTION("one that is too large to be one") {
+    write_bytes(path, sample_bytes());
+    std::filesystem::resize_file(path, (uint64_t{64} << 30) + 1);
+    reason = "is larger than 68719476736 bytes";
+  }
+  SECTION("a link to itself") {
+    std::filesystem::create_symlink("thing", path);
+    reason = "Too many levels of symbolic links";
+  }
   SECTION("a text") {
     write_bytes(path, "#!/bin/sh\ntouch /tmp/this-was-run\n");
     reason = "is not an ELF file";
@@ -153,7 +162,9 @@ TEST_CASE("what is no readable ELF file gives module and offset and a reason", "
 }
 
 TEST_CASE("paths that name no file", "[symbols]") {
-  for (const std::string path : {"", "relative/lib.so", "[heap]", "//anon", "/dev/zero", "/dev/zero (deleted)", "/"})
+  for (const std::string path :
+       {"", "relative/lib.so", "[heap]", "//anon", "/dev/zero", "/dev/zero (deleted)", "/", "/dev/random", "/dev/tty",
+        "/proc/kcore", "/proc/kmsg", "/proc/self/mem", "/proc/self/pagemap", "/sys/kernel/uevent_helper"})
     CHECK_FALSE(Asking(path)->report.problem.empty());
   CHECK_FALSE(Asking(std::string("/lib\0x", 6))->report.problem.empty());
   CHECK_FALSE(Asking("/" + std::string(100000, 'x'))->report.problem.empty());

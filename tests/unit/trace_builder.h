@@ -81,7 +81,6 @@ class TraceBuilder {
   std::map<std::pair<format::StreamKind, uint32_t>, Stream> streams_;
   uint32_t next_node_ = format::kFirstNode;
   uint32_t last_node_ = 0;
-  size_t node_page_ = SIZE_MAX;
   uint32_t next_module_ = 1;
 };
 
