@@ -10,6 +10,7 @@ PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
 SYSTEM_PATH = "/usr/bin:/bin"
 CHURN_PAIRS = {0: 4_000_000, 10: 4_000_000, 30: 3_000_000, 100: 2_000_000}  # by depth; a half with four threads
 QUICK_CHURN_PAIRS = 100_000
+SCALING = ("churn-10-t1", "churn-10-t2")  # events a second: the second over the first
 REDIS_TESTS = "set,get,incr,lpush,lpop,sadd,hset,zadd,mset"
 
 
@@ -25,6 +26,7 @@ class Benchmark:
     environment: dict = dataclasses.field(default_factory=dict)
     files: list = dataclasses.field(default_factory=list)  # what it writes, to be the same in every run
     pairs: int = 0  # malloc and free in each thread
+    threads: int = 1
     client: list = None  # the command is a server; this is what loads it
     stop: list = None  # and this ends it
 
@@ -38,7 +40,7 @@ def make(name, small, build, inputs):
     """The benchmark of that name: `small` is the work of --quick; `inputs` is a directory for its files."""
     if name in REAL:
         return REAL[name](name, small, inputs)
-    pairs = 0
+    pairs, threads = 0, 1
     if name.startswith("churn-"):
         depth, threads = (int(word.lstrip("t")) for word in name.split("-")[1:])
         pairs = QUICK_CHURN_PAIRS if small else CHURN_PAIRS[depth] // (2 if threads == 4 else 1)
@@ -50,7 +52,8 @@ def make(name, small, build, inputs):
             "thread-start": ["thread_start", 400 if small else 6_000],
         }[name]
     program = build / "tests" / "bench" / arguments[0]
-    return Benchmark(name, "micro", [str(program)] + [str(argument) for argument in arguments[1:]], pairs=pairs)
+    return Benchmark(name, "micro", [str(program)] + [str(argument) for argument in arguments[1:]], pairs=pairs,
+                     threads=threads)
 
 
 def program(name):

@@ -26,7 +26,7 @@ def figures_of(samples, ways, benchmark):
     figures = {"name": benchmark.name, "kind": benchmark.kind, "ways": {}, "ratios": {}}
     for way in ways:
         figures["ways"][way] = {
-            key: {"median": statistics.median(values), "min": min(values), "max": max(values), "mad": deviation(values)}
+            key: spread_of(values)
             for key in ("wall_s", "cpu_s", "user_s", "system_s", "peak_rss_bytes")
             for values in [[sample[key] for sample in samples[way]]]}
     native = figures["ways"]["native"]
@@ -50,6 +50,15 @@ def figures_of(samples, ways, benchmark):
         figures["ns_per_pair"] = {way: figures["ways"][way]["wall_s"]["median"] * 1e9 / benchmark.pairs for way in ways}
     figures["samples"] = samples
     return figures
+
+
+def spread_of(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "mad": deviation(values)}
+
+
+def scaling_of(one, one_sample, more, more_sample):
+    """Pairs a second of `more` threads over those of `one`."""
+    return (more.threads * more.pairs / more_sample["wall_s"]) / (one.pairs / one_sample["wall_s"])
 
 
 def ratio(peer_added, added, noise):
@@ -125,9 +134,10 @@ def reach(results, expected_real):
         churn = by_name.get(f"churn-{depth}-t{threads}")
         add_ratio(f"the same, wall, churn at depth {depth}, {title}", required, goal,
                   churn and churn["ratios"].get("heaptrack", {}).get("wall_s"))
-    one, two = by_name.get("churn-10-t1"), by_name.get("churn-10-t2")
-    scaling = two["events_per_s"] / one["events_per_s"] if one and two else None
-    add("events a second, two threads over one, churn at depth 10", 1.8, 2.0, scaling, f"{scaling or 0:.2f}")
+    scaling = next((result["scaling"] for result in results if "scaling" in result), None)
+    found = scaling and scaling["memprof"]["median"]
+    add("events a second, two threads over one, churn at depth 10", 1.8, 2.0, found,
+        f"{found or 0:.2f}, native {scaling['native']['median'] if scaling else 0:.2f}")
     for kind, title in (("real", "real program"), ("micro", "micro-benchmark")):
         pairs = {result["name"]: result["trace"]["pair_bytes"] for result in results
                  if result["kind"] == kind and result["trace"]["pair_bytes"]}
