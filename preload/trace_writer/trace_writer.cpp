@@ -11,6 +11,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "trace_writer/output_name.h"
+#include "trace_writer/trace_storage.h"
 
 namespace memprof {
 
@@ -23,21 +24,9 @@ constinit FileHeader* trace_header = nullptr;
 
 namespace {
 
-constexpr uint64_t kFirstGrowthPages = 16;
-constexpr uint64_t kMostGrowthPages = 64;
 constexpr uint32_t kNotStopped = 0;
 
-struct OpenFile {
-  int fd = -1;
-  dev_t device = 0;
-  ino_t inode = 0;
-  uint64_t limit_pages = 0;
-  uint64_t growth_pages = kFirstGrowthPages;
-  Text<4352> path;
-};
-constinit OpenFile file;
-constinit std::atomic<uint64_t> reserved_pages{0};  // pages below have disk blocks; written under growing
-constinit RareLock growing;
+constinit RareLock growing;  // for pages that are reserved, and for all once the file is closed
 
 // Pages that are mapped for good, for the time when nothing can be mapped any more.
 struct Reserve {
@@ -48,119 +37,6 @@ struct Reserve {
 constinit Reserve reserve{};
 constexpr uint64_t kReservePages = 1024;  // 16 MiB: about four million events
 constexpr uint64_t kPagesUnderWay = 64;   // others may have claimed these, and not mapped them yet
-
-bool is_our_file(int fd, struct stat* status) {
-  return fd >= 0 && sys::status(fd, status) == 0 && status->st_dev == file.device && status->st_ino == file.inode;
-}
-bool is_our_file(int fd) {
-  struct stat status;
-  return is_our_file(fd, &status);
-}
-
-// Keeps our number out of the host's way: it expects the lowest free numbers for itself.
-int move_high(int fd) {
-  struct rlimit limit;
-  if (sys::resource_limit(RLIMIT_NOFILE, &limit) != 0) return fd;
-  constexpr long kHighest = 1 << 16;
-  long number = limit.rlim_cur < kHighest ? static_cast<long>(limit.rlim_cur) : kHighest;
-  // Downwards in steps, as the topmost numbers may be taken.
-  for (number -= 1; number > fd; number -= 1 + number / 8) {
-    const long moved = sys::control(fd, F_DUPFD_CLOEXEC, number);
-    if (moved < 0) continue;
-    sys::close_file(fd);
-    return static_cast<int>(moved);
-  }
-  return fd;
-}
-
-// The descriptor, opened anew by its path when the host has closed it; -1 when the path does not lead there any more.
-int descriptor() {
-  if (is_our_file(file.fd)) return file.fd;
-  const long fd = sys::open_file(file.path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return -1;
-  if (!is_our_file(static_cast<int>(fd))) {
-    sys::close_file(static_cast<int>(fd));
-    return -1;
-  }
-  file.fd = move_high(static_cast<int>(fd));
-  return file.fd;
-}
-
-// In pieces of a window each, for the page cache: see prepare_blocks.
-long write_zeros(int fd, uint64_t offset, uint64_t bytes) {
-  static constinit const char zeros[4096] = {};
-  constexpr uint64_t kPieceBytes = kWindowPages * kPageSize;
-  while (bytes > 0) {
-    const uint64_t piece = kPieceBytes - offset % kPieceBytes;
-    const auto copies = static_cast<unsigned>((piece < bytes ? piece : bytes) / sizeof(zeros));
-    const long written = sys::write_copies_at(fd, zeros, sizeof(zeros), copies, offset);
-    if (written == -EINTR) continue;
-    if (written <= 0) return written < 0 ? written : -EIO;
-    offset += static_cast<uint64_t>(written);
-    bytes -= static_cast<uint64_t>(written);
-  }
-  return 0;
-}
-
-// ext4 makes a page-cache folio as large as the write that brings the pages in. A first store to such pages costs a
-// quarter of what it costs to pages that faults bring in one by one (4.7 us against 18 for 16 KiB). Where the blocks
-// are reserved it cannot fail for want of space, and if it fails nothing is lost.
-void prepare_blocks(int fd, uint64_t offset, uint64_t bytes) {
-  constexpr long kExt4 = 0xEF53;
-  struct statfs system;
-  if (sys::file_system(fd, &system) == 0 && system.f_type == kExt4) write_zeros(fd, offset, bytes);
-}
-
-long reserve_blocks(int fd, uint64_t offset, uint64_t bytes) {
-  long result;
-  do {
-    result = sys::reserve(fd, offset, bytes);
-  } while (result == -EINTR);
-  const bool not_offered = result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV;
-  if (not_offered) return write_zeros(fd, offset, bytes);
-  if (result == 0) prepare_blocks(fd, offset, bytes);
-  return result;
-}
-
-DropCause cause_of(long error) {
-  if (error == -ENOSPC || error == -EDQUOT) return DropCause::no_space;
-  if (error == -EFBIG) return DropCause::file_limit;
-  return DropCause::io_error;
-}
-
-struct Growth {
-  bool ok;
-  DropCause cause;
-};
-
-// Reserves at least up to `pages` pages. Holds growing.
-Growth grow_to(uint64_t pages) {
-  const uint64_t have = reserved_pages.load(std::memory_order_relaxed);
-  if (have >= pages) return {true, {}};
-  if (file.limit_pages != 0 && pages > file.limit_pages) return {false, DropCause::trace_limit};
-  const int fd = descriptor();
-  if (fd < 0) return {false, DropCause::file_lost};
-
-  uint64_t most_pages = UINT64_MAX;
-  struct rlimit limit;
-  if (sys::resource_limit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-    most_pages = limit.rlim_cur / kPageSize;  // beyond it the kernel would send SIGXFSZ
-  }
-  if (pages > most_pages) return {false, DropCause::file_limit};
-  uint64_t target = pages + file.growth_pages;
-  if (target > most_pages) target = most_pages;
-  if (file.limit_pages != 0 && target > file.limit_pages) target = file.limit_pages;
-
-  long result = reserve_blocks(fd, have * kPageSize, (target - have) * kPageSize);
-  if (result != 0 && target > pages) {
-    target = pages;  // the disk may still have room for this one
-    result = reserve_blocks(fd, have * kPageSize, (target - have) * kPageSize);
-  }
-  if (result != 0) return {false, cause_of(result)};
-  if (file.growth_pages < kMostGrowthPages) file.growth_pages *= 2;
-  reserved_pages.store(target, std::memory_order_release);  // pairs with the acquire in take_page_number
-  return {true, {}};
-}
 
 const char* describe(DropCause cause) {
   switch (cause) {
@@ -181,7 +57,7 @@ bool take_spare_page(uint64_t* number) {
   if (!guard.held()) return false;
   std::atomic_ref<uint64_t> count(trace_header->page_count);
   const uint64_t next = count.load(std::memory_order_relaxed) & ~format::kPageCountClosed;
-  if (next >= reserved_pages.load(std::memory_order_relaxed)) return false;
+  if (next >= reserved_pages()) return false;
   count.store((next + 1) | format::kPageCountClosed, std::memory_order_relaxed);
   *number = next;
   return true;
@@ -198,7 +74,7 @@ bool take_page_number(uint64_t* number) {
       stop_recording(DropCause::table_full, describe(DropCause::table_full));
       return false;
     }
-    if (next < reserved_pages.load(std::memory_order_acquire)) {
+    if (next < reserved_pages()) {
       if (count.compare_exchange_weak(next, next + 1, std::memory_order_relaxed)) {
         *number = next;
         return true;
@@ -212,7 +88,7 @@ bool take_page_number(uint64_t* number) {
     }
     if (!growth.ok && !sys::may_call()) {
       // Whatever failed, it was as the gate closed; before it did, pages were reserved.
-      if (next < reserved_pages.load(std::memory_order_acquire)) continue;
+      if (next < reserved_pages()) continue;
       growth.cause = DropCause::no_syscalls;
     }
     if (!growth.ok) {
@@ -329,25 +205,14 @@ StartResult start_trace(const TraceStart& start) {
   const OutputFile made = make_output_file({start.output_pattern, start.program, start.pid,
                                             process_start_time(start.pid), (start.flags & format::kForkChild) != 0});
   if (made.fd < 0) return say_failure(made.path, made.fd);
-  struct stat status;
-  sys::status(made.fd, &status);
-  file.device = status.st_dev;
-  file.inode = status.st_ino;
-  file.path.clear();
-  file.path.add(made.path);
-  file.fd = move_high(made.fd);
-  file.limit_pages = start.limit_bytes / kPageSize;
-  if (start.limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
-  file.growth_pages = kFirstGrowthPages;
+  adopt_file(made, start.limit_bytes);
   growing.reset();
-  reserved_pages.store(0, std::memory_order_relaxed);
 
   const Growth growth = grow_to(1);
-  void* page = growth.ok ? sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0) : nullptr;
+  void* page = growth.ok ? sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor(), 0) : nullptr;
   if (page == nullptr) {
     sys::remove(made.path);
-    sys::close_file(file.fd);
-    file.fd = -1;
+    close_descriptor();
     return say_failure(made.path, !growth.ok && growth.cause == DropCause::no_space     ? -ENOSPC
                                   : !growth.ok && growth.cause == DropCause::file_limit ? -EFBIG
                                                                                         : -ENOMEM);
@@ -360,14 +225,11 @@ StartResult start_trace(const TraceStart& start) {
 void abandon_trace() {
   if (trace_header != nullptr) sys::unmap(trace_header, kPageSize);
   trace_header = nullptr;
-  if (is_our_file(file.fd)) sys::close_file(file.fd);
-  file.fd = -1;
+  close_descriptor();
   if (reserve.start != nullptr) sys::unmap(reserve.start, reserve.pages * kPageSize);
   reserve.start = nullptr;
   reserve.first_page = reserve.pages = 0;
 }
-
-const char* trace_path() { return file.path.c_str(); }
 
 PageHeader* claim_page(const PageRequest& request, PageWindow* window) {
   uint64_t number = 0;
@@ -444,11 +306,7 @@ void close_trace_file(uint64_t spare_pages) {
   const uint64_t before = count.fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
   if ((before & format::kPageCountClosed) != 0) return;
   RareGuard guard(growing);
-  const uint64_t kept = (count.load(std::memory_order_relaxed) & ~format::kPageCountClosed) + spare_pages;
-  const int fd = descriptor();
-  if (fd < 0 || kept >= reserved_pages.load(std::memory_order_relaxed)) return;
-  reserved_pages.store(kept, std::memory_order_relaxed);
-  sys::truncate(fd, kept * kPageSize);
+  cut_file((count.load(std::memory_order_relaxed) & ~format::kPageCountClosed) + spare_pages);
 }
 
 void end_trace(format::EndState state) {
@@ -468,12 +326,13 @@ void reserve_pages_to_go_on() {
   for (uint64_t pages = kReservePages; pages > 0 && !grow_to(count + pages).ok; pages /= 2) {
   }
   const uint64_t first_page = count > kPagesUnderWay ? count - kPagesUnderWay : 1;
-  const uint64_t pages = reserved_pages.load(std::memory_order_relaxed) - first_page;
+  const uint64_t pages = reserved_pages() - first_page;
   const int fd = descriptor();
   if (fd < 0) return;
   void* start = sys::map(pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
   if (start == nullptr) return;
-  if (!is_our_file(fd)) return sys::unmap(start, pages * kPageSize);
+  struct stat status;
+  if (!is_our_file(fd, &status)) return sys::unmap(start, pages * kPageSize);
   reserve.first_page = first_page;
   reserve.pages = pages;
   reserve.start.store(static_cast<unsigned char*>(start), std::memory_order_release);  // pairs with page_of_reserve

@@ -1,0 +1,37 @@
+// The trace's file on disk: a descriptor that the host may close or give to another file at any time, and blocks that
+// are reserved before anybody stores to them.
+//
+// What changes the reservation (grow_to, cut_file) is called under the writer's lock; the rest by any thread. Nothing
+// here needs libc; all is async-signal-safe.
+#pragma once
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "memprof/trace_format.h"
+#include "trace_writer/output_name.h"
+
+namespace memprof {
+
+// Takes over the descriptor of a file just made. limit_bytes 0: none. Single-threaded.
+void adopt_file(const OutputFile& made, uint64_t limit_bytes);
+// The file stays.
+void close_descriptor();
+
+// The descriptor, opened anew by its path when the host has closed it; -1 when the path does not lead there any more.
+int descriptor();
+// Whether the number is still our file's; its status then.
+bool is_our_file(int fd, struct stat* status);
+
+// Pages below this number have disk blocks.
+uint64_t reserved_pages();
+struct Growth {
+  bool ok;
+  format::DropCause cause;
+};
+// Reserves at least up to `pages` pages.
+Growth grow_to(uint64_t pages);
+// Gives back the blocks behind so many pages.
+void cut_file(uint64_t pages);
+
+}  // namespace memprof
