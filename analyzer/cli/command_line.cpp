@@ -24,6 +24,10 @@ constexpr CommandInfo kCommands[] = {
     {Command::summary, "summary", "Totals, peak and the stacks that matter most (the default)"},
     {Command::stacks, "stacks", "Allocating stacks in the order of one of their numbers"},
     {Command::leaks, "leaks", "Blocks not freed at exit, by stack"},
+    {Command::tree, "tree", "Who calls what, with the bytes of everything below"},
+    {Command::sizes, "sizes", "How large the blocks are, over all and by stack"},
+    {Command::lifetimes, "lifetimes", "How long freed blocks lived, over all and by stack"},
+    {Command::threads, "threads", "Which thread allocates, which frees, who hands blocks to whom"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
 };
@@ -35,6 +39,33 @@ std::vector<std::string> command_names() {
 }
 
 std::string list_commands() { return fmt::format("commands: {}", fmt::join(command_names(), ", ")); }
+
+// Those of a report that has several; the first is the default.
+std::vector<std::string> csv_tables(Command command) {
+  switch (command) {
+    case Command::sizes: return {"bins", "exact", "sites"};
+    case Command::lifetimes: return {"bins", "sites"};
+    case Command::threads: return {"threads", "hand-overs"};
+    default: return {};
+  }
+}
+
+std::vector<std::string> words_of(std::string_view list) {
+  std::vector<std::string> words;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find(", ", at), list.size());
+    words.emplace_back(list.substr(at, end - at));
+    at = end + 2;
+  }
+  return words;
+}
+
+// "--by siez is unknown, did you mean size? one of: ..."
+std::string unknown_value(const char* option, const std::string& value, std::string_view list) {
+  const std::string near = nearest_word(value, words_of(list));
+  return fmt::format("{} {} is unknown{}, one of: {}", option, value,
+                     near.empty() ? "" : fmt::format(", did you mean {}?", near), list);
+}
 
 class Parser {
  public:
@@ -76,11 +107,36 @@ class Parser {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
     add_common(command);
-    if (info.command == Command::stacks)
+    const auto is_one_of = [&](std::initializer_list<Command> commands) {
+      return std::find(commands.begin(), commands.end(), info.command) != commands.end();
+    };
+    if (is_one_of({Command::stacks, Command::tree}))
       command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))
           ->type_name("WHAT")
           ->default_str("open");
-    if (info.command == Command::stacks || info.command == Command::leaks)
+    if (is_one_of({Command::stacks, Command::leaks, Command::sizes, Command::lifetimes}))
+      command.add_option("--group", group_, fmt::format("What is taken as one: {}", group_names()))
+          ->type_name("WHAT")
+          ->default_str("stack");
+    if (is_one_of(
+            {Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads}))
+      command.add_flag("--csv", line_.options.csv, "The table as RFC 4180, in bytes and ns");
+    if (const auto tables = csv_tables(info.command); !tables.empty())
+      command.add_option("--table", line_.options.table, fmt::format("Which for --csv: {}", fmt::join(tables, ", ")))
+          ->type_name("NAME");
+    if (info.command == Command::tree) {
+      command.add_option("--direction", direction_, "From where: top-down (main), bottom-up (the allocating function)")
+          ->type_name("WAY")
+          ->default_str("top-down");
+      command.add_option("--min-percent", line_.options.min_percent, "Leave out what has less of the whole")
+          ->type_name("P")
+          ->default_str("1");
+      command
+          .add_option("--callers", line_.options.callers, "Only who calls this function (a name, or a pattern with *)")
+          ->type_name("FUNCTION");
+    }
+    if (is_one_of(
+            {Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads}))
       command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
           ->type_name("NAME")
           ->default_str("cpu");
@@ -159,7 +215,7 @@ class Parser {
   // A word in the place of a command that is neither a command nor a file.
   bool looks_like_command(const std::string& word, bool more_follows) const {
     if (word.empty() || exists(word)) return false;
-    static const std::vector<std::string> kPlanned = {"tree", "timeline", "diff", "check", "export", "report", "help"};
+    static const std::vector<std::string> kPlanned = {"timeline", "diff", "check", "export", "report", "help"};
     const bool is_word = word.find_first_of("./%") == std::string::npos;
     return is_word && (more_follows || !nearest_word(word, command_names()).empty() ||
                        std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
@@ -202,7 +258,8 @@ class Parser {
     if (const auto by = parse_rank(by_))
       line_.options.by = *by;
     else
-      return fmt::format("--by {} is unknown, one of: {}", by_, rank_names());
+      return unknown_value("--by", by_, rank_names());
+    if (const std::string problem = check_table_values(); !problem.empty()) return problem;
     if (state_ == "open")
       line_.options.state = ChunkState::open;
     else if (state_ == "closed")
@@ -216,11 +273,33 @@ class Parser {
     return {};
   }
 
+  std::string check_table_values() {
+    ReportOptions& options = line_.options;
+    if (const auto group = parse_group(group_))
+      options.group = *group;
+    else
+      return unknown_value("--group", group_, group_names());
+    if (options.json && options.csv) return "--json and --csv exclude each other";
+    const std::vector<std::string> tables = csv_tables(line_.command);
+    if (!options.table.empty() && std::find(tables.begin(), tables.end(), options.table) == tables.end())
+      return unknown_value("--table", options.table, fmt::format("{}", fmt::join(tables, ", ")));
+    if (!options.table.empty() && !options.csv) return "--table chooses what --csv prints: add --csv";
+    if (line_.command != Command::tree) return {};
+    if (direction_ == "bottom-up")
+      options.direction = TreeDirection::bottom_up;
+    else if (direction_ != "top-down")
+      return unknown_value("--direction", direction_, "top-down, bottom-up");
+    if (!(options.min_percent >= 0 && options.min_percent <= 100)) return "--min-percent takes a number from 0 to 100";
+    if (options.by == RankBy::peak)
+      return "tree adds up what lies below, and stacks have their own peaks at different times: use --by at-peak";
+    return {};
+  }
+
   static constexpr int64_t kUnset = INT64_MIN;
 
   CLI::App app_;
   CommandLine line_;
-  std::string trace_, by_ = "open", state_;
+  std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", state_;
   int64_t top_ = kUnset, max_frames_ = kUnset;
   bool no_symbols_ = false;
 };

@@ -9,7 +9,7 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, chunks, dump };
+enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, dump };
 
 struct CommandLine {
   Command command = Command::summary;

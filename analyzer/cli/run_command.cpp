@@ -30,7 +30,51 @@ int no_such_domain(const Trace& trace, const std::string& name) {
   return kUsageError;
 }
 
-int print_report(const CommandLine& line, const Trace& trace, Output& out) {
+int no_such_function(const std::string& name, const std::vector<std::string>& functions) {
+  const std::string near = nearest_word(name, functions);
+  fmt::print(stderr, "memprof-analyze: no function {} is on a stack of the trace{}\n", escape_text(name),
+             near.empty() ? "" : fmt::format(", did you mean {}?", escape_text(near)));
+  return kUsageError;
+}
+
+int print_tree(const CommandLine& line, Trace& trace, Output& out) {
+  std::vector<std::string> functions;
+  TreeResult result;
+  {
+    ProgressBar progress;
+    result = report_tree(trace, line.options, out, &progress, &functions);
+  }
+  switch (result) {
+    case TreeResult::done: break;
+    case TreeResult::no_domain: return no_such_domain(trace, line.options.domain);
+    case TreeResult::no_function: return no_such_function(line.options.callers, functions);
+  }
+  return kDone;
+}
+
+// Those that analyse with what their options need.
+int print_table(const CommandLine& line, Trace& trace, Output& out) {
+  const auto print = [&](ProgressBar& progress) {
+    switch (line.command) {
+      case Command::sizes: return report_sizes(trace, line.options, out, &progress);
+      case Command::lifetimes: return report_lifetimes(trace, line.options, out, &progress);
+      case Command::threads: return report_threads(trace, line.options, out, &progress);
+      default: break;
+    }
+    const SiteExtras extras(trace, line.options);
+    const Analysis analysis = analyse(trace, extras.visitor(), &progress);
+    return line.command == Command::leaks ? report_leaks(analysis, line.options, out, extras)
+                                          : report_stacks(analysis, line.options, out, extras);
+  };
+  bool has_domain;
+  {
+    ProgressBar progress;
+    has_domain = print(progress);
+  }
+  return has_domain ? kDone : no_such_domain(trace, line.options.domain);
+}
+
+int print_report(const CommandLine& line, Trace& trace, Output& out) {
   switch (line.command) {
     case Command::summary: {
       const Analysis analysis = analyse_with_progress(trace);
@@ -39,12 +83,11 @@ int print_report(const CommandLine& line, const Trace& trace, Output& out) {
       return kDone;
     }
     case Command::stacks:
-      return report_stacks(analyse_with_progress(trace), line.options, out)
-                 ? kDone
-                 : no_such_domain(trace, line.options.domain);
     case Command::leaks:
-      return report_leaks(analyse_with_progress(trace), line.options, out) ? kDone
-                                                                           : no_such_domain(trace, line.options.domain);
+    case Command::sizes:
+    case Command::lifetimes:
+    case Command::threads: return print_table(line, trace, out);
+    case Command::tree: return print_tree(line, trace, out);
     case Command::chunks: {
       ProgressBar progress;
       report_chunks(trace, line.options, out, &progress);
@@ -61,7 +104,7 @@ int print_report(const CommandLine& line, const Trace& trace, Output& out) {
 
 int run_command(const CommandLine& line, int descriptor) {
   Output out(descriptor);
-  const Trace trace(TraceFile::open(line.trace));
+  Trace trace(TraceFile::open(line.trace));
   const int status = print_report(line, trace, out);
   out.flush();
   warn(trace.file);

@@ -13,7 +13,9 @@ constexpr uint64_t kProgressPages = 64;
 
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
   Merge merge(trace.file);
-  Pairing pairing(trace.domains, trace.nodes, Pairing::config_for(trace.file, trace.clock, merge), visitor);
+  Pairing::Config config = Pairing::config_for(trace.file, trace.clock, merge);
+  config.site_keys = trace.site_keys;
+  Pairing pairing(trace.domains, trace.nodes, config, visitor);
   if (visitor) visitor->begin(merge.threads());
   Run run;
   uint64_t announced = 0;

@@ -7,6 +7,7 @@
 #include "model/domains.h"
 #include "model/merge.h"
 #include "model/pairing.h"
+#include "model/site_keys.h"
 #include "trace/metadata.h"
 #include "trace/modules.h"
 #include "trace/stack_nodes.h"
@@ -30,6 +31,7 @@ struct Trace {
   StackNodes nodes;
   Clock clock;
   Domains domains;
+  SiteKeys site_keys;
 };
 
 class ProgressSink {

@@ -76,7 +76,7 @@ void Pairing::process(const Run& run) {
 
 Chunk Pairing::begin_chunk(Account& account, const StreamEvent& allocation) {
   const Event& event = allocation.event;
-  const SiteIndex site = account.sites.site_of(event.stack, event.tag);
+  const SiteIndex site = account.sites.site_of(config_.site_keys.of(event, allocation.thread), event.tag);
   account.sites.add_allocation(site, event.tag, event.size, event.ticks);
   ++account.allocations;
   account.bytes_allocated += event.size;

@@ -18,6 +18,7 @@
 #include "model/domains.h"
 #include "model/findings.h"
 #include "model/merge.h"
+#include "model/site_keys.h"
 
 namespace memprof {
 
@@ -29,6 +30,7 @@ class Pairing {
     uint64_t memory_page_size = 4096;
     size_t thread_count = 0;
     bool one_stream = false;  // nothing can be inverted
+    SiteKeys site_keys{};
   };
   static Config config_for(const TraceFile& file, const Clock& clock, const Merge& merge);
 

@@ -32,21 +32,9 @@ std::string collapse(std::string_view name, char open, char close) {
   return depth == 0 ? result : std::string(name);
 }
 
-size_t text_width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 bool starts_with_any(std::string_view name, std::span<const std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
-// Code that passes an allocation on: a run of it tells less than its length.
-bool is_library_plumbing(const Frame& frame) {
-  static constexpr std::array<std::string_view, 7> kPrefixes = {
-      "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
-  return starts_with_any(frame.function, kPrefixes);
 }
 
 // What lies outside main or a thread's function is the same for every stack.
@@ -71,6 +59,17 @@ const char* describe_root(StackRoot root) {
 }
 
 }  // namespace
+
+size_t text_width(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bool is_library_plumbing(const Frame& frame) {
+  static constexpr std::array<std::string_view, 7> kPrefixes = {
+      "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
+  return starts_with_any(frame.function, kPrefixes);
+}
 
 std::string cut_text(std::string text, size_t width) {
   if (text_width(text) <= width) return text;

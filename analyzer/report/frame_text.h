@@ -14,6 +14,9 @@ namespace memprof {
 
 inline constexpr size_t kTextColumns = 100;
 
+// In characters.
+size_t text_width(std::string_view text);
+
 std::string_view base_name(std::string_view path);
 
 // Makes a C++ name fit: template arguments go first, then parameters, then the tail. `width` in characters.
@@ -21,6 +24,9 @@ std::string shorten_function(std::string_view name, size_t width);
 
 // Cuts at the end. `width` in characters.
 std::string cut_text(std::string text, size_t width);
+
+// Code of the C++ library that passes an allocation on: a run of it tells less than its length.
+bool is_library_plumbing(const Frame& frame);
 
 // "#0 function  file.cpp:123  (module)", escaped and cut to `columns`.
 std::string frame_line(const Frame& frame, size_t number, size_t columns);

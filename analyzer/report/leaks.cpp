@@ -7,14 +7,18 @@ namespace memprof {
 
 // Open blocks by stack. They are "not freed at exit", which is a fact; "leaked" would be a judgement about whether
 // anything still points to them.
-bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& out) {
+bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& out, const SiteExtras& extras) {
   ReportOptions options = given;
   options.by = RankBy::open;
   const auto domain = find_domain(analysis.trace, options.domain);
   if (!domain) return false;
   const Account* account = analysis.pairing.account(*domain);
   if (options.json) {
-    print_sites_json(analysis, account, options, "memprof.leaks/1", out);
+    print_sites_json(analysis, account, options, extras, "memprof.leaks/1", out);
+    return true;
+  }
+  if (options.csv) {
+    print_sites_csv(analysis, account, options, extras, out);
     return true;
   }
   const char* when = analysis.trace.file.closed_by_library() ? "not freed at exit" : "not freed when the trace ends";
@@ -24,8 +28,8 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& 
   }
   out.print("{} in {} {}, from {}\n\n", format_bytes(account->open_bytes()),
             count_of(account->open_chunks(), "block", "blocks"), when,
-            count_of(ranked_sites(*account, RankBy::open, SIZE_MAX).size(), "stack", "stacks"));
-  print_sites_text(analysis, *account, options, out);
+            count_sites(ranked_sites(*account, RankBy::open, SIZE_MAX).size(), options.group));
+  print_sites_text(analysis, *account, options, extras, out);
   return true;
 }
 

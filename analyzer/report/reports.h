@@ -4,16 +4,26 @@
 #include "model/analysis.h"
 #include "report/output.h"
 #include "report/report_options.h"
+#include "report/site_extras.h"
 
 namespace memprof {
 
 void report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out);
 void report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out);
-// False when the trace has no domain of that name.
-bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out);
-bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out);
+// False when the trace has no domain of that name. `extras`: those that the analysis was made with.
+bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
+bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
 // Streams while it analyses.
 void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+
+// These analyse themselves. False when the trace has no domain of that name.
+bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+bool report_threads(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+enum class TreeResult { done, no_domain, no_function };
+// For no_function, `functions` gets the names that there are.
+TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+                       std::vector<std::string>* functions = nullptr);
 
 struct DumpSections {
   bool header = false, pages = false, metadata = false, modules = false, nodes = false, events = false;

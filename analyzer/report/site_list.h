@@ -2,21 +2,39 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "model/analysis.h"
+#include "report/csv.h"
+#include "report/frame_text.h"
 #include "report/output.h"
 #include "report/report_options.h"
+#include "report/site_extras.h"
 
 namespace memprof {
 
 // nullopt: the trace has no such domain.
 std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name);
 
+// "3 stacks", "1 function"
+std::string count_sites(uint64_t count, GroupBy by);
+
+// Raw bytes of "function;function", innermost first.
+std::string joined_stack(FrameSource& source, StackId stack, size_t max_frames);
+// "group": {"by", "name", "module"}
+Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site);
+// "name  (module)", escaped, in at most `columns`.
+std::string group_line(const Analysis& analysis, const SiteGroups& groups, StackId site, size_t columns);
+
 // `schema`: "memprof.stacks/1".
 void print_sites_json(const Analysis& analysis, const Account* account, const ReportOptions& options,
-                      const char* schema, Output& out);
+                      const SiteExtras& extras, const char* schema, Output& out);
+// Every site of the list unless --top says less.
+void print_sites_csv(const Analysis& analysis, const Account* account, const ReportOptions& options,
+                     const SiteExtras& extras, Output& out);
 // What goes before the stack of each site. Nothing for an empty list.
-void print_sites_text(const Analysis& analysis, const Account& account, const ReportOptions& options, Output& out);
+void print_sites_text(const Analysis& analysis, const Account& account, const ReportOptions& options,
+                      const SiteExtras& extras, Output& out);
 
 }  // namespace memprof

@@ -139,9 +139,8 @@ class SummaryText {
       const Site* const site = sites[i];
       const uint64_t value = rank_value(*site, by);
       if (i >= 2 && static_cast<double>(value) < kMinShare * total) break;
-      const bool is_count = rank_info(by).is_count;
       const std::string label = stack_label(site->stack);
-      out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", is_count ? format_count(value) : format_bytes(value),
+      out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", format_rank(value, by),
                  format_share(static_cast<double>(value), total), describe_counts(*site, by), allocator(*site), label);
       if (is_first_) print_stack(out_, trace_, source_, site->stack, style_);
     }

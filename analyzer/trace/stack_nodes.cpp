@@ -115,7 +115,19 @@ void StackNodes::canonicalise() {
 
 StackId StackNodes::canonical(StackId id) const {
   if (id < canonical_.size()) return canonical_[id];
-  return kLostStack;
+  return canonical_[kLostStack];
+}
+
+StackId StackNodes::add_groups(size_t count) {
+  const StackId first = id_limit();
+  nodes_.resize(nodes_.size() + count);
+  canonical_.resize(nodes_.size());
+  for (size_t id = first; id < canonical_.size(); ++id) canonical_[id] = static_cast<StackId>(id);
+  return first;
+}
+
+void StackNodes::group_stacks(const std::vector<StackId>& group_of) {
+  std::copy(group_of.begin(), group_of.end(), canonical_.begin());
 }
 
 StackRoot StackNodes::root(StackId id) const {

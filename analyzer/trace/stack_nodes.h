@@ -44,6 +44,12 @@ class StackNodes {
   // Outer frames are unknown.
   bool is_truncated(StackId id) const { return root(id) != StackRoot::whole && root(id) != StackRoot::none; }
 
+  // Ids for what is no stack but is to have an account of its own: a function, a thread. They have no frames. Returns
+  // the first of `count` ids that follow each other.
+  StackId add_groups(size_t count);
+  // From now on the canonical id of every stack is what `group_of` has for it.
+  void group_stacks(const std::vector<StackId>& group_of);
+
   // Innermost first. At most `limit` frames, whatever the trace says; true in `more` when there were others.
   std::vector<StackId> frames(StackId id, size_t limit, bool* more = nullptr) const;
 

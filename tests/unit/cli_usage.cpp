@@ -58,7 +58,16 @@ TEST_CASE("options stand before or after the command and the trace", "[cli]") {
 TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
   check_usage_error({"sumary"}, "did you mean summary?");
-  check_usage_error({"tree", "a.bin"}, "commands: summary, stacks, leaks, chunks, dump");
+  check_usage_error({"help", "a.bin"}, "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, dump");
+  check_usage_error({"tre", "a.bin"}, "did you mean tree?");
+  check_usage_error({"tree", "--direction", "bottum-up"}, "did you mean bottom-up?");
+  check_usage_error({"tree", "--by", "peak"}, "use --by at-peak");
+  check_usage_error({"tree", "--min-percent", "200"}, "from 0 to 100");
+  check_usage_error({"stacks", "--group", "modul"}, "did you mean module?");
+  check_usage_error({"stacks", "--json", "--csv"}, "exclude each other");
+  check_usage_error({"sizes", "--csv", "--table", "exakt"}, "did you mean exact?");
+  check_usage_error({"sizes", "--table", "exact"}, "add --csv");
+  check_usage_error({"threads", "--group", "tag"}, "unknown option --group");
   check_usage_error({"timeline"}, "unknown command timeline");
   check_usage_error({"stacks", "--tpo", "3"}, "did you mean --top?");
   check_usage_error({"stacks", "--by", "size"}, "one of: open, peak, at-peak");

@@ -1,0 +1,69 @@
+#include "report/function_paths.h"
+
+#include <fmt/format.h>
+
+#include "report/frame_text.h"
+
+namespace memprof {
+
+FunctionPaths::FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep)
+    : trace_(trace), source_(source), keep_(std::move(keep)), of_node_(trace.nodes.id_limit()) {}
+
+uint32_t FunctionPaths::index_of(std::string name, std::string module, bool is_library) {
+  std::string key = name;
+  (key += '\0') += module;
+  const auto [found, is_new] = indices_.try_emplace(std::move(key), static_cast<uint32_t>(functions_.size()));
+  if (is_new) functions_.push_back({std::move(name), std::move(module), is_library});
+  return found->second;
+}
+
+uint32_t FunctionPaths::index_of(const Frame& frame) {
+  std::string module(frame.module);
+  if (!frame.function.empty())
+    return index_of(std::string(frame.function), std::move(module),
+                    is_library_plumbing(frame) && !keep_(frame.function));
+  if (module.empty()) return index_of(fmt::format("{:#x}", frame.offset), {}, false);
+  return index_of(fmt::format("{}+{:#x}", base_name(frame.module), frame.offset), std::move(module), false);
+}
+
+const FunctionPaths::Range& FunctionPaths::functions_of(StackId node) {
+  Range& range = of_node_[node];
+  if (range.count != 0) return range;
+  range.begin = static_cast<uint32_t>(node_functions_.size());
+  for (const Frame& frame : source_.frames(node, 1)) node_functions_.push_back(index_of(frame));
+  range.count = static_cast<uint32_t>(node_functions_.size()) - range.begin;
+  return range;
+}
+
+std::vector<uint32_t> FunctionPaths::frames_of(StackId stack) {
+  std::vector<uint32_t> result;
+  bool is_cut = false;
+  for (const StackId node : trace_.nodes.frames(stack, StackNodes::kMaxFrames, &is_cut)) {
+    const Range range = functions_of(node);
+    for (uint32_t i = 0; i < range.count; ++i) result.push_back(node_functions_[range.begin + i]);
+  }
+  if (trace_.nodes.root(stack) == StackRoot::none)
+    result.push_back(index_of("(no stack was recorded)", {}, false));
+  else if (is_cut || trace_.nodes.is_truncated(stack))
+    result.push_back(index_of("(outer frames unknown)", {}, false));
+  return result;
+}
+
+std::vector<PathStep> FunctionPaths::fold(std::span<const uint32_t> frames) {
+  folded_in_.resize(functions_.size());
+  place_.resize(functions_.size());
+  ++fold_;
+  std::vector<PathStep> path;
+  for (const uint32_t function : frames) {
+    if (folded_in_[function] == fold_) {
+      ++path[place_[function]].times;
+      continue;
+    }
+    folded_in_[function] = fold_;
+    place_[function] = static_cast<uint32_t>(path.size());
+    path.push_back({function, 1});
+  }
+  return path;
+}
+
+}  // namespace memprof

@@ -1,0 +1,266 @@
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "report/call_tree.h"
+#include "report/csv.h"
+#include "report/escape.h"
+#include "report/frame_text.h"
+#include "report/numbers.h"
+#include "report/reports.h"
+#include "report/site_list.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr size_t kMostIndent = 44;
+
+// "ns::open_session" of "int ns::open_session<int>(int)".
+std::string_view without_parameters(std::string_view name) {
+  const size_t end = name.find('(', name.starts_with("(anonymous namespace)") ? 1 : 0);
+  return end == 0 ? name : name.substr(0, end);
+}
+
+// What somebody types for a function: its whole name, that without parameters, the last part of that, or a pattern.
+bool names_function(const std::string& wanted, std::string_view name) {
+  if (wanted.empty()) return false;
+  if (wanted.find_first_of("*?[") != std::string::npos && ::fnmatch(wanted.c_str(), std::string(name).c_str(), 0) == 0)
+    return true;
+  const std::string_view bare = without_parameters(name);
+  return name == wanted || bare == wanted ||
+         (bare.ends_with(wanted) && bare.size() > wanted.size() + 1 &&
+          bare.substr(0, bare.size() - wanted.size()).ends_with("::"));
+}
+
+class TreeReport {
+ public:
+  TreeReport(const Analysis& analysis, const Account* account, const SiteTallies* tallies, const ReportOptions& options,
+             Output& out)
+      : analysis_(analysis),
+        options_(options),
+        out_(out),
+        source_(analysis.trace, options.symbols),
+        paths_(analysis.trace, source_, [&](std::string_view name) { return names_function(options.callers, name); }) {
+    if (account) add_sites(*account, tallies);
+    CallTree::Limits limits;
+    limits.min_value = options.min_percent / 100 * static_cast<double>(tree_.total());
+    if (options.top) limits.max_children = *options.top;
+    if (options.max_frames) limits.max_depth = *options.max_frames;
+    result_ = tree_.build(paths_, limits);
+  }
+
+  // Nobody called the function that was asked for.
+  bool lacks_function() const { return !options_.callers.empty() && !has_function_; }
+  std::vector<std::string> function_names() const {
+    std::vector<std::string> names;
+    for (const PathFunction& function : paths_.functions()) names.emplace_back(without_parameters(function.name));
+    return names;
+  }
+
+  void print_text();
+  void print_json_document();
+  void print_csv();
+
+ private:
+  bool is_bottom_up() const { return !options_.callers.empty() || options_.direction == TreeDirection::bottom_up; }
+  const char* direction() const {
+    return !options_.callers.empty() ? "callers" : is_bottom_up() ? "bottom-up" : "top-down";
+  }
+  void add_sites(const Account& account, const SiteTallies* tallies);
+  std::vector<uint32_t> without_library(const std::vector<uint32_t>& frames) const;
+  std::string describe(const CallTreeNode& node, size_t columns) const;
+  void print_left_out(uint32_t count, uint64_t value, const std::string& indent);
+
+  const Analysis& analysis_;
+  const ReportOptions& options_;
+  Output& out_;
+  FrameSource source_;
+  FunctionPaths paths_;
+  CallTree tree_;
+  CallTree::Result result_;
+  uint64_t all_ = 0;  // of all sites, those without the function asked for too
+  bool has_function_ = false;
+};
+
+std::vector<uint32_t> TreeReport::without_library(const std::vector<uint32_t>& frames) const {
+  std::vector<uint32_t> result;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const bool is_library = paths_.function(frames[i]).is_library;
+    const bool is_followed = i + 1 < frames.size() && paths_.function(frames[i + 1]).is_library;
+    if (!is_library || !is_followed) result.push_back(frames[i]);
+  }
+  return result;
+}
+
+void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
+  for (const Site& site : account.sites.all()) {
+    const uint64_t value = rank_value(site, options_.by, tallies);
+    all_ += value;
+    if (value == 0 && options_.callers.empty()) continue;
+    std::vector<uint32_t> frames = without_library(paths_.frames_of(site.stack));
+    if (!options_.callers.empty()) {
+      // From the innermost call outward: what called it again is folded into it.
+      const auto call = std::find_if(frames.begin(), frames.end(), [&](uint32_t function) {
+        return names_function(options_.callers, paths_.function(function).name);
+      });
+      if (call == frames.end()) continue;
+      has_function_ = true;
+      if (value == 0) continue;
+      frames.erase(frames.begin(), call);
+    }
+    if (!is_bottom_up()) std::reverse(frames.begin(), frames.end());
+    tree_.add(paths_.fold(frames), value);
+  }
+}
+
+std::string TreeReport::describe(const CallTreeNode& node, size_t columns) const {
+  const PathFunction& function = paths_.function(node.function);
+  std::string tail = node.times > 1 ? fmt::format("  x{}", node.times) : "";
+  // An unnamed frame has its module in its name.
+  const std::string module = escape_text(base_name(function.module));
+  if (!module.empty() && !function.name.starts_with(base_name(function.module))) tail += fmt::format("  ({})", module);
+  const size_t taken = text_width(tail);
+  const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 20);
+  return cut_text(shorten_function(escape_text(function.name), room) + tail, columns);
+}
+
+void TreeReport::print_left_out(uint32_t count, uint64_t value, const std::string& indent) {
+  out_.print("  {:>10} {:>8} {:>10}  {}... {}\n", format_rank(value, options_.by),
+             format_share(static_cast<double>(value), static_cast<double>(tree_.total())), "", indent,
+             count_of(count, "smaller one", "smaller ones"));
+}
+
+// A node that is its parent's only child stands below it at the same indent: only forks go to the right.
+void TreeReport::print_text() {
+  const RankInfo& rank = rank_info(options_.by);
+  if (tree_.total() == 0) {
+    if (options_.callers.empty())
+      out_.print("Nothing to show: no stack of domain {} has any {}.\n", escape_text(options_.domain),
+                 rank.description);
+    else
+      out_.print("{} is on stacks of domain {}, but none of them has any {}.\n", escape_text(options_.callers),
+                 escape_text(options_.domain), rank.description);
+    return;
+  }
+  if (options_.callers.empty())
+    out_.print("{}: {}, {}\n", is_bottom_up() ? "Bottom up" : "Top down", format_rank(all_, options_.by),
+               rank.description);
+  else
+    out_.print("Callers of {}: {} of {} {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
+               format_rank(all_, options_.by), rank.description);
+  out_.print("{}\n\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
+                                      : "each line calls the one below it; xN: N times on one stack");
+  out_.print("  {:>10} {:>8} {:>10}\n", "total", "", is_bottom_up() ? "ends here" : "own");
+
+  struct Level {
+    std::string indent;   // of what lies below the node
+    uint32_t open_forks;  // children yet to come
+    bool is_fork;
+  };
+  std::vector<uint32_t> children(result_.nodes.size());
+  uint32_t roots = 0;
+  for (const CallTreeNode& node : result_.nodes)
+    ++(node.parent == CallTreeNode::kNoParent ? roots : children[node.parent]);
+  const auto level_of = [](std::string indent, uint32_t count, uint32_t left_out) {
+    return Level{std::move(indent), count + (left_out != 0), count + (left_out != 0) > 1};
+  };
+  std::vector<Level> levels = {level_of("", roots, result_.left_out)};
+  const auto indent_of_child = [](Level& level) {
+    --level.open_forks;
+    return std::pair(level.is_fork ? level.indent + "+-" : level.indent,
+                     level.is_fork ? level.indent + (level.open_forks != 0 ? "| " : "  ") : level.indent);
+  };
+  // What was left out of a node comes after its last child.
+  std::vector<std::pair<uint32_t, uint64_t>> left_out = {{result_.left_out, result_.left_out_value}};
+  const auto clip = [](const std::string& indent) {
+    return indent.size() <= kMostIndent ? indent : ".." + indent.substr(indent.size() - kMostIndent + 2);
+  };
+  const auto close_levels = [&](size_t depth) {
+    while (levels.size() > depth) {
+      if (left_out.back().first != 0)
+        print_left_out(left_out.back().first, left_out.back().second, clip(indent_of_child(levels.back()).first));
+      levels.pop_back();
+      left_out.pop_back();
+    }
+  };
+  for (size_t i = 0; i < result_.nodes.size(); ++i) {
+    const CallTreeNode& node = result_.nodes[i];
+    close_levels(node.depth + size_t{1});
+    const auto [indent, below] = indent_of_child(levels.back());
+    const std::string shown = clip(indent);
+    out_.print("  {:>10} {:>8} {:>10}  {}{}\n", format_rank(node.value, options_.by),
+               format_share(static_cast<double>(node.value), static_cast<double>(tree_.total())),
+               node.self != 0 ? format_rank(node.self, options_.by) : "", shown,
+               describe(node, kTextColumns - 34 - shown.size()));
+    levels.push_back(level_of(below, children[i], node.left_out));
+    left_out.emplace_back(node.left_out, node.left_out_value);
+  }
+  close_levels(0);
+  for (const std::string& problem : source_.symbol_problems())
+    out_.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
+}
+
+void TreeReport::print_json_document() {
+  Json document = {{"schema", "memprof.tree/1"},
+                   {"by", rank_info(options_.by).name},
+                   {"direction", direction()},
+                   {"callers_of", options_.callers.empty() ? Json() : Json(to_utf8(options_.callers))},
+                   {"domain", to_utf8(options_.domain)},
+                   {"complete", analysis_.trace.file.complete()},
+                   {"total", all_},
+                   {"tree_total", tree_.total()},
+                   {"min_percent", options_.min_percent},
+                   {"left_out", {{"nodes", result_.left_out}, {"value", result_.left_out_value}}}};
+  // Flat: a reader of nested JSON may not survive the depth that a stack can have.
+  Json& nodes = document["nodes"] = Json::array();
+  for (const CallTreeNode& node : result_.nodes) {
+    const PathFunction& function = paths_.function(node.function);
+    nodes.push_back({{"parent", node.parent == CallTreeNode::kNoParent ? Json() : Json(node.parent)},
+                     {"depth", node.depth},
+                     {"function", to_utf8(function.name)},
+                     {"module", function.module.empty() ? Json() : Json(to_utf8(function.module))},
+                     {"times", node.times},
+                     {"value", node.value},
+                     {"self", node.self},
+                     {"left_out", {{"nodes", node.left_out}, {"value", node.left_out_value}}}});
+  }
+  print_json(out_, document);
+}
+
+void TreeReport::print_csv() {
+  CsvTable table(out_, {"node", "parent", "depth", "value", "self", "times", "function", "module"});
+  for (size_t i = 0; i < result_.nodes.size(); ++i) {
+    const CallTreeNode& node = result_.nodes[i];
+    const PathFunction& function = paths_.function(node.function);
+    table.field(i);
+    node.parent == CallTreeNode::kNoParent ? table.empty_field() : table.field(node.parent);
+    table.row(node.depth, node.value, node.self, node.times, function.name, function.module);
+  }
+}
+
+}  // namespace
+
+TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+                       std::vector<std::string>* functions) {
+  const auto domain = find_domain(trace, options.domain);
+  if (!domain) return TreeResult::no_domain;
+  std::optional<SiteTallies> tallies;
+  if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domain);
+  const Analysis analysis = analyse(trace, tallies ? &*tallies : nullptr, progress);
+  TreeReport report(analysis, analysis.pairing.account(*domain), tallies ? &*tallies : nullptr, options, out);
+  if (report.lacks_function()) {
+    if (functions) *functions = report.function_names();
+    return TreeResult::no_function;
+  }
+  if (options.json)
+    report.print_json_document();
+  else if (options.csv)
+    report.print_csv();
+  else
+    report.print_text();
+  return TreeResult::done;
+}
+
+}  // namespace memprof
