@@ -110,8 +110,10 @@ void print_site_spreads(const Analysis& analysis, const SiteGroups* groups, cons
   const size_t shown = std::min(options.top.value_or(kDefaultTop), ranked.size());
   for (size_t i = 0; i < shown; ++i) {
     const SiteSpread& site = *ranked[i];
-    out.print("\n  {}   {}{}\n", count_of(site.values.count(), "block", "blocks"), percentile_line(site.values, format),
-              groups ? "" : "   " + escape_text(analysis.trace.domains.tag_name(site.tag)));
+    const std::string line = fmt::format("  {}   {}{}", count_of(site.values.count(), "block", "blocks"),
+                                         percentile_line(site.values, format),
+                                         groups ? "" : "   " + escape_text(analysis.trace.domains.tag_name(site.tag)));
+    out.print("\n{}\n", cut_text(line, kTextColumns));
     if (groups)
       out.print("     {}\n", group_line(analysis, *groups, site.site, kTextColumns - 5));
     else

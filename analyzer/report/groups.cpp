@@ -48,12 +48,13 @@ std::string thread_label(const Trace& trace, const Thread& thread) {
   return fmt::format("{}{}{} ({})", thread.serial, name.empty() ? "" : " ", name, thread.id);
 }
 
-SiteGroups::SiteGroups(Trace& trace, GroupBy by, bool use_symbols) : by_(by), source_(trace, use_symbols) {
+SiteGroups::SiteGroups(Trace& trace, GroupBy by, bool use_symbols)
+    : trace_(trace), by_(by), source_(trace, use_symbols) {
   switch (by) {
     case GroupBy::stack: return;
     case GroupBy::function:
     case GroupBy::file:
-    case GroupBy::module: group_by_frames(trace); return;
+    case GroupBy::module: group_by_frames(); return;
     case GroupBy::thread:
       // A thread has at least one stream of its own.
       first_ = trace.nodes.add_groups(trace.file.streams(format::StreamKind::events).size());
@@ -76,7 +77,13 @@ SiteGroups::Name SiteGroups::name_of(const Frame& frame) const {
   return {fmt::format("{}+{:#x}", base_name(frame.module), frame.offset), std::string(frame.module)};
 }
 
-void SiteGroups::group_by_frames(Trace& trace) {
+SiteGroups::~SiteGroups() {
+  trace_.site_keys = {};
+  trace_.nodes.ungroup_stacks();
+}
+
+void SiteGroups::group_by_frames() {
+  Trace& trace = trace_;
   std::map<std::pair<std::string, std::string>, StackId> indices;
   const auto index_of = [&](const Name& name) {
     const auto [found, is_new] = indices.try_emplace({name.name, name.module}, static_cast<StackId>(names_.size()));

@@ -27,8 +27,11 @@ std::string thread_name(const Trace& trace, const Thread& thread);
 // allocator_traits::allocate.
 class SiteGroups {
  public:
-  // From now on the sites of every analysis of `trace` are the groups.
+  // The sites of every analysis of `trace` are the groups, as long as this lives.
   SiteGroups(Trace& trace, GroupBy by, bool use_symbols);
+  ~SiteGroups();
+  SiteGroups(const SiteGroups&) = delete;
+  SiteGroups& operator=(const SiteGroups&) = delete;
 
   GroupBy by() const { return by_; }
   // Of a site of such an analysis; raw bytes.
@@ -42,9 +45,10 @@ class SiteGroups {
   std::vector<std::string> symbol_problems() const { return source_.symbol_problems(); }
 
  private:
-  void group_by_frames(Trace& trace);
+  void group_by_frames();
   Name name_of(const Frame& frame) const;
 
+  Trace& trace_;
   const GroupBy by_;
   FrameSource source_;
   StackId first_ = 0;

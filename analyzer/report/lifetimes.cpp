@@ -62,8 +62,7 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
 bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return false;
-  const SiteExtras extras(trace, options);
-  const SiteGroups* groups = extras.groups.get();
+  const auto groups = groups_for(trace, options);
   LifetimeVisitor lifetimes(trace, *domain);
   const Analysis analysis = analyse(trace, &lifetimes, progress);
   if (options.json) {
@@ -76,14 +75,14 @@ bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, P
                      {"open", {{"chunks", lifetimes.open_blocks}, {"bytes", lifetimes.open_bytes}}},
                      {"lifetime_ns", percentiles_json(lifetimes.spread.values, lifetimes.spread.sum)},
                      {"bins", bins_json(lifetimes.spread.bins.filled())},
-                     {"sites", site_spreads_json(analysis, groups, options, lifetimes.spread)}});
+                     {"sites", site_spreads_json(analysis, groups.get(), options, lifetimes.spread)}});
   } else if (options.csv) {
     if (options.table == "sites")
-      print_site_spreads_csv(analysis, groups, options, lifetimes.spread, "ns", out);
+      print_site_spreads_csv(analysis, groups.get(), options, lifetimes.spread, "ns", out);
     else
       print_bins_csv(out, lifetimes.spread.bins.filled(), "ns");
   } else {
-    print_text(analysis, lifetimes, groups, options, out);
+    print_text(analysis, lifetimes, groups.get(), options, out);
   }
   return true;
 }

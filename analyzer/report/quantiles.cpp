@@ -56,7 +56,10 @@ void Quantiles::merge(const Quantiles& other) {
 }
 
 uint64_t Quantiles::percentile(double percent) const {
-  const auto rank = static_cast<uint64_t>(std::ceil(percent / 100 * static_cast<double>(count_)));
+  // In thousandths of a percent: 99.9 is no number of a computer, and 999 of 1000 must not become 1000.
+  __extension__ using Wide = unsigned __int128;
+  const auto thousandths = static_cast<Wide>(std::llround(percent * 1000));
+  const auto rank = static_cast<uint64_t>((thousandths * count_ + 99'999) / 100'000);
   uint64_t seen = 0;
   for (const auto& [bucket, times] : buckets_) {
     seen += times;

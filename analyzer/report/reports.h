@@ -16,13 +16,14 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output
 // Streams while it analyses.
 void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 
-// These analyse themselves. False when the trace has no domain of that name.
+// These analyse themselves, and may group the trace's sites while they do. False when the trace has no domain of that
+// name.
 bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 bool report_threads(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 enum class TreeResult { done, no_domain, no_function };
 // For no_function, `functions` gets the names that there are.
-TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                        std::vector<std::string>* functions = nullptr);
 
 struct DumpSections {

@@ -4,10 +4,15 @@
 
 namespace memprof {
 
+std::unique_ptr<SiteGroups> groups_for(Trace& trace, const ReportOptions& options) {
+  if (options.group == GroupBy::stack) return nullptr;
+  return std::make_unique<SiteGroups>(trace, options.group, options.symbols);
+}
+
 SiteExtras::SiteExtras(Trace& trace, const ReportOptions& options) {
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return;
-  if (options.group != GroupBy::stack) groups = std::make_unique<SiteGroups>(trace, options.group, options.symbols);
+  groups = groups_for(trace, options);
   if (rank_info(options.by).needs_tallies || options.json || options.csv)
     tallies = std::make_unique<SiteTallies>(trace, *domain);
 }

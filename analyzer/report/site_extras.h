@@ -9,6 +9,9 @@
 
 namespace memprof {
 
+// Null: by stack.
+std::unique_ptr<SiteGroups> groups_for(Trace& trace, const ReportOptions& options);
+
 struct SiteExtras {
   SiteExtras() = default;
   // Before the analysis: what the options ask for. Groups change what `trace` takes for a site.

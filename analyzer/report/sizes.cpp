@@ -169,15 +169,15 @@ void print_csv(const Analysis& analysis, const SizeVisitor& sizes, const SiteGro
 bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return false;
-  const SiteExtras extras(trace, options);
+  const auto groups = groups_for(trace, options);
   SizeVisitor sizes(*domain);
   const Analysis analysis = analyse(trace, &sizes, progress);
   if (options.json)
-    print_json_document(analysis, sizes, extras.groups.get(), options, out);
+    print_json_document(analysis, sizes, groups.get(), options, out);
   else if (options.csv)
-    print_csv(analysis, sizes, extras.groups.get(), options, out);
+    print_csv(analysis, sizes, groups.get(), options, out);
   else
-    print_text(analysis, sizes, extras.groups.get(), options, out);
+    print_text(analysis, sizes, groups.get(), options, out);
   return true;
 }
 

@@ -242,7 +242,7 @@ void TreeReport::print_csv() {
 
 }  // namespace
 
-TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                        std::vector<std::string>* functions) {
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return TreeResult::no_domain;

@@ -127,7 +127,13 @@ StackId StackNodes::add_groups(size_t count) {
 }
 
 void StackNodes::group_stacks(const std::vector<StackId>& group_of) {
+  ungrouped_.assign(canonical_.begin(), canonical_.begin() + static_cast<std::ptrdiff_t>(group_of.size()));
   std::copy(group_of.begin(), group_of.end(), canonical_.begin());
+}
+
+void StackNodes::ungroup_stacks() {
+  std::copy(ungrouped_.begin(), ungrouped_.end(), canonical_.begin());
+  ungrouped_.clear();
 }
 
 StackRoot StackNodes::root(StackId id) const {

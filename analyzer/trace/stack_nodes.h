@@ -47,8 +47,9 @@ class StackNodes {
   // Ids for what is no stack but is to have an account of its own: a function, a thread. They have no frames. Returns
   // the first of `count` ids that follow each other.
   StackId add_groups(size_t count);
-  // From now on the canonical id of every stack is what `group_of` has for it.
+  // The canonical id of every stack is what `group_of` has for it, until ungroup_stacks().
   void group_stacks(const std::vector<StackId>& group_of);
+  void ungroup_stacks();
 
   // Innermost first. At most `limit` frames, whatever the trace says; true in `more` when there were others.
   std::vector<StackId> frames(StackId id, size_t limit, bool* more = nullptr) const;
@@ -63,6 +64,7 @@ class StackNodes {
 
   std::vector<StackNode> nodes_;    // by id
   std::vector<StackId> canonical_;  // by id
+  std::vector<StackId> ungrouped_;  // what canonical_ begins with while stacks are not grouped; empty: they are not
   uint64_t max_id_ = 0;             // what the file's size allows
   uint64_t node_count_ = 0;
 };

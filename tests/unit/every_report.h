@@ -11,10 +11,11 @@ namespace memprof::test {
 struct EveryReport {
   std::string text;  // for people
   std::string json;  // one document after the other
+  std::string csv;   // one table after the other
   std::string chunks;
 };
 
-inline EveryReport every_report(const Trace& trace, ReportOptions options) {
+inline EveryReport every_report(Trace& trace, ReportOptions options) {
   const Analysis analysis = analyse(trace);
   EveryReport reports;
   options.json = false;
@@ -25,6 +26,27 @@ inline EveryReport every_report(const Trace& trace, ReportOptions options) {
     report_dump(trace, {}, out);
     report_dump_stats(trace, options, out);
   });
+  const auto tables = [&](Output& out) {
+    for (const GroupBy group : {GroupBy::function, GroupBy::thread}) {
+      options.group = group;
+      {
+        const SiteExtras extras(trace, options);
+        report_stacks(analyse(trace, extras.visitor()), options, out, extras);
+      }
+      report_sizes(trace, options, out, nullptr);
+      report_lifetimes(trace, options, out, nullptr);
+    }
+    options.group = GroupBy::stack;
+    report_threads(trace, options, out, nullptr);
+    for (const TreeDirection direction : {TreeDirection::top_down, TreeDirection::bottom_up}) {
+      options.direction = direction;
+      report_tree(trace, options, out, nullptr);
+    }
+  };
+  reports.text += written_by(tables);
+  options.csv = true;
+  reports.csv = written_by(tables);
+  options.csv = false;
   reports.chunks = written_by([&](Output& out) { report_chunks(trace, options, out, nullptr); });
   options.json = true;
   reports.json = written_by([&](Output& out) {
@@ -32,6 +54,7 @@ inline EveryReport every_report(const Trace& trace, ReportOptions options) {
     report_stacks(analysis, options, out);
     report_leaks(analysis, options, out);
     report_dump_stats(trace, options, out);
+    tables(out);
   });
   return reports;
 }

@@ -74,7 +74,7 @@ TEST_CASE("every number of a domain may be in use", "[hostile]") {
     b.define_tag(static_cast<uint16_t>(format::kFirstDefinedTag + number), Function::pool, number, "");
   b.alloc_tagged(1, 10, 0x1000, 24, b.stack(0x100), format::kFirstDefinedTag + 15);
   b.close(100);
-  const Trace trace(open_bytes(b.build()));
+  Trace trace(open_bytes(b.build()));
   REQUIRE(trace.domains.all().size() == size_t{UINT16_MAX} + 1);
   ReportOptions options = without_symbols();
   options.domain = "domain 15";

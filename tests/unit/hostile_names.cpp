@@ -41,10 +41,15 @@ void check_safe(const EveryReport& reports) {
   CHECK(is_safe_text(reports.text));
   CHECK(is_printable_ascii(reports.json));
   std::istringstream documents(reports.json);
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 13; ++i) {
     nlohmann::json document;
     REQUIRE_NOTHROW(documents >> document);
     CHECK(document.contains("schema"));
+  }
+  std::istringstream rows(reports.csv);
+  for (std::string row; std::getline(rows, row);) {
+    REQUIRE(row.ends_with('\r'));
+    CHECK(is_safe_text(row.substr(0, row.size() - 1)));
   }
   check_chunks(reports.chunks);
 }
@@ -74,7 +79,7 @@ TEST_CASE("no name of a trace reaches a terminal as it is", "[hostile]") {
   b.alloc_tagged(1, 30, 0x3000, 24, stack, 257);
   b.free(1, 40, 0x5000, format::Function::free, 0, stack);
   b.close(100);
-  const Trace trace(open_bytes(b.build()));
+  Trace trace(open_bytes(b.build()));
   for (const bool symbols : {false, true}) {
     ReportOptions options;
     options.symbols = symbols;
@@ -102,7 +107,7 @@ TEST_CASE("no name of a symbol or a source file reaches a terminal as it is", "[
   const uint32_t module = b.add_module(path, 0x7f0000000000, 0x7f0000100000, 0x7f0000000000);
   b.alloc(1, 10, 0x1000, 24, b.add_node(format::kRootWhole, module, leaf + 1));
   b.close(100);
-  const Trace trace(open_bytes(b.build()));
+  Trace trace(open_bytes(b.build()));
   const EveryReport reports = every_report(trace, {});
   check_safe(reports);
   // Both were found, so both were escaped.

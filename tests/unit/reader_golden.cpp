@@ -47,7 +47,7 @@ class Damaged {
   // report and a TraceError, which are the exit statuses 0 and 3, ends the test.
   bool is_read(bool print, bool* complete = nullptr) const {
     try {
-      const Trace trace(TraceFile::from_descriptor(::dup(descriptor_), "golden"));
+      Trace trace(TraceFile::from_descriptor(::dup(descriptor_), "golden"));
       ReportOptions options;
       options.symbols = false;
       print ? void(every_report(trace, options)) : void(analyse(trace));
