@@ -6,6 +6,13 @@
 
 namespace memprof {
 
+namespace {
+
+// The recorder keeps no more. Every stack has a path of its own in memory, so a made-up depth would cost much.
+constexpr size_t kMostFrames = 1024;
+
+}  // namespace
+
 FunctionPaths::FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep)
     : trace_(trace), source_(source), keep_(std::move(keep)), of_node_(trace.nodes.id_limit()) {}
 
@@ -38,7 +45,7 @@ const FunctionPaths::Range& FunctionPaths::functions_of(StackId node) {
 std::vector<uint32_t> FunctionPaths::frames_of(StackId stack) {
   std::vector<uint32_t> result;
   bool is_cut = false;
-  for (const StackId node : trace_.nodes.frames(stack, StackNodes::kMaxFrames, &is_cut)) {
+  for (const StackId node : trace_.nodes.frames(stack, kMostFrames, &is_cut)) {
     const Range range = functions_of(node);
     for (uint32_t i = 0; i < range.count; ++i) result.push_back(node_functions_[range.begin + i]);
   }

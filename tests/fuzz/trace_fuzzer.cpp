@@ -19,18 +19,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.symbols = false;
   options.max_frames = 32;
   try {
-    const Trace trace(fuzz::open_input(data, size));
+    Trace trace(fuzz::open_input(data, size));
     const Analysis analysis = analyse(trace);
     for (options.json = false;; options.json = true) {
       report_stacks(analysis, options, out);
       report_leaks(analysis, options, out);
       report_dump_stats(trace, options, out);
+      report_tree(trace, options, out, nullptr);
       if (options.json) break;
     }
     report_summary_text(analysis, options, out);
     report_summary_json(analysis, options, out);
     report_chunks(trace, options, out, nullptr);
     report_dump(trace, {}, out);
+    options.group = GroupBy::function;
+    report_lifetimes(trace, options, out, nullptr);
+    options.group = GroupBy::tag;
+    report_sizes(trace, options, out, nullptr);
+    report_threads(trace, options, out, nullptr);
     out.flush();
   } catch (const TraceError&) {
     // Refused with a message: the only other way out.
