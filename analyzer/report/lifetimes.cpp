@@ -47,8 +47,9 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
     out.print("No block of domain {} was freed, so no lifetime is known; {}.\n", escape_text(options.domain), open);
     return;
   }
-  out.print("{} of {} freed in domain {}, {} of them temporary; {}\n", count_of(blocks, "block", "blocks"),
-            format_bytes(spread.bytes), escape_text(options.domain), format_count(lifetimes.temporary), open);
+  out.print("{} of {} freed in domain {}, {} of them temporary\n", count_of(blocks, "block", "blocks"),
+            format_bytes(spread.bytes), escape_text(options.domain), format_count(lifetimes.temporary));
+  out.print("{}: no lifetime yet, not counted below\n", open);
   out.print("mean {}   {}   (within 0.4 %)\n\n", format_duration(static_cast<uint64_t>(spread.sum / blocks)),
             percentile_line(spread.values, format_duration));
   out.write("Time from allocation to free\n");

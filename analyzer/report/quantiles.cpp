@@ -60,6 +60,8 @@ uint64_t Quantiles::percentile(double percent) const {
   __extension__ using Wide = unsigned __int128;
   const auto thousandths = static_cast<Wide>(std::llround(percent * 1000));
   const auto rank = static_cast<uint64_t>((thousandths * count_ + 99'999) / 100'000);
+  if (rank <= 1) return min();
+  if (rank == count_) return max_;
   uint64_t seen = 0;
   for (const auto& [bucket, times] : buckets_) {
     seen += times;

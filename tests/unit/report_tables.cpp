@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "report/csv.h"
 #include "report/quantiles.h"
 #include "report/reports.h"
 #include "table_history.h"
