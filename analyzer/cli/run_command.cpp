@@ -30,6 +30,38 @@ int no_such_domain(const Trace& trace, const std::string& name) {
   return kUsageError;
 }
 
+int print_leaks(const CommandLine& line, const Trace& trace, Output& out) {
+  const ReportOptions& options = line.options;
+  bool has_domain = false;
+  if (options.growth) {
+    ProgressBar progress;
+    has_domain = report_leaks_growth(trace, options, out, &progress);
+  } else if (options.older_ns || options.between || options.csv) {
+    ProgressBar progress;
+    const LeakSpan span = find_leak_span(trace, options, &progress);
+    if (!span.problem.empty()) {
+      say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(span.problem)));
+      return kUsageError;
+    }
+    has_domain = report_leaks_of_span(trace, span, options, out, &progress);
+  } else {
+    has_domain = report_leaks(analyse_with_progress(trace), options, out);
+  }
+  return has_domain ? kDone : no_such_domain(trace, options.domain);
+}
+
+int print_diff(const CommandLine& line, const Trace& before, Output& out) {
+  const Trace after(TraceFile::open(line.new_trace));
+  bool has_domain = false;
+  {
+    ProgressBar progress;
+    has_domain = report_diff(before, after, line.options, out, &progress);
+  }
+  if (!has_domain) return no_such_domain(after, line.options.domain);
+  warn(after.file);
+  return kDone;
+}
+
 int print_report(const CommandLine& line, const Trace& trace, Output& out) {
   switch (line.command) {
     case Command::summary: {
@@ -42,9 +74,8 @@ int print_report(const CommandLine& line, const Trace& trace, Output& out) {
       return report_stacks(analyse_with_progress(trace), line.options, out)
                  ? kDone
                  : no_such_domain(trace, line.options.domain);
-    case Command::leaks:
-      return report_leaks(analyse_with_progress(trace), line.options, out) ? kDone
-                                                                           : no_such_domain(trace, line.options.domain);
+    case Command::leaks: return print_leaks(line, trace, out);
+    case Command::diff: return print_diff(line, trace, out);
     case Command::chunks: {
       ProgressBar progress;
       report_chunks(trace, line.options, out, &progress);
