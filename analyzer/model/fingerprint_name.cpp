@@ -234,6 +234,15 @@ void remove_inline_namespaces(std::string& name) {
       at == 0 || name[at - 1] == ':' ? void(name.erase(at, space.size())) : void(++at);
 }
 
+// DWARF of gcc names an inlined lambda "operator()" and nothing else, so no lambda can keep the function that it is
+// written in. Its callers tell them apart, as far as they do.
+bool is_lambda(std::string_view name) {
+  if (name == "operator()" || name == "_FUN") return true;
+  for (const std::string_view call : {"{lambda}::operator()", "{lambda}::_FUN", "{lambda}::__invoke"})
+    if (name.ends_with(call)) return true;
+  return false;
+}
+
 }  // namespace
 
 std::string canonical_function(std::string_view demangled) {
@@ -242,6 +251,7 @@ std::string canonical_function(std::string_view demangled) {
   name = without_clone_suffixes(name);
   std::string result = Reader(name).read();
   remove_inline_namespaces(result);
+  if (is_lambda(result)) return "{lambda}";
   return result.empty() ? std::string(name) : result;
 }
 

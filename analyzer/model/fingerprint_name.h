@@ -7,7 +7,8 @@
 namespace memprof {
 
 // `demangled` without return type, parameters, template arguments, ABI tags, the suffixes of clones (.part.0, .isra.0,
-// .constprop.0, .cold, .llvm.123, ...) and the numbers of lambdas and closures. Start-up code of a source file is
+// .constprop.0, .cold, .llvm.123, ...) and the numbers of closures. The body of a C++ lambda is "{lambda}". Start-up
+// code of a source file is
 // "(static initialization)" whatever the compiler calls it. Never throws on odd text; what it cannot read it keeps.
 std::string canonical_function(std::string_view demangled);
 
