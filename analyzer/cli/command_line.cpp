@@ -95,8 +95,7 @@ class Parser {
     command
         .add_option("--between", between_,
                     "Only blocks allocated from T1 to T2 and still open at T2: 1.5s, 40%, start, end, a mark")
-        ->type_name("T1 T2")
-        ->expected(2);
+        ->type_name("T1 T2");
     command.add_flag("--growth", line_.options.growth, "Only stacks whose open bytes grow all the time, with evidence");
   }
 
@@ -291,7 +290,7 @@ class Parser {
       options.older_ns = parse_duration_ns(older_);
       if (!options.older_ns) return fmt::format("--older {} is no duration, as 5s, 200ms or 2min are", older_);
     }
-    if (!between_.empty()) options.between = {between_.at(0), between_.at(1)};
+    if (!between_.second.empty()) options.between = between_;
     if (options.older_ns.has_value() + options.between.has_value() + options.growth > 1)
       return "--older, --between and --growth: one at a time";
     return {};
@@ -302,7 +301,7 @@ class Parser {
   CLI::App app_;
   CommandLine line_;
   std::string trace_, by_ = "open", state_, per_, older_;
-  std::vector<std::string> between_;
+  std::pair<std::string, std::string> between_;
   int64_t top_ = kUnset, max_frames_ = kUnset;
   bool no_symbols_ = false;
 };

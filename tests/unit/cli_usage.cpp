@@ -58,7 +58,15 @@ TEST_CASE("options stand before or after the command and the trace", "[cli]") {
 TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
   check_usage_error({"sumary"}, "did you mean summary?");
-  check_usage_error({"tree", "a.bin"}, "commands: summary, stacks, leaks, chunks, dump");
+  check_usage_error({"tree", "a.bin"}, "commands: summary, stacks, leaks, chunks, diff, dump");
+  check_usage_error({"diff"}, "diff OLD NEW");
+  check_usage_error({"diff", "a.bin"}, "found only a.bin");
+  check_usage_error({"diff", "a.bin", "b.bin", "c.bin"}, "two traces, found a.bin, b.bin and c.bin");
+  check_usage_error({"diff", "a.bin", "b.bin", "--per", "secnd"}, "did you mean second?");
+  check_usage_error({"diff", "a.bin", "b.bin", "--by", "allocations", "--min-bytes", "1"}, "--min-percent");
+  check_usage_error({"diff", "a.bin", "b.bin", "--json", "--csv"}, "one at a time");
+  check_usage_error({"leaks", "--older", "5"}, "no duration");
+  check_usage_error({"leaks", "--older", "5s", "--growth"}, "one at a time");
   check_usage_error({"timeline"}, "unknown command timeline");
   check_usage_error({"stacks", "--tpo", "3"}, "did you mean --top?");
   check_usage_error({"stacks", "--by", "size"}, "one of: open, peak, at-peak");
@@ -69,6 +77,18 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"leaks", "a.bin", "b.bin"}, "one trace at a time");
   check_usage_error({"dump", "--json"}, "--stats");
   check_usage_error({"--no\x1bsuch"}, "\\x1b");
+}
+
+TEST_CASE("diff takes two traces, and --between two times before the trace", "[cli]") {
+  const ParseResult diff = parse({"diff", "a.bin", "b.bin", "--per", "second"});
+  REQUIRE_FALSE(diff.is_final);
+  CHECK(diff.line.trace == "a.bin");
+  CHECK(diff.line.new_trace == "b.bin");
+  CHECK(diff.line.options.per == DiffPer::second);
+  const ParseResult leaks = parse({"leaks", "--between", "1s", "loaded", "a.bin"});
+  REQUIRE_FALSE(leaks.is_final);
+  CHECK(leaks.line.trace == "a.bin");
+  CHECK(leaks.line.options.between == std::optional(std::pair<std::string, std::string>("1s", "loaded")));
 }
 
 TEST_CASE("help and version end with 0", "[cli]") {
