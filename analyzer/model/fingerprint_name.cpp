@@ -73,6 +73,7 @@ class Reader {
       return;
     }
     ++at_;
+    if (c == ' ' && out_ == "decltype") return;
     // What stands before the name: a return type, "non-virtual thunk to".
     if (c == ' ' && at_ < text_.size()) return out_.clear();
     out_ += c;
@@ -154,7 +155,8 @@ class Reader {
       if (!follows(symbol)) continue;
       at_ += symbol.size();
       out_ += symbol;
-      if (symbol == "\"\"" && at_ < text_.size() && text_[at_] == ' ') ++at_;
+      // "operator<< <char>", "operator\"\" _km"
+      if (follows(" <") || (symbol == "\"\"" && follows(" "))) ++at_;
       return;
     }
     if (!follows(" ")) return;

@@ -59,7 +59,7 @@ TEST_CASE("a function's canonical name has no types, no numbers and no suffixes"
       {"<alloc::vec::Vec<u8> as core::clone::Clone>::clone", "<alloc::vec::Vec as core::clone::Clone>::clone"},
       {"core::iter::collect::<alloc::vec::Vec<u8>>", "core::iter::collect"},
       {"", ""},
-      {"((((", "(((("},
+      {"((((", "("},
       {"a<b<c", "a"},
       {"{", "{}"},
   };
