@@ -8,6 +8,7 @@
 
 #include "cli/exit_status.h"
 #include "report/escape.h"
+#include "report/leaks_moment.h"
 
 namespace memprof {
 
@@ -29,6 +30,7 @@ constexpr CommandInfo kCommands[] = {
     {Command::lifetimes, "lifetimes", "How long freed blocks lived, over all and by stack"},
     {Command::threads, "threads", "Which thread allocates, which frees, who hands blocks to whom"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
+    {Command::diff, "diff", "What changed from one trace to another, by stack"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
 };
 
@@ -97,20 +99,52 @@ class Parser {
  private:
   void add_common(CLI::App& app) {
     app.add_option("trace", trace_, "The trace file")->type_name("TRACE");
+    add_common_options(app);
+  }
+
+  void add_common_options(CLI::App& app) {
     app.add_flag("--json", line_.options.json, "Machine-readable output");
     app.add_option("--top", top_, "How many stacks to list (0: all)")->type_name("N");
     app.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");
     app.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
   }
 
+  void add_diff(CLI::App& command) {
+    command.add_flag("--csv", line_.options.csv, "A table, one line a place");
+    command.add_option("--per", per_, "Divide the numbers of each trace by its: second, allocation")->type_name("WHAT");
+    command
+        .add_option("--min-percent", line_.options.min_percent,
+                    "Hide changes below so much of the larger trace's total")
+        ->type_name("P");
+    command.add_option("--min-bytes", line_.options.min_bytes, "Hide changes of fewer bytes")->type_name("N");
+  }
+
+  void add_leaks(CLI::App& command) {
+    command.add_option("--older", older_, "Only blocks of at least this age when the trace ends: 5s, 200ms, 2min")
+        ->type_name("AGE");
+    command
+        .add_option("--between", between_,
+                    "Only blocks allocated from T1 to T2 and still open at T2: 1.5s, 40%, start, end, a mark")
+        ->type_name("T1 T2");
+    command.add_flag("--growth", line_.options.growth, "Only stacks whose open bytes grow all the time, with evidence");
+  }
+
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
-    add_common(command);
+    if (info.command == Command::diff) {
+      command.add_option("old", trace_, "The trace to compare with")->type_name("OLD");
+      command.add_option("new", line_.new_trace, "The trace that is looked at")->type_name("NEW");
+      add_common_options(command);
+      add_diff(command);
+    } else {
+      add_common(command);
+    }
+    if (info.command == Command::leaks) add_leaks(command);
     const auto is_one_of = [&](std::initializer_list<Command> commands) {
       return std::find(commands.begin(), commands.end(), info.command) != commands.end();
     };
-    if (is_one_of({Command::stacks, Command::tree}))
+    if (is_one_of({Command::stacks, Command::tree, Command::diff}))
       command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))
           ->type_name("WHAT")
           ->default_str("open");
@@ -135,8 +169,8 @@ class Parser {
           .add_option("--callers", line_.options.callers, "Only who calls this function (a name, or a pattern with *)")
           ->type_name("FUNCTION");
     }
-    if (is_one_of(
-            {Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads}))
+    if (is_one_of({Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads,
+                   Command::diff}))
       command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
           ->type_name("NAME")
           ->default_str("cpu");
@@ -173,7 +207,9 @@ class Parser {
     if (usage == std::string::npos || line_end == std::string::npos) return text;
     const auto chosen = app_.get_subcommands();
     const std::string command = chosen.empty() ? "[COMMAND]" : chosen.front()->get_name();
-    return text.replace(usage, line_end - usage, fmt::format("\nUsage: memprof-analyze {} [OPTIONS] [TRACE]", command));
+    return text.replace(
+        usage, line_end - usage,
+        fmt::format("\nUsage: memprof-analyze {} [OPTIONS] {}", command, command == "diff" ? "OLD NEW" : "[TRACE]"));
   }
 
   ParseResult usage_error(std::string message) const {
@@ -203,6 +239,10 @@ class Parser {
       return usage_error(
           fmt::format("unknown option {}{}", argument, near.empty() ? "" : fmt::format(", did you mean {}?", near)));
     }
+    const auto chosen = app_.get_subcommands();
+    if (!chosen.empty() && chosen.front()->get_name() == "diff")
+      return usage_error(
+          fmt::format("diff compares two traces, found {}, {} and {}", trace_, line_.new_trace, argument));
     return usage_error(fmt::format("one trace at a time, found {} and {}", trace_, argument));
   }
 
@@ -215,7 +255,7 @@ class Parser {
   // A word in the place of a command that is neither a command nor a file.
   bool looks_like_command(const std::string& word, bool more_follows) const {
     if (word.empty() || exists(word)) return false;
-    static const std::vector<std::string> kPlanned = {"timeline", "diff", "check", "export", "report", "help"};
+    static const std::vector<std::string> kPlanned = {"timeline", "check", "export", "report", "help"};
     const bool is_word = word.find_first_of("./%") == std::string::npos;
     return is_word && (more_follows || !nearest_word(word, command_names()).empty() ||
                        std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
@@ -268,6 +308,9 @@ class Parser {
       line_.options.state = ChunkState::orphaned;
     else if (!state_.empty())
       return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
+    if (std::string problem = check_diff(); !problem.empty()) return problem;
+    if (std::string problem = check_leaks(); !problem.empty()) return problem;
+    if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";
     return {};
@@ -279,7 +322,8 @@ class Parser {
       options.group = *group;
     else
       return unknown_value("--group", group_, group_names());
-    if (options.json && options.csv) return "--json and --csv exclude each other";
+    if (options.min_percent && !(*options.min_percent >= 0 && *options.min_percent <= 100))
+      return "--min-percent takes a number from 0 to 100";
     const std::vector<std::string> tables = csv_tables(line_.command);
     if (!options.table.empty() && std::find(tables.begin(), tables.end(), options.table) == tables.end())
       return unknown_value("--table", options.table, fmt::format("{}", fmt::join(tables, ", ")));
@@ -289,9 +333,46 @@ class Parser {
       options.direction = TreeDirection::bottom_up;
     else if (direction_ != "top-down")
       return unknown_value("--direction", direction_, "top-down, bottom-up");
-    if (!(options.min_percent >= 0 && options.min_percent <= 100)) return "--min-percent takes a number from 0 to 100";
     if (options.by == RankBy::peak)
       return "tree adds up what lies below, and stacks have their own peaks at different times: use --by at-peak";
+    return {};
+  }
+
+  std::string check_diff() {
+    ReportOptions& options = line_.options;
+    if (line_.command != Command::diff) return {};
+    if (options.by == RankBy::lifetime || options.by == RankBy::realloc_growth)
+      return fmt::format("diff does not compare {}: open, peak, at-peak, allocated, allocations, temporary", by_);
+    if (line_.new_trace.empty())
+      return trace_.empty() ? "diff compares two traces: diff OLD NEW"
+                            : fmt::format("diff compares two traces, found only {}", trace_);
+    if (per_ == "second")
+      options.per = DiffPer::second;
+    else if (per_ == "allocation")
+      options.per = DiffPer::allocation;
+    else if (!per_.empty()) {
+      const std::string near = nearest_word(per_, {"second", "allocation"});
+      return fmt::format("--per {} is unknown, {}", per_,
+                         near.empty() ? "one of: second, allocation" : fmt::format("did you mean {}?", near));
+    }
+    if (options.min_bytes && (rank_info(options.by).unit == RankUnit::blocks || options.per != DiffPer::nothing))
+      return fmt::format(
+          "--min-bytes does not go with {}; take --min-percent",
+          options.per != DiffPer::nothing ? "--per " + per_ : fmt::format("--by {}, which counts blocks", by_));
+    return {};
+  }
+
+  std::string check_leaks() {
+    ReportOptions& options = line_.options;
+    if (!older_.empty()) {
+      options.older_ns = parse_duration_ns(older_);
+      if (!options.older_ns) return fmt::format("--older {} is no duration, as 5s, 200ms or 2min are", older_);
+    }
+    if (!between_.second.empty()) options.between = between_;
+    if (options.older_ns.has_value() + options.between.has_value() + options.growth > 1)
+      return "--older, --between and --growth: one at a time";
+    if (options.group != GroupBy::stack && (options.older_ns || options.between || options.growth))
+      return "--group does not go with --older, --between and --growth, which list stacks";
     return {};
   }
 
@@ -299,7 +380,8 @@ class Parser {
 
   CLI::App app_;
   CommandLine line_;
-  std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", state_;
+  std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", state_, per_, older_;
+  std::pair<std::string, std::string> between_;
   int64_t top_ = kUnset, max_frames_ = kUnset;
   bool no_symbols_ = false;
 };

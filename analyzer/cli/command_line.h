@@ -9,12 +9,13 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, dump };
+enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, diff, dump };
 
 struct CommandLine {
   Command command = Command::summary;
   std::string trace = "trace.bin";
   bool names_trace = false;  // false: `trace` is the default
+  std::string new_trace;     // of diff; `trace` is the old one
   ReportOptions options;
   DumpSections sections;
   bool dump_stats = false;

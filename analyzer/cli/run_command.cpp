@@ -74,6 +74,39 @@ int print_table(const CommandLine& line, Trace& trace, Output& out) {
   return has_domain ? kDone : no_such_domain(trace, line.options.domain);
 }
 
+// Blocks of a span of time, or that grow; those open at the end are a table.
+int print_leaks(const CommandLine& line, Trace& trace, Output& out) {
+  const ReportOptions& options = line.options;
+  bool has_domain = false;
+  if (options.growth) {
+    ProgressBar progress;
+    has_domain = report_leaks_growth(trace, options, out, &progress);
+  } else if (options.older_ns || options.between) {
+    ProgressBar progress;
+    const LeakSpan span = find_leak_span(trace, options, &progress);
+    if (!span.problem.empty()) {
+      say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(span.problem)));
+      return kUsageError;
+    }
+    has_domain = report_leaks_of_span(trace, span, options, out, &progress);
+  } else {
+    return print_table(line, trace, out);
+  }
+  return has_domain ? kDone : no_such_domain(trace, options.domain);
+}
+
+int print_diff(const CommandLine& line, const Trace& before, Output& out) {
+  const Trace after(TraceFile::open(line.new_trace));
+  bool has_domain = false;
+  {
+    ProgressBar progress;
+    has_domain = report_diff(before, after, line.options, out, &progress);
+  }
+  if (!has_domain) return no_such_domain(after, line.options.domain);
+  warn(after.file);
+  return kDone;
+}
+
 int print_report(const CommandLine& line, Trace& trace, Output& out) {
   switch (line.command) {
     case Command::summary: {
@@ -83,10 +116,11 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
       return kDone;
     }
     case Command::stacks:
-    case Command::leaks:
     case Command::sizes:
     case Command::lifetimes:
     case Command::threads: return print_table(line, trace, out);
+    case Command::leaks: return print_leaks(line, trace, out);
+    case Command::diff: return print_diff(line, trace, out);
     case Command::tree: return print_tree(line, trace, out);
     case Command::chunks: {
       ProgressBar progress;

@@ -5,6 +5,7 @@
 // and the greatest value are kept as they are. Histograms of parts merge by adding up.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "report/groups.h"
 #include "report/ranking.h"
@@ -13,6 +15,8 @@ namespace memprof {
 enum class ChunkState { open, closed, orphaned };
 
 enum class TreeDirection { top_down, bottom_up };
+// What the numbers of `diff` are divided by.
+enum class DiffPer { nothing, second, allocation };
 
 struct ReportOptions {
   bool json = false;
@@ -23,11 +27,19 @@ struct ReportOptions {
   RankBy by = RankBy::open;
   GroupBy group = GroupBy::stack;
   TreeDirection direction = TreeDirection::top_down;
-  double min_percent = 1;
   std::string callers;  // of this function; empty: the whole tree
   std::string table;    // which one --csv prints; empty: the first
   std::string domain = "cpu";
   std::optional<ChunkState> state;
+  // tree, diff
+  std::optional<double> min_percent;
+  // diff
+  DiffPer per = DiffPer::nothing;
+  std::optional<uint64_t> min_bytes;
+  // leaks: at most one of them
+  std::optional<uint64_t> older_ns;
+  std::optional<std::pair<std::string, std::string>> between;  // as typed: times or marks
+  bool growth = false;
 };
 
 }  // namespace memprof

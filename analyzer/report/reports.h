@@ -13,6 +13,19 @@ void report_summary_json(const Analysis& analysis, const ReportOptions& options,
 // False when the trace has no domain of that name. `extras`: those that the analysis was made with.
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
 bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
+// Blocks allocated in [from, to) and open at a time, by stack.
+struct LeakSpan {
+  uint64_t from_ns = 0, to_ns = 0, open_at_ns = 0;
+  uint64_t end_ns = 0;  // of the trace
+  std::string problem;  // when set, options.between makes no sense for this trace
+};
+LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, ProgressSink* progress);
+bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const ReportOptions& options, Output& out,
+                          ProgressSink* progress);
+bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+// False when neither trace has the domain.
+bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
+                 ProgressSink* progress);
 // Streams while it analyses.
 void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 

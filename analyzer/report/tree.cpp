@@ -15,6 +15,8 @@ namespace memprof {
 
 namespace {
 
+constexpr double kMinPercent = 1;
+
 constexpr size_t kMostIndent = 44;
 
 // "ns::open_session" of "int ns::open_session<int>(int)".
@@ -45,7 +47,7 @@ class TreeReport {
         paths_(analysis.trace, source_, [&](std::string_view name) { return names_function(options.callers, name); }) {
     if (account) add_sites(*account, tallies);
     CallTree::Limits limits;
-    limits.min_value = options.min_percent / 100 * static_cast<double>(tree_.total());
+    limits.min_value = options.min_percent.value_or(kMinPercent) / 100 * static_cast<double>(tree_.total());
     if (options.top) limits.max_children = *options.top;
     if (options.max_frames) limits.max_depth = *options.max_frames;
     result_ = tree_.build(paths_, limits);
@@ -211,7 +213,7 @@ void TreeReport::print_json_document() {
                    {"complete", analysis_.trace.file.complete()},
                    {"total", all_},
                    {"tree_total", tree_.total()},
-                   {"min_percent", options_.min_percent},
+                   {"min_percent", options_.min_percent.value_or(kMinPercent)},
                    {"left_out", {{"nodes", result_.left_out}, {"value", result_.left_out_value}}}};
   // Flat: a reader of nested JSON may not survive the depth that a stack can have.
   Json& nodes = document["nodes"] = Json::array();

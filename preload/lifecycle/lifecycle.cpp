@@ -30,8 +30,8 @@ constinit uint64_t generation = 0;
 constinit ClockChoice clock_choice{};
 constinit Text<256> program_name;
 constinit uint32_t traced_pid = 0;
-constinit char** arguments = nullptr;
-constinit int argument_count = 0;
+// A copy: programs write over their own, also to another length, and a forked child tells the command too.
+constinit Piece command{nullptr, 0};
 constinit std::atomic<uint32_t> given_up{0};  // calls of give_up_system_calls() that stand
 constinit Forsake clocks_before{};
 constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
@@ -41,20 +41,23 @@ void write_text(format::MetadataRecord type, const char* text, size_t bytes) {
   write_metadata_record(type, &piece, 1);
 }
 
-void write_command() {
-  constexpr int kMostArguments = 4096;  // as pieces of one record; a longer command is cut there
-  static constinit Piece pieces[kMostArguments] = {};
-  size_t count = 0;
-  for (int i = 0; i < argument_count && i < kMostArguments; ++i) {
-    pieces[count++] = {arguments[i], text_length(arguments[i]) + 1};
+void keep_command(int count, char** arguments) {
+  size_t bytes = 0;
+  for (int i = 0; i < count; ++i) bytes += text_length(arguments[i]) + 1;
+  auto* copy = bytes != 0 ? static_cast<char*>(sys::map_anonymous(bytes)) : nullptr;
+  if (copy == nullptr) return;
+  command = {copy, bytes};
+  for (int i = 0; i < count; ++i) {
+    const size_t length = text_length(arguments[i]) + 1;
+    __builtin_memcpy(copy, arguments[i], length);
+    copy += length;
   }
-  write_metadata_record(format::MetadataRecord::command, pieces, count);
 }
 
 void write_process_records(const char* parent_trace) {
   static constinit Text<4352> path;
   write_text(format::MetadataRecord::library, MEMPROF_VERSION, sizeof(MEMPROF_VERSION) - 1);
-  write_command();
+  write_metadata_record(format::MetadataRecord::command, &command, 1);
   long bytes = sys::read_link("/proc/self/exe", path.data(), path.capacity());
   if (bytes > 0) write_text(format::MetadataRecord::executable, path.data(), static_cast<size_t>(bytes));
   bytes = sys::working_directory(path.data(), path.capacity());
@@ -204,8 +207,7 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
   read_settings(environment);
   make_output_absolute();
   find_real_functions();
-  arguments = argv;
-  argument_count = argc;
+  keep_command(argc, argv);
   if (argc > 0) program_name.add(last_component(argv[0]));
   if (program_name.length() == 0) program_name.add("program");
   clock_choice = choose_clock();

@@ -25,22 +25,30 @@ inline void leave(ThreadState* state) {
   state->busy = Busy::idle;
 }
 
-__attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const CapturePoint& caller) {
+// An allocator may map memory with its lock held: loading libunwind would allocate below it.
+inline bool is_to_be_checked(Function function) {
+  return __builtin_expect(settings.verify_stacks != 0, 0) && function != Function::mmap &&
+         function != Function::munmap && function != Function::mremap;
+}
+
+__attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const CapturePoint& caller,
+                                                      Function function) {
   const uint32_t guess = state->encoder.expected_stack();
   prefetch_node(guess);
   capture(state->unwind, caller, settings.max_depth);
   keep_unchanged(state->unwind.memo, state->path);
   const uint32_t stack = intern_stack(state->unwind.memo, state->path, state->nodes, guess);
   if (stack != format::kNoStack) state->stacks.learn(state->unwind, caller, guess, stack);
-  if (__builtin_expect(settings.verify_stacks != 0, 0)) check_stack(*state, view_of(state->unwind.memo), stack, caller);
+  if (is_to_be_checked(function)) check_stack(*state, view_of(state->unwind.memo), stack, caller);
   return stack;
 }
 
 // The stack's node; kNoStack: recording has stopped.
-__attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller) {
+__attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller,
+                                                          Function function) {
   const StackCache::Stack* known = state->stacks.find(caller, state->encoder.expected_stack());
-  if (__builtin_expect(known == nullptr, 0)) return take_changed_stack(state, caller);
-  if (__builtin_expect(settings.verify_stacks != 0, 0)) {
+  if (__builtin_expect(known == nullptr, 0)) return take_changed_stack(state, caller, function);
+  if (is_to_be_checked(function)) {
     check_stack(*state, {known->frames, known->depth, StackEnd::whole}, known->node, caller);
   }
   return known->node;
@@ -84,7 +92,7 @@ __attribute__((always_inline)) inline void write_free(void* block, size_t size_b
                                                       const CapturePoint& caller) {
   ThreadState* state = enter();
   if (state == nullptr) return;
-  const uint32_t stack = settings.free_stacks ? take_stack(state, caller) : format::kNoStack;
+  const uint32_t stack = settings.free_stacks ? take_stack(state, caller, function) : format::kNoStack;
   write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
     return encoder.free(at, ticks, address_of(block), size_bytes, stack, static_cast<uint16_t>(function));
   });
@@ -99,7 +107,7 @@ void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_
   ThreadState* state = enter();
   if (state == nullptr) return;
   const uint64_t ticks = read_ticks();
-  const uint32_t stack = take_stack(state, caller);
+  const uint32_t stack = take_stack(state, caller, function);
   if (__builtin_expect(stack == format::kNoStack, 0)) {
     lose_event();
     leave(state);
@@ -133,7 +141,7 @@ void record_realloc(void* old_block, void* new_block, size_t size_bytes, Functio
   ThreadState* state = enter();
   if (state == nullptr) return;
   const uint64_t end_ticks = read_ticks();
-  const uint32_t stack = take_stack(state, caller);
+  const uint32_t stack = take_stack(state, caller, function);
   if (__builtin_expect(stack == format::kNoStack, 0)) {
     lose_event();
     leave(state);

@@ -15,6 +15,7 @@ class Module {
     struct dl_find_object found;
     if (!look_up(code, found)) return;
     map_ = found.dlfo_link_map;
+    start_ = static_cast<const uint8_t*>(found.dlfo_map_start);
     for (const ElfW(Dyn)* entry = map_->l_ld; entry != nullptr && entry->d_tag != DT_NULL; ++entry) {
       switch (entry->d_tag) {
         case DT_SYMTAB: symbols_ = entry->d_un.d_ptr; break;
@@ -32,9 +33,35 @@ class Module {
     if (!segment.holds(begin) || count > static_cast<uint64_t>(segment.end - begin) / sizeof(ElfW(Sym))) return {};
     return {begin, begin + count * sizeof(ElfW(Sym))};
   }
+  // Whether all of it is code of the segment that `code` lies in. What a symbol says of its size is not trusted.
+  bool holds_code(uintptr_t code, const ByteRange& range) const {
+    const ByteRange headers = program_headers();
+    ByteReader in(headers.begin, headers.end);
+    while (in.left() >= sizeof(ElfW(Phdr))) {
+      const auto segment = in.fixed<ElfW(Phdr)>();
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+      const auto* begin = reinterpret_cast<const uint8_t*>(map_->l_addr + segment.p_vaddr);
+      const ByteRange loaded{begin, begin + segment.p_filesz};
+      if (loaded.holds(reinterpret_cast<const void*>(code))) {
+        return range.begin >= loaded.begin && range.end <= loaded.end;
+      }
+    }
+    return false;
+  }
   uintptr_t address(const ElfW(Sym) & symbol) const { return map_->l_addr + symbol.st_value; }
 
  private:
+  // Behind the ELF header, in the object's first page, as linkers put them; else none.
+  ByteRange program_headers() const {
+    constexpr uint64_t kPageBytes = 4096;
+    if (start_ == nullptr || memcmp(start_, ELFMAG, SELFMAG) != 0) return {};
+    const auto header = ByteReader(start_, start_ + kPageBytes).fixed<ElfW(Ehdr)>();
+    if (header.e_phentsize != sizeof(ElfW(Phdr)) || header.e_phoff > kPageBytes) return {};
+    const uint64_t bytes = uint64_t{header.e_phnum} * sizeof(ElfW(Phdr));
+    if (bytes > kPageBytes - header.e_phoff) return {};
+    return {start_ + header.e_phoff, start_ + header.e_phoff + bytes};
+  }
+
   static bool look_up(uintptr_t address, struct dl_find_object& found) {
     return _dl_find_object != nullptr && _dl_find_object(reinterpret_cast<void*>(address), &found) == 0;
   }
@@ -74,6 +101,7 @@ class Module {
   }
 
   const struct link_map* map_ = nullptr;
+  const uint8_t* start_ = nullptr;
   uintptr_t symbols_ = 0, hash_ = 0, gnu_hash_ = 0;
 };
 
@@ -107,7 +135,7 @@ bool find_function(uintptr_t code, ByteRange& out) {
   const auto is_outside = [&](const ElfW(Sym)&, uintptr_t start) { return start <= begin || start >= end; };
   if (!each(covers) || begin == 0 || !each(is_outside)) return false;
   out = {reinterpret_cast<const uint8_t*>(begin), reinterpret_cast<const uint8_t*>(end)};
-  return true;
+  return module.holds_code(code, out);
 }
 
 }  // namespace memprof

@@ -30,7 +30,8 @@ class Proof {
   bool holds_at(const uint8_t* call_end) {
     bool calls_there = false;
     if (!each([&](const uint8_t* at, const Instruction& found) {
-          starts_[offset(at) / 64] |= uint64_t{1} << offset(at) % 64;
+          mark(starts_, offset(at));
+          if (found.has_target && found.flow != Flow::call) mark(targets_, target_of(at, found));
           calls_there = calls_there || (found.flow == Flow::call && at + found.length == call_end);
           return true;
         })) {
@@ -52,7 +53,38 @@ class Proof {
     return true;
   }
 
+  static bool holds(const uint64_t (&bits)[kMostFunctionBytes / 64], uint64_t offset) {
+    return offset < kMostFunctionBytes && (bits[offset / 64] >> offset % 64 & 1) != 0;
+  }
+  static void mark(uint64_t (&bits)[kMostFunctionBytes / 64], uint64_t offset) {
+    if (offset < kMostFunctionBytes) bits[offset / 64] |= uint64_t{1} << offset % 64;
+  }
+  // May be before the function: then huge.
+  uint64_t target_of(const uint8_t* at, const Instruction& found) const {
+    return offset(at) + found.length + static_cast<uint64_t>(int64_t{found.target});
+  }
+
+  // The stack pointer stays on its stack: add, sub, and with a number, sub of a register, lea from rbp, mov from rbp.
+  static bool keeps_stack(const uint8_t* at) {
+    if (*at >> 4 != 4) return false;
+    const uint8_t opcode = at[1], modrm = at[2], extension = modrm >> 3 & 7;
+    switch (opcode) {
+      case 0x81:
+      case 0x83: return extension == 0 || extension == 4 || extension == 5;
+      case 0x29: return true;
+      case 0x8d: return (modrm & 7) == 5 && modrm >> 6 != 0 && (*at & 1) == 0;
+      case 0x89: return modrm == 0xec && *at == 0x48;
+      case 0x8b: return modrm == 0xe5 && *at == 0x48;
+      default: return false;
+    }
+  }
+
   bool allows(const uint8_t* at, const Instruction& found) {
+    // What nothing leads to may be a function of its own, entered by a pointer.
+    if (is_unreachable_ && holds(targets_, offset(at))) is_unreachable_ = false;
+    if (is_unreachable_) return found.is_padding;
+    is_unreachable_ = found.flow == Flow::leaves || found.flow == Flow::jump;
+    if (found.may_write_sp && !keeps_stack(at)) return false;
     const bool is_restored = was_restored_;
     was_restored_ = false;
     // Right after the restoring, the function must be left.
@@ -63,17 +95,20 @@ class Proof {
     }
     if (found.flow == Flow::indirect_jump) return false;
     if (!found.has_target) return true;
-    const int64_t target = static_cast<int64_t>(offset(at)) + found.length + found.target;
-    const bool is_inside = target >= 0 && target < function_.end - function_.begin;
+    const uint64_t target = target_of(at, found);
+    const bool is_inside = target < offset(function_.end);
     if (found.flow == Flow::call) return !is_inside || target == 0;  // another entry
     if (is_restored) return !is_inside || target == 0;               // a tail call
-    return is_inside && (starts_[target / 64] >> target % 64 & 1) != 0;
+    return is_inside && holds(starts_, target);
   }
 
   ByteRange function_;
   const uint8_t* body_;
   bool was_restored_ = false;
-  uint64_t starts_[kMostFunctionBytes / 64] = {};  // bit n: an instruction of the body starts at byte n
+  bool is_unreachable_ = false;
+  // Bit n: an instruction of the body starts at byte n; a jump or branch leads there.
+  uint64_t starts_[kMostFunctionBytes / 64] = {};
+  uint64_t targets_[kMostFunctionBytes / 64] = {};
 };
 
 }  // namespace

@@ -3,7 +3,8 @@
 namespace memprof::x86_64 {
 namespace {
 
-constexpr unsigned kBp = 5;  // rbp in a register field; r13 with the prefix's extension bit
+// In a register field; r12 and r13 with the prefix's extension bit.
+constexpr unsigned kSp = 4, kBp = 5;
 constexpr unsigned kLongest = 15;
 
 // A set of opcodes: bit n of word n / 32.
@@ -109,34 +110,38 @@ class Decoder {
   bool extends_reg() const { return (rex_ & 4) != 0; }
   bool extends_rm() const { return (rex_ & 1) != 0; }
   bool is_wide() const { return (rex_ & 8) != 0; }
-  bool reg_is_bp() const { return (modrm_ >> 3 & 7) == kBp && !extends_reg(); }
-  bool rm_is_bp() const { return modrm_ >> 6 == 3 && (modrm_ & 7) == kBp && !extends_rm(); }
-  bool opcode_names_bp() const { return (opcode_ & 7) == kBp && !extends_rm(); }
+  bool reg_is(unsigned which) const { return (modrm_ >> 3 & 7) == which && !extends_reg(); }
+  bool rm_is(unsigned which) const { return modrm_ >> 6 == 3 && (modrm_ & 7) == which && !extends_rm(); }
+  bool opcode_names(unsigned which) const { return (opcode_ & 7) == which && !extends_rm(); }
   unsigned extension() const { return modrm_ >> 3 & 7; }
+
+  static bool is_prefix(uint8_t byte) {
+    switch (byte) {
+      case 0x66:
+      case 0x67:
+      case 0xf2:
+      case 0xf3:
+      case 0xf0:
+      case 0x26:
+      case 0x2e:
+      case 0x36:
+      case 0x3e:
+      case 0x64:
+      case 0x65: return true;
+      default: return byte >> 4 == 4;
+    }
+  }
 
   bool read_prefixes() {
     for (;;) {
       opcode_ = in_.byte();
-      switch (opcode_) {
-        case 0x66: is_16_bit_ = true; break;
-        case 0x67:  // addresses of 32 bits change no length but that of a0-a3, which are refused
-        case 0xf2:
-        case 0xf3:
-        case 0xf0:
-        case 0x26:
-        case 0x2e:
-        case 0x36:
-        case 0x3e:
-        case 0x64:
-        case 0x65: break;
-        default:
-          if (opcode_ >> 4 == 4) {
-            rex_ = opcode_;
-            opcode_ = in_.byte();
-          }
-          return in_.ok() && opcode_ >> 4 != 4;
-      }
       if (!in_.ok()) return false;
+      is_16_bit_ = is_16_bit_ || opcode_ == 0x66;
+      if (is_prefix(opcode_) && opcode_ >> 4 != 4) continue;  // addresses of 32 bits change the length of a0-a3 alone
+      if (!is_prefix(opcode_)) return true;
+      rex_ = opcode_;
+      opcode_ = in_.byte();
+      return in_.ok() && !is_prefix(opcode_);  // after REX comes the opcode
     }
   }
 
@@ -185,14 +190,21 @@ class Decoder {
     if (opcode_ == 0xc2) in_.skip(2);
     // Other extensions of these are other instructions: transactions, AMD's XOP.
     if ((opcode_ == 0x8f || opcode_ == 0xc6 || opcode_ == 0xc7) && extension() != 0) return false;
-    if ((opcode_ == 0xf6 || opcode_ == 0xf7) && extension() < 2) in_.skip(opcode_ == 0xf6 ? 1 : is_16_bit_ ? 2 : 4);
-    result_.may_write_bp = one_byte_may_write_bp();
+    if ((opcode_ == 0xf6 || opcode_ == 0xf7) && extension() < 2) in_.skip(opcode_ == 0xf6 ? 1 : wide_operand_bytes());
+    note_writes([this](unsigned which) { return one_byte_may_write(which); });
+    result_.is_padding = (opcode_ == 0x90 && rex_ == 0) || opcode_ == 0xcc;
     return find_flow();
   }
 
   unsigned wide_operand_bytes() const {
     if (opcode_ >= 0xb8 && opcode_ <= 0xbf && is_wide()) return 8;
     return is_16_bit_ && !is_wide() ? 2 : 4;
+  }
+
+  template <typename Writes>
+  void note_writes(const Writes& writes) {
+    result_.may_write_bp = writes(kBp);
+    result_.may_write_sp = writes(kSp);
   }
 
   void operand(unsigned bytes) {
@@ -203,33 +215,33 @@ class Decoder {
     }
   }
 
-  bool one_byte_may_write_bp() const {
+  bool one_byte_may_write(unsigned which) const {
     const unsigned group = opcode_ >> 3, kind = opcode_ & 7;
-    if (opcode_ < 0x40) return group != 7 && (kind < 2 ? rm_is_bp() : kind < 4 && reg_is_bp());
+    if (opcode_ < 0x40) return group != 7 && (kind < 2 ? rm_is(which) : kind < 4 && reg_is(which));
     switch (opcode_) {
       case 0x63:
       case 0x69:
       case 0x6b:
       case 0x8a:
       case 0x8b:
-      case 0x8d: return reg_is_bp();
+      case 0x8d: return reg_is(which);
       case 0x80:
       case 0x81:
-      case 0x83: return extension() != 7 && rm_is_bp();
+      case 0x83: return extension() != 7 && rm_is(which);
       case 0x86:
-      case 0x87: return reg_is_bp() || rm_is_bp();
+      case 0x87: return reg_is(which) || rm_is(which);
       case 0xf6:
-      case 0xf7: return (extension() == 2 || extension() == 3) && rm_is_bp();
+      case 0xf7: return (extension() == 2 || extension() == 3) && rm_is(which);
       case 0xfe:
-      case 0xff: return extension() < 2 && rm_is_bp();
+      case 0xff: return extension() < 2 && rm_is(which);
       case 0x84:
       case 0x85: return false;
-      case 0xc9: return true;  // leave
+      case 0xc9: return which == kBp;  // leave; it loads rsp from rbp
       default: break;
     }
-    if (opcode_ >> 3 == 0x58 >> 3 || opcode_ >> 3 == 0x90 >> 3 || opcode_ >> 4 == 0xb) return opcode_names_bp();
+    if (opcode_ >> 3 == 0x58 >> 3 || opcode_ >> 3 == 0x90 >> 3 || opcode_ >> 4 == 0xb) return opcode_names(which);
     if (opcode_ >= 0xd8 && opcode_ <= 0xdf) return false;
-    return kModRm.holds(opcode_) && rm_is_bp();
+    return kModRm.holds(opcode_) && rm_is(which);
   }
 
   bool find_flow() {
@@ -267,13 +279,18 @@ class Decoder {
       return go(Flow::branch);
     }
     if (kNoModRm0f.holds(opcode_)) {
-      result_.may_write_bp = opcode_ >> 3 == 0xc8 >> 3 && opcode_names_bp();  // bswap
+      note_writes([this](unsigned which) { return opcode_ >> 3 == 0xc8 >> 3 && opcode_names(which); });  // bswap
       return true;
     }
     read_modrm();
     if (kByteOperand0f.holds(opcode_)) in_.skip(1);
     const bool reg_is_opcode = opcode_ <= 0x01 || opcode_ == 0xae || opcode_ == 0xba || opcode_ == 0xc7;
-    result_.may_write_bp = !kVector0f.holds(opcode_) && ((!reg_is_opcode && reg_is_bp()) || rm_is_bp());
+    const bool reads_shadow_stack = opcode_ == 0x1e && modrm_ >> 6 == 3;  // rdssp
+    note_writes([&](unsigned which) {
+      return (!kVector0f.holds(opcode_) && ((!reg_is_opcode && reg_is(which)) || rm_is(which))) ||
+             (reads_shadow_stack && rm_is(which));
+    });
+    result_.is_padding = opcode_ == 0x1f;
     return true;
   }
 
@@ -282,7 +299,7 @@ class Decoder {
     read_modrm();
     if (has_operand) in_.skip(1);
     const bool is_vector = !has_operand && opcode_ < 0xf0;
-    result_.may_write_bp = !is_vector && (reg_is_bp() || rm_is_bp());
+    note_writes([&](unsigned which) { return !is_vector && (reg_is(which) || rm_is(which)); });
     return true;
   }
 
@@ -294,7 +311,7 @@ class Decoder {
     if (map == 1 && opcode_ == 0x77) return true;  // vzeroupper
     read_modrm();
     if (map == 3 || (map == 1 && kByteOperand0f.holds(opcode_))) in_.skip(1);
-    result_.may_write_bp = reg_is_bp() || rm_is_bp() || second_register == kBp;
+    note_writes([&](unsigned which) { return reg_is(which) || rm_is(which) || second_register == which; });
     return true;
   }
 

@@ -1,7 +1,8 @@
 // What one x86-64 instruction is, as far as the proof of a frame record (frame_record.h) asks: its length, where
-// control goes, and whether it may change rbp. Source: Intel's manual, volume 2, appendix A (opcode maps).
+// control goes, and whether it may change rbp or rsp. Source: Intel's manual, volume 2, appendix A (opcode maps).
 //
-// On the safe side: what is not understood has no length, and what is not known to leave rbp alone "may write" it.
+// On the safe side: what is not understood has no length, and what is not known to leave a register alone "may write"
+// it.
 #pragma once
 
 #include <stdint.h>
@@ -23,8 +24,10 @@ struct Instruction {
   uint8_t length;  // 0: not understood, or cut by the end
   Flow flow;
   bool may_write_bp;
-  bool has_target;  // of a call, jump or branch
-  int32_t target;   // counted from the instruction's end
+  bool may_write_sp;  // by naming it: not push, pop, call, ret
+  bool is_padding;    // nop, int3
+  bool has_target;    // of a call, jump or branch
+  int32_t target;     // counted from the instruction's end
 };
 
 // The instruction at the reader's place, which is not moved.

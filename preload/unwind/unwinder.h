@@ -100,8 +100,8 @@ void forget_module_changes();
 void note_unreadable(const void* start, size_t bytes);
 
 // Unwinds `point`, the innermost frame of the current stack, by libunwind, and tells whether it finds the frames of
-// `stack` and, where that is whole, the same end: as far as there is CFI, without which libunwind guesses. False where libunwind could not be loaded. Takes libunwind's locks
-// and calls the system.
+// `stack` and, where that is whole, the same end: as far as there is CFI, without which libunwind guesses. False where
+// libunwind could not be loaded. Takes libunwind's locks and calls the system.
 bool verify_stack(UnwindState& state, const StackView& stack, const CapturePoint& point, uint32_t max_depth);
 // The same of the memo, after capture().
 inline bool verify_capture(UnwindState& state, const CapturePoint& point, uint32_t max_depth) {

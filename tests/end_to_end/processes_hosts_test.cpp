@@ -141,6 +141,19 @@ TEST_CASE("threads of a forked child that begin its trace at once lose nothing, 
   CHECK(parent.complete());
 }
 
+TEST_CASE("a program that takes its arguments away may fork", "[hosts][processes]") {
+  const HostRun host({"rewrites_arguments", "one", "two words"});
+  const std::vector<Trace> children = host.traces_of_children();
+  REQUIRE(children.size() == 1);
+  for (const Trace& trace : {host.trace(), children[0]}) {
+    const Json command = trace.summary().at("trace").at("command");
+    REQUIRE(command.size() == 3);
+    CHECK(command[1] == "one");
+    CHECK(command[2] == "two words");
+    CHECK(count_if(trace.chunks(), [](const Json& chunk) { return chunk.at("size") == 2100; }) == 1);
+  }
+}
+
 TEST_CASE("forks from a program whose other threads allocate", "[hosts][processes]") {
   const HostRun host({"forks_among_threads", "60"});
   const std::vector<Trace> children = host.traces_of_children();

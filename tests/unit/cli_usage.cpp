@@ -58,7 +58,8 @@ TEST_CASE("options stand before or after the command and the trace", "[cli]") {
 TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
   check_usage_error({"sumary"}, "did you mean summary?");
-  check_usage_error({"help", "a.bin"}, "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, dump");
+  check_usage_error({"help", "a.bin"},
+                    "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, diff, dump");
   check_usage_error({"tre", "a.bin"}, "did you mean tree?");
   check_usage_error({"tree", "--direction", "bottum-up"}, "did you mean bottom-up?");
   check_usage_error({"tree", "--by", "peak"}, "use --by at-peak");
@@ -68,6 +69,14 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sizes", "--csv", "--table", "exakt"}, "did you mean exact?");
   check_usage_error({"sizes", "--table", "exact"}, "add --csv");
   check_usage_error({"threads", "--group", "tag"}, "unknown option --group");
+  check_usage_error({"diff"}, "diff OLD NEW");
+  check_usage_error({"diff", "a.bin"}, "found only a.bin");
+  check_usage_error({"diff", "a.bin", "b.bin", "c.bin"}, "two traces, found a.bin, b.bin and c.bin");
+  check_usage_error({"diff", "a.bin", "b.bin", "--per", "secnd"}, "did you mean second?");
+  check_usage_error({"diff", "a.bin", "b.bin", "--by", "allocations", "--min-bytes", "1"}, "--min-percent");
+  check_usage_error({"diff", "a.bin", "b.bin", "--json", "--csv"}, "exclude each other");
+  check_usage_error({"leaks", "--older", "5"}, "no duration");
+  check_usage_error({"leaks", "--older", "5s", "--growth"}, "one at a time");
   check_usage_error({"timeline"}, "unknown command timeline");
   check_usage_error({"stacks", "--tpo", "3"}, "did you mean --top?");
   check_usage_error({"stacks", "--by", "size"}, "one of: open, peak, at-peak");
@@ -78,6 +87,18 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"leaks", "a.bin", "b.bin"}, "one trace at a time");
   check_usage_error({"dump", "--json"}, "--stats");
   check_usage_error({"--no\x1bsuch"}, "\\x1b");
+}
+
+TEST_CASE("diff takes two traces, and --between two times before the trace", "[cli]") {
+  const ParseResult diff = parse({"diff", "a.bin", "b.bin", "--per", "second"});
+  REQUIRE_FALSE(diff.is_final);
+  CHECK(diff.line.trace == "a.bin");
+  CHECK(diff.line.new_trace == "b.bin");
+  CHECK(diff.line.options.per == DiffPer::second);
+  const ParseResult leaks = parse({"leaks", "--between", "1s", "loaded", "a.bin"});
+  REQUIRE_FALSE(leaks.is_final);
+  CHECK(leaks.line.trace == "a.bin");
+  CHECK(leaks.line.options.between == std::optional(std::pair<std::string, std::string>("1s", "loaded")));
 }
 
 TEST_CASE("help and version end with 0", "[cli]") {

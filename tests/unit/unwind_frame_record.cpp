@@ -79,6 +79,28 @@ TEST_CASE("x86-64: functions that may not", "[unwind][frame_record]") {
   CHECK(cfa_x86(kMake + kCall, Bytes(memprof::kMostFunctionBytes, 0x90)) == 0);
 }
 
+TEST_CASE("x86-64: the stack pointer must stay on its stack", "[unwind][frame_record]") {
+  const Bytes leave = {0xc9, 0xc3};
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x83, 0xec, 0x20} + kCall, leave) == 16);  // sub $32,%rsp
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x83, 0xe4, 0xf0} + kCall, leave) == 16);  // and $-16,%rsp
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x29, 0xc4} + kCall, leave) == 16);        // sub %rax,%rsp
+  CHECK(cfa_x86(kMake + kCall, Bytes{0x48, 0x8d, 0x65, 0xf0} + kEnd) == 16);   // lea -16(%rbp),%rsp
+  CHECK(cfa_x86(kMake + kCall, Bytes{0x48, 0x89, 0xec} + kEnd) == 16);         // mov %rbp,%rsp
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x89, 0xf4} + kCall, kEnd) == 0);          // mov %rsi,%rsp: another stack
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x8b, 0x26} + kCall, kEnd) == 0);          // mov (%rsi),%rsp
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x94} + kCall, kEnd) == 0);                // xchg %rax,%rsp
+  CHECK(cfa_x86(kMake + Bytes{0x5c} + kCall, kEnd) == 0);                      // pop %rsp
+  CHECK(cfa_x86(kMake + Bytes{0x48, 0x8d, 0x66, 0xf0} + kCall, kEnd) == 0);    // lea -16(%rsi),%rsp
+}
+
+TEST_CASE("x86-64: code that nothing leads to may be a function of its own", "[unwind][frame_record]") {
+  const Bytes more = Bytes{0x53} + kCall + Bytes{0x5b, 0xc3};
+  CHECK(cfa_x86(kMake + kCall, kEnd + more) == 0);
+  CHECK(cfa_x86(kMake + kCall + kEnd + Bytes{0x53} + kCall, {0x5b, 0xc3}) == 0);
+  CHECK(cfa_x86(kMake + kCall, kEnd + Bytes{0x0f, 0x1f, 0x00, 0x90, 0xcc}) == 16);  // padding
+  CHECK(cfa_x86(kMake + Bytes{0x74, 4} + kCall + kEnd + kCall, kEnd) == 16);        // the branch leads there
+}
+
 TEST_CASE("aarch64: functions that keep a frame record", "[unwind][frame_record]") {
   CHECK(cfa_arm({kStp, kMov, kBlr}, {kLdp, kRet}) == 48);
   CHECK(cfa_arm({0xa9bf7bfd, kMov, kBlr}, {0xa8c17bfd, kRet}) == 16);

@@ -137,6 +137,29 @@ TEST_CASE("the decoder finds objdump's instructions in the C library", "[unwind]
   CHECK(counts.needless_bp_writers < counts.listed / 20);
 }
 
+TEST_CASE("lengths that objdump does not meet in the C library", "[unwind][instruction]") {
+  struct Case {
+    std::vector<uint8_t> bytes;
+    unsigned length;
+    bool may_write_bp;
+  };
+  const std::vector<Case> cases = {
+      {{0x66, 0x48, 0xf7, 0xc0, 1, 2, 3, 4}, 8, false},  // REX.W beats the 16-bit prefix
+      {{0x66, 0xf7, 0xc0, 1, 2}, 5, false},
+      {{0x66, 0x48, 0x05, 1, 2, 3, 4}, 7, false},
+      {{0xf3, 0x48, 0x0f, 0x1e, 0xcd}, 5, true},  // rdssp %rbp
+      {{0xf3, 0x0f, 0x1e, 0xfa}, 4, false},       // endbr64
+      {{0x48, 0x66, 0xb8, 0, 0}, 0, false},       // a prefix after REX
+      {{0x48, 0xf3, 0xc3}, 0, false},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.bytes);
+    const Instruction found = decode(ByteReader(each.bytes.data(), each.bytes.data() + each.bytes.size()));
+    CHECK(found.length == each.length);
+    CHECK(found.may_write_bp == each.may_write_bp);
+  }
+}
+
 TEST_CASE("an instruction that is cut or is none has no length", "[unwind][instruction]") {
   const std::vector<std::vector<uint8_t>> cut = {
       {},

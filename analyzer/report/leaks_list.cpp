@@ -1,0 +1,101 @@
+#include "report/leaks_list.h"
+
+#include <algorithm>
+
+#include "report/escape.h"
+#include "report/numbers.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr size_t kDefaultTop = 20;
+constexpr size_t kDefaultFrames = 32;
+
+}  // namespace
+
+std::string csv_text(std::string_view bytes) {
+  const std::string text = to_utf8(bytes);
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+std::string stack_field(FrameSource& source, StackId stack, size_t max_frames) {
+  std::string field;
+  for (const Frame& frame : source.frames(stack, max_frames)) {
+    if (!field.empty()) field += ';';
+    if (frame.function.empty())
+      field += fmt::format("{}+{:#x}", base_name(frame.module), frame.offset);
+    else
+      field += frame.function;
+  }
+  return field;
+}
+
+void print_leak_list_text(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
+  FrameSource source(trace, options.symbols);
+  StackStyle style;
+  style.max_frames = options.max_frames.value_or(kDefaultFrames);
+  style.fold = !options.max_frames.has_value();
+  const size_t shown = std::min(options.top.value_or(kDefaultTop), list.sites.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const LeakSite& site = list.sites[i];
+    out.print("{}  {}, in {}, {}\n", format_bytes(site.bytes),
+              format_share(static_cast<double>(site.bytes), static_cast<double>(list.bytes)),
+              count_of(site.blocks, "block", "blocks"), escape_text(trace.domains.tag_name(site.tag)));
+    if (site.blocks == 1)
+      out.print("     allocated at {}, {} old\n", format_duration(site.first_ns),
+                format_duration(list.end_ns - std::min(site.first_ns, list.end_ns)));
+    else
+      out.print("     allocated from {} to {}, the oldest is {} old\n", format_duration(site.first_ns),
+                format_duration(site.last_ns), format_duration(list.end_ns - std::min(site.first_ns, list.end_ns)));
+    print_stack(out, trace, source, site.stack, style);
+    out.print("\n");
+  }
+  if (shown < list.sites.size()) {
+    uint64_t rest = 0;
+    for (size_t i = shown; i < list.sites.size(); ++i) rest += list.sites[i].bytes;
+    out.print("... and {} with {} (--top 0 shows all)\n",
+              count_of(list.sites.size() - shown, "other stack", "other stacks"), format_bytes(rest));
+  }
+}
+
+void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& extra, const ReportOptions& options,
+                          Output& out) {
+  FrameSource source(trace, options.symbols);
+  Json document = {{"schema", "memprof.leaks/1"},
+                   {"by", "open"},
+                   {"domain", to_utf8(options.domain)},
+                   {"complete", trace.file.complete()}};
+  document.update(extra);
+  document["total"] = list.bytes;
+  document["blocks"] = list.blocks;
+  document["sites"] = list.sites.size();
+  Json& stacks = document["stacks"] = Json::array();
+  for (const LeakSite& site : list.sites) {
+    if (stacks.size() == options.top.value_or(SIZE_MAX)) break;
+    stacks.push_back({{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
+                      {"open", {{"chunks", site.blocks}, {"bytes", site.bytes}}},
+                      {"first_alloc_ns", site.first_ns},
+                      {"last_alloc_ns", site.last_ns},
+                      {"truncated", trace.nodes.is_truncated(site.stack)},
+                      {"stack", stack_json(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))}});
+  }
+  print_json(out, document);
+}
+
+void print_leak_list_csv(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
+  FrameSource source(trace, options.symbols);
+  out.write("bytes,blocks,first_alloc_ns,last_alloc_ns,allocator,truncated,stack\r\n");
+  size_t left = options.top.value_or(SIZE_MAX);
+  for (const LeakSite& site : list.sites) {
+    if (left-- == 0) break;
+    out.print("{},{},{},{},{},{},{}\r\n", site.bytes, site.blocks, site.first_ns, site.last_ns,
+              csv_text(trace.domains.tag_name(site.tag)), trace.nodes.is_truncated(site.stack),
+              csv_text(stack_field(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
+  }
+}
+
+}  // namespace memprof
