@@ -97,38 +97,38 @@ static void use_library(int argc) {
 }
 
 // Once with "changed" as argument there is one place more, one less, and one with more blocks.
-static void appears() {
-  KEEP(std::calloc(1, 6001));  // unlike the other: clang would make one call of both }
-  static void disappears() { KEEP(std::malloc(6002)); }
-  static void repeats(int times) {
-    for (int i = 0; i < times; ++i) KEEP(std::malloc(6003));
-  }
+// Unlike the other, or clang would make one call of both.
+static void appears() { KEEP(std::calloc(1, 6001)); }
+static void disappears() { KEEP(std::malloc(6002)); }
+static void repeats(int times) {
+  for (int i = 0; i < times; ++i) KEEP(std::malloc(6003));
+}
 
-  struct Global {
-    void* p;
-    Global() : p(std::malloc(3001)) { KEEP(p); }
-  };
-  static Global global;
+struct Global {
+  void* p;
+  Global() : p(std::malloc(3001)) { KEEP(p); }
+};
+static Global global;
 
-  int main(int argc, char**) {
-    KEEP(from_static(4001));
-    helper(4002);
-    Table<int, 3> ints(1001);  // 4004
-    Table<char, 1> chars(4005);
-    ints.add(1002u);     // 3006
-    chars.add(5002ull);  // 5002
-    Hidden hidden(4006);
-    shapes::Circle circle;
-    const shapes::Shape& shape = circle;
-    shape.grow(4007);
-    KEEP(shape < 4008u ? nullptr : kept[1]);
-    recurse(argc + 3, 4009);
-    use_lambdas(argc);
-    use_library(argc);
-    repeats(argc > 1 ? 5 : 2);
-    if (argc > 1)
-      appears();
-    else
-      disappears();
-    return 0;
-  }
+int main(int argc, char**) {
+  KEEP(from_static(4001));
+  helper(4002);
+  Table<int, 3> ints(1001);  // 4004
+  Table<char, 1> chars(4005);
+  ints.add(1002u);     // 3006
+  chars.add(5002ull);  // 5002
+  Hidden hidden(4006);
+  shapes::Circle circle;
+  const shapes::Shape& shape = circle;
+  shape.grow(4007);
+  KEEP(shape < 4008u ? nullptr : kept[1]);
+  recurse(argc + 3, 4009);
+  use_lambdas(argc);
+  use_library(argc);
+  repeats(argc > 1 ? 5 : 2);
+  if (argc > 1)
+    appears();
+  else
+    disappears();
+  return 0;
+}
