@@ -73,7 +73,7 @@ class Reader {
       return;
     }
     ++at_;
-    if (c == ' ' && out_ == "decltype") return;
+    if (c == ' ' && out_ == "decltype" && follows("(")) return;
     // What stands before the name: a return type, "non-virtual thunk to".
     if (c == ' ' && at_ < text_.size()) return out_.clear();
     out_ += c;

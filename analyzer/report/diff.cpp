@@ -68,16 +68,17 @@ class DiffText {
     std::string text;
     if (rank_has_bytes(options_.by)) text = signed_bytes(change(before.bytes, after.bytes));
     if (rank_has_blocks(options_.by))
-      text += (text.empty() ? "" : " in ") + signed_count(change(before.blocks, after.blocks)) + " " + block_word();
+      text += (text.empty() ? "" : " in ") + signed_count(change(before.blocks, after.blocks)) + " " +
+              block_word(before.blocks > after.blocks ? before.blocks - after.blocks : after.blocks - before.blocks);
     out_.print("  change {}\n", text);
   }
 
-  const char* block_word() const {
+  const char* block_word(uint64_t count) const {
     switch (options_.by) {
       case RankBy::allocations:
-      case RankBy::allocated: return "allocations";
-      case RankBy::temporary: return "temporary allocations";
-      default: return "blocks";
+      case RankBy::allocated: return count == 1 ? "allocation" : "allocations";
+      case RankBy::temporary: return count == 1 ? "temporary allocation" : "temporary allocations";
+      default: return count == 1 ? "block" : "blocks";
     }
   }
 
@@ -85,7 +86,7 @@ class DiffText {
     std::string amount;
     if (rank_has_bytes(options_.by)) amount = format_bytes(side.total.bytes);
     if (rank_has_blocks(options_.by))
-      amount += (amount.empty() ? "" : " in ") + format_count(side.total.blocks) + " " + block_word();
+      amount += (amount.empty() ? "" : " in ") + format_count(side.total.blocks) + " " + block_word(side.total.blocks);
     out_.print("  {}    {}, {} stacks; {}, {} allocations{}\n", name, amount, format_count(side.stacks),
                format_duration(side.duration_ns), format_count(side.allocations),
                side.trace->file.complete() ? "" : "; INCOMPLETE");
@@ -126,7 +127,8 @@ class DiffText {
     // What the first line does not tell: the other unit, and without normalisation.
     std::string more;
     if (rank_has_blocks(options_.by) && (rank_.unit != RankUnit::blocks || options_.per != DiffPer::nothing))
-      more = from_to(format_count(before.blocks), format_count(after.blocks), entry) + " " + block_word();
+      more = from_to(format_count(before.blocks), format_count(after.blocks), entry) + " " +
+             block_word(entry.after ? after.blocks : before.blocks);
     if (rank_has_bytes(options_.by) && (rank_.unit == RankUnit::blocks || options_.per != DiffPer::nothing))
       more =
           from_to(format_bytes(before.bytes), format_bytes(after.bytes), entry) + (more.empty() ? "" : " in " + more);

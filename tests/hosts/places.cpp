@@ -97,7 +97,8 @@ static void use_library(int argc) {
 }
 
 // Once with "changed" as argument there is one place more, one less, and one with more blocks.
-static void appears() { KEEP(std::malloc(6001)); }
+// Unlike the other, or clang would make one call of both.
+static void appears() { KEEP(std::calloc(1, 6001)); }
 static void disappears() { KEEP(std::malloc(6002)); }
 static void repeats(int times) {
   for (int i = 0; i < times; ++i) KEEP(std::malloc(6003));
