@@ -84,7 +84,7 @@ std::string percentile_line(const Quantiles& values, NumberFormat format) {
 void print_bins(Output& out, const std::vector<Bin>& bins, uint64_t blocks, uint64_t bytes, NumberFormat format) {
   uint64_t most = 1;
   for (const Bin& bin : bins) most = std::max(most, bin.blocks);
-  out.print("  {:>10}  {:>10}  {:>13}  {:>7}  {:>10}  {:>7}\n", "from", "below", "blocks", "", "bytes", "");
+  out.print("  {:>10}  {:>10}  {:>13}  {:>7}  {:>10}\n", "from", "below", "blocks", "", "bytes");
   for (size_t i = 0; i < bins.size(); ++i) {
     const Bin& bin = bins[i];
     if (i != 0 && bins[i - 1].below != bin.from) out.print("  {:>10}  {:>10}  {:>13}\n", "...", "", "none");
@@ -120,7 +120,8 @@ void print_site_spreads(const Analysis& analysis, const SiteGroups* groups, cons
       print_stack(out, analysis.trace, source, site.site, style);
   }
   if (ranked.size() > shown)
-    out.print("\n... {} more (--top {} shows all)\n", count_sites(ranked.size() - shown, options.group), ranked.size());
+    out.print("\n... {} (--top {} shows all)\n", count_sites(ranked.size() - shown, options.group, "more "),
+              ranked.size());
   for (const std::string& problem : (groups ? groups->symbol_problems() : source.symbol_problems()))
     out.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
 }

@@ -22,8 +22,8 @@ std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name) {
   return std::nullopt;
 }
 
-std::string count_sites(uint64_t count, GroupBy by) {
-  const std::string name = group_name(by);
+std::string count_sites(uint64_t count, GroupBy by, const char* what) {
+  const std::string name = std::string(what) + group_name(by);
   return count_of(count, name.c_str(), (name + "s").c_str());
 }
 
@@ -191,7 +191,7 @@ void print_sites_text(const Analysis& analysis, const Account& account, const Re
     out.write("\n");
   }
   if (all > sites.size())
-    out.print("... {} more (--top {} shows all)\n", count_sites(all - sites.size(), options.group), all);
+    out.print("... {} (--top {} shows all)\n", count_sites(all - sites.size(), options.group, "more "), all);
   for (const std::string& problem : (extras.groups ? extras.groups->symbol_problems() : source.symbol_problems()))
     out.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
 }

@@ -17,8 +17,8 @@ namespace memprof {
 // nullopt: the trace has no such domain.
 std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name);
 
-// "3 stacks", "1 function"
-std::string count_sites(uint64_t count, GroupBy by);
+// "3 stacks", "1 function"; with `what`, "3 more stacks"
+std::string count_sites(uint64_t count, GroupBy by, const char* what = "");
 
 // Raw bytes of "function;function", innermost first.
 std::string joined_stack(FrameSource& source, StackId stack, size_t max_frames);

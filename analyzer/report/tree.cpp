@@ -47,7 +47,8 @@ class TreeReport {
         paths_(analysis.trace, source_, [&](std::string_view name) { return names_function(options.callers, name); }) {
     if (account) add_sites(*account, tallies);
     CallTree::Limits limits;
-    limits.min_value = options.min_percent.value_or(kMinPercent) / 100 * static_cast<double>(tree_.total());
+    limits.min_value = min_value_ =
+        options.min_percent.value_or(kMinPercent) / 100 * static_cast<double>(tree_.total());
     if (options.top) limits.max_children = *options.top;
     if (options.max_frames) limits.max_depth = *options.max_frames;
     result_ = tree_.build(paths_, limits);
@@ -82,6 +83,7 @@ class TreeReport {
   FunctionPaths paths_;
   CallTree tree_;
   CallTree::Result result_;
+  double min_value_ = 0;
   uint64_t all_ = 0;  // of all sites, those without the function asked for too
   bool has_function_ = false;
 };
@@ -152,8 +154,11 @@ void TreeReport::print_text() {
   else
     out_.print("Callers of {}: {} of {} {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
                format_rank(all_, options_.by), rank.description);
-  out_.print("{}\n\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
-                                      : "each line calls the one below it; xN: N times on one stack");
+  out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
+                                    : "each line calls the one below it; xN: N times on one stack");
+  if (options_.min_percent > 0)
+    out_.print("what has less than {:g} % is left out (--min-percent)\n", options_.min_percent);
+  out_.write("\n");
   out_.print("  {:>10} {:>8} {:>10}\n", "total", "", is_bottom_up() ? "ends here" : "own");
 
   struct Level {
@@ -165,10 +170,14 @@ void TreeReport::print_text() {
   uint32_t roots = 0;
   for (const CallTreeNode& node : result_.nodes)
     ++(node.parent == CallTreeNode::kNoParent ? roots : children[node.parent]);
-  const auto level_of = [](std::string indent, uint32_t count, uint32_t left_out) {
-    return Level{std::move(indent), count + (left_out != 0), count + (left_out != 0) > 1};
+  // What was left out has a line where it weighs as much as a node must; a line for every crumb would hide the tree.
+  const auto shows_left_out = [&](uint32_t count, uint64_t value) {
+    return count != 0 && static_cast<double>(value) >= min_value_;
   };
-  std::vector<Level> levels = {level_of("", roots, result_.left_out)};
+  const auto level_of = [](std::string indent, uint32_t count, bool has_left_out) {
+    return Level{std::move(indent), count + has_left_out, count + has_left_out > 1};
+  };
+  std::vector<Level> levels = {level_of("", roots, shows_left_out(result_.left_out, result_.left_out_value))};
   const auto indent_of_child = [](Level& level) {
     --level.open_forks;
     return std::pair(level.is_fork ? level.indent + "+-" : level.indent,
@@ -181,7 +190,7 @@ void TreeReport::print_text() {
   };
   const auto close_levels = [&](size_t depth) {
     while (levels.size() > depth) {
-      if (left_out.back().first != 0)
+      if (shows_left_out(left_out.back().first, left_out.back().second))
         print_left_out(left_out.back().first, left_out.back().second, clip(indent_of_child(levels.back()).first));
       levels.pop_back();
       left_out.pop_back();
@@ -196,7 +205,7 @@ void TreeReport::print_text() {
                format_share(static_cast<double>(node.value), static_cast<double>(tree_.total())),
                node.self != 0 ? format_rank(node.self, options_.by) : "", shown,
                describe(node, kTextColumns - 34 - shown.size()));
-    levels.push_back(level_of(below, children[i], node.left_out));
+    levels.push_back(level_of(below, children[i], shows_left_out(node.left_out, node.left_out_value)));
     left_out.emplace_back(node.left_out, node.left_out_value);
   }
   close_levels(0);
