@@ -7,6 +7,7 @@ import subprocess
 
 class Traces:
     def __init__(self, analyzer, directory):
+        self.analyzer = analyzer
         self.count = self.events = self.bytes = self.unknown_orphans = self.double_allocations = 0
         self.checked = self.mismatches = 0
         self.dropped = collections.Counter()  # by cause
@@ -31,7 +32,7 @@ class Traces:
         self.ends[header["end"]] += 1
         self.checked += summary["verify"]["checked"]
         self.mismatches += summary["verify"]["mismatches"]
-        self.summaries.append(summary)
+        self.summaries.append((summary, file))
         unknown = sum(account["orphaned"]["unknown"] for account in (summary, *summary["domains"].values()))
         double = sum(account["double_allocations"] for account in (summary, *summary["domains"].values()))
         self.unknown_orphans += unknown
@@ -49,7 +50,13 @@ class Traces:
             self.problems.append((f"incomplete, {header['end']}: {who}", file))
 
     def largest(self):
-        return max(self.summaries, key=lambda summary: summary["trace"]["events"], default=None)
+        """The summary with the most events, and its file."""
+        return max(self.summaries, key=lambda pair: pair[0]["trace"]["events"], default=None)
+
+    def chunks(self, file, state):
+        done = subprocess.run([self.analyzer, "chunks", "--no-symbols", "--state", state, file], stdout=subprocess.PIPE,
+                              check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def summarize(analyzer, file):

@@ -7,7 +7,7 @@ import run
 import verdict
 from traces import Traces
 
-ROUNDS = 3  # a difference is looked at this often before it counts
+ROUNDS = 3  # a difference is looked at this often before it counts; what hangs is not tried again
 
 
 @dataclasses.dataclass
@@ -50,7 +50,8 @@ class Twins:
                 self.progress(f"{item.name}, {way}" + (f", again ({number + 1})" if number else ""))
                 verdicts.append(self.one(item, way, result, first=number == 0))
             result.differences = stable_differences(seen)
-            if not any(known.reason(item.name, test) is None for test in result.differences):
+            hung = verdict.HUNG in (verdicts[-1]["exit status"] for verdicts in seen.values())
+            if hung or not any(known.reason(item.name, test) is None for test in result.differences):
                 break
         result.native, result.recorded = verdict.in_short(seen["native"][0]), verdict.in_short(seen["record"][-1])
         result.tests = len(seen["record"][-1].keys() - {"exit status", "stdout", "stderr"}) or 1

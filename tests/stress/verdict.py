@@ -3,6 +3,8 @@ import collections
 import re
 import xml.etree.ElementTree as ElementTree
 
+HUNG = "None"
+
 
 def junit(outcome, directory):
     """What `-m test` and pytest write with --junit-xml."""
@@ -73,7 +75,7 @@ def in_short(verdict):
     words = [f"{count} {outcome}" for outcome, count in bad.most_common(2) if len(outcome) < 20]
     if status == "0":
         status = "ok"
-    elif status == "None":
+    elif status == HUNG:
         status = "hung"
     elif status.startswith("-"):
         status = f"signal {status[1:]}"
