@@ -25,6 +25,9 @@ def remarks(results):
         if result.stacks_checked:
             lines.append(f"{result.name}: {result.stack_mismatches:,} of {result.stacks_checked:,} stacks differ from "
                          "libunwind's")
+        if result.unborn:
+            lines.append(f"{result.name}: {result.unborn:,} traces of processes that a signal ended while they began "
+                         "the trace: nothing in it can be read")
         if result.state == "skipped":
             continue
         lines += [f"{result.name}: FAILED: {problem}" for problem in result.problems]

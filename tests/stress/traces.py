@@ -9,7 +9,7 @@ class Traces:
     def __init__(self, analyzer, directory):
         self.analyzer = analyzer
         self.count = self.events = self.bytes = self.unknown_orphans = self.double_allocations = 0
-        self.checked = self.mismatches = 0
+        self.checked = self.mismatches = self.unborn = 0
         self.dropped = collections.Counter()  # by cause
         self.ends = collections.Counter()  # how the processes ended
         self.summaries = []
@@ -23,6 +23,9 @@ class Traces:
     def take(self, file, summary):
         self.count += 1
         self.bytes += file.stat().st_size
+        if isinstance(summary, str) and is_unborn(file):
+            self.unborn += 1
+            return
         if isinstance(summary, str):
             self.problems.append((summary, file))
             return
@@ -57,6 +60,13 @@ class Traces:
         done = subprocess.run([self.analyzer, "chunks", "--no-symbols", "--state", state, file], stdout=subprocess.PIPE,
                               check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def is_unborn(file):
+    """The header gets its checksum, at offset 184, when it is whole; before, a signal ended the process."""
+    with open(file, "rb") as trace:
+        header = trace.read(192)
+    return not any(header[184:])
 
 
 def summarize(analyzer, file):

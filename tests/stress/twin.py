@@ -20,6 +20,7 @@ class Result:
     events: int = 0
     traces: int = 0
     died: int = 0  # processes that a signal ended: their traces are whole up to there, but not closed
+    unborn: int = 0  # of processes that a signal ended while they began the trace: nothing in it can be read
     dropped: dict = dataclasses.field(default_factory=dict)
     unknown_orphans: int = 0
     double_allocations: int = 0
@@ -84,7 +85,7 @@ class Twins:
         if first:
             result.recorded_seconds = outcome.seconds
             result.events, result.traces, result.trace_bytes = traces.events, traces.count, traces.bytes
-            result.died = traces.ends["died"]
+            result.died, result.unborn = traces.ends["died"], traces.unborn
         for cause, count in traces.dropped.items():
             result.dropped[cause] = result.dropped.get(cause, 0) + count
         result.unknown_orphans += traces.unknown_orphans
