@@ -89,7 +89,7 @@ MEMPROF_EXPORT void* calloc(size_t count, size_t each) noexcept {
 MEMPROF_EXPORT void* realloc(void* old_block, size_t size_bytes) noexcept {
   if (is_bootstrap_block(old_block)) return realloc_bootstrap(old_block, size_bytes);
   if (!ready()) return bootstrap_alloc(size_bytes);
-  const uint64_t begin_ticks = read_ticks();
+  const uint64_t begin_ticks = read_ticks_after_loads();
   const bool may_unmap = old_block != nullptr && is_mapping(old_block);
   void* block =
       __builtin_expect(may_unmap, 0) ? realloc_mapping(old_block, size_bytes) : real.realloc(old_block, size_bytes);
@@ -103,7 +103,7 @@ MEMPROF_EXPORT void* reallocarray(void* old_block, size_t count, size_t each) no
   if (!ready()) return nullptr;
   size_t size_bytes;
   const bool overflows = __builtin_mul_overflow(count, each, &size_bytes);
-  const uint64_t begin_ticks = read_ticks();
+  const uint64_t begin_ticks = read_ticks_after_loads();
   void* block;
   if (real.reallocarray != nullptr) {
     block = real.reallocarray(old_block, count, each);
