@@ -156,8 +156,8 @@ void TreeReport::print_text() {
                format_rank(all_, options_.by), rank.description);
   out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
                                     : "each line calls the one below it; xN: N times on one stack");
-  if (options_.min_percent > 0)
-    out_.print("what has less than {:g} % is left out (--min-percent)\n", options_.min_percent);
+  const double least = options_.min_percent.value_or(kMinPercent);
+  if (least > 0) out_.print("what has less than {:g} % is left out (--min-percent)\n", least);
   out_.write("\n");
   out_.print("  {:>10} {:>8} {:>10}\n", "total", "", is_bottom_up() ? "ends here" : "own");
 

@@ -58,7 +58,7 @@ inline bool is_nested(const void* return_address) {
 // The time before a realloc, of which the old block ends. Not before the loads that brought its pointer: a processor
 // that reads its clock ahead of them puts all of a realloc in place before the events of the thread that handed the
 // block over, and no order by time can be right then. It costs 10 ns; a free alone, stamped too early, is recognized by
-// the analyzer (analyzer/model/pending_window.h).
+// the analyzer (analyzer/model/disputes.h).
 inline uint64_t read_ticks_after_loads() {
 #if defined(__x86_64__)
   _mm_lfence();

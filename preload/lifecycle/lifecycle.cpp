@@ -32,7 +32,11 @@ constinit Text<256> program_name;
 constinit uint32_t traced_pid = 0;
 // A copy: programs write over their own, also to another length, and a forked child tells the command too.
 constinit Piece command{nullptr, 0};
-constinit std::atomic<uint32_t> given_up{0};  // calls of give_up_system_calls() that stand
+// Calls of give_up_system_calls() that stand, and how far the first of them is. Others wait for it, without a system
+// call: the filter that one of them installs may be in force for the thread that is still getting ready.
+constinit std::atomic<uint32_t> given_up{0};
+enum class Gate : uint32_t { open, changing, closed };
+constinit std::atomic<Gate> gate{Gate::open};
 constinit Forsake clocks_before{};
 constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
 
@@ -253,6 +257,8 @@ void begin_forked_child() {
   parent_trace.add(trace_path());
   const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
   forked_at = 0;
+  gate.store(Gate::open, std::memory_order_relaxed);  // of those who were changing it, none came over
+  given_up.store(0, std::memory_order_relaxed);
   reset_thread_states();
   abandon_record_streams();
   abandon_trace();
@@ -303,30 +309,58 @@ void note_exec_failed() {
   if (is_traced_process()) resume_trace();
 }
 
+namespace {
+
+// Ours to change, from one of the two; false: it is in the other. Waits, not for ever: the thread that changes it may
+// be the one that a signal handler of ours interrupted.
+bool take_gate(Gate from) {
+  constexpr uint32_t kMostTries = 1u << 27;  // some seconds
+  for (uint32_t tries = 0; tries < kMostTries; ++tries) {
+    Gate found = from;
+    if (gate.compare_exchange_weak(found, Gate::changing, std::memory_order_seq_cst)) return true;
+    if (found != Gate::changing && found != from) return false;
+    sys::pause();
+  }
+  return false;
+}
+
+void get_ready_to_go_on() {
+  const Mode now = mode.load(std::memory_order_relaxed);
+  clocks_before = forsaken.load(std::memory_order_relaxed);
+  if (now == Mode::recording || now == Mode::waiting) {
+    meet_loaded_modules();
+    reserve_pages_to_go_on();
+  }
+  const SignalsBlocked until_done;
+  sys::reserve_memory();
+  remember_readable_memory();
+}
+
+}  // namespace
+
 bool give_up_system_calls(Forsake clocks) {
   if (recording_control == nullptr) return false;
   if (is_fresh_child()) begin_forked_child();
-  if (!is_traced_process()) return false;  // a vfork child: the memory is its parent's
-  const Mode now = mode.load(std::memory_order_relaxed);
-  if (given_up.fetch_add(1, std::memory_order_relaxed) == 0) {
-    clocks_before = forsaken.load(std::memory_order_relaxed);
-    if (now == Mode::recording || now == Mode::waiting) {
-      meet_loaded_modules();
-      reserve_pages_to_go_on();
-    }
-    const SignalsBlocked until_done;
-    sys::reserve_memory();
-    remember_readable_memory();
+  if (!is_traced_process()) return false;            // a vfork child: the memory is its parent's
+  given_up.fetch_add(1, std::memory_order_seq_cst);  // before the gate is looked at: see regain_system_calls
+  if (take_gate(Gate::open)) {
+    get_ready_to_go_on();
+    sys::close_gate();
+    gate.store(Gate::closed, std::memory_order_seq_cst);
   }
   forsake_clocks(clocks);
-  sys::close_gate();
   return true;
 }
 
 void regain_system_calls() {
-  if (given_up.fetch_sub(1, std::memory_order_relaxed) != 1) return;
-  sys::open_gate();
-  regain_clocks(clocks_before);
+  if (given_up.fetch_sub(1, std::memory_order_seq_cst) != 1 || !take_gate(Gate::closed)) return;
+  // Whoever gave them up meanwhile found the gate closed, and went on.
+  const bool may_open = given_up.load(std::memory_order_seq_cst) == 0;
+  if (may_open) {
+    sys::open_gate();
+    regain_clocks(clocks_before);
+  }
+  gate.store(may_open ? Gate::open : Gate::closed, std::memory_order_seq_cst);
 }
 
 void start_recording() {

@@ -40,9 +40,11 @@ void* take_reserved(size_t bytes) {
 
 void close_gate() {
   constexpr uint32_t kMostTries = 20'000;
-  if (gate_closed.exchange(true, std::memory_order_seq_cst)) return;  // there may be a filter already
+  gate_closed.store(true, std::memory_order_seq_cst);
   // acquire: pairs with the release of a call that has returned
-  for (uint32_t tries = 0; tries < kMostTries && calls_under_way->load(std::memory_order_seq_cst) != 0; ++tries) {
+  // Below 0 after a fork in a signal handler that interrupted a call: the child's count began anew, then it returned.
+  const auto are_under_way = [] { return static_cast<int32_t>(calls_under_way->load(std::memory_order_seq_cst)) > 0; };
+  for (uint32_t tries = 0; tries < kMostTries && are_under_way(); ++tries) {
     constexpr long kPause[2] = {0, 100'000};  // the kernel's timespec
     enter_kernel(SYS_nanosleep, arg(kPause));
   }

@@ -22,11 +22,19 @@ namespace memprof::sys {
 extern std::atomic<bool> gate_closed;
 extern std::atomic<uint32_t>* calls_under_way;
 
+// A moment, without the kernel.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 inline bool may_call() { return !gate_closed.load(std::memory_order_relaxed); }
 // Maps memory to go on with, once.
 void reserve_memory();
 // Waits, not for ever, until calls under way have returned: one that a signal handler left by longjmp never does.
-void close_gate();
+void close_gate();  // by one thread at a time, and with no filter in force yet
 // From now on calls are counted there, in memory that a fork wipes: calls of other threads do not come over.
 void count_calls_in(std::atomic<uint32_t>* place);
 void open_gate();

@@ -60,6 +60,17 @@ TEST_CASE("a filter for all threads at once", "[hosts][seccomp]") {
   CHECK(trace.summary().at("truncated_stacks") == 0);
 }
 
+TEST_CASE("filters that eight threads install for all at the same time", "[hosts][seccomp]") {
+  for (int i = 0; i < 20; ++i) {
+    const HostRun host({"seccomp", "race"});
+    CHECK(host.native().exit_status == 6);
+    const Trace trace = host.trace();
+    CHECK(trace.orphans() == 0);
+    CHECK(trace.dropped() == 0);
+    CHECK(count_if(trace.chunks("open"), [](const Json& chunk) { return chunk.at("size") == 777; }) == 8 * 20 + 20);
+  }
+}
+
 TEST_CASE("a filter for one thread while others allocate", "[hosts][seccomp]") {
   for (int i = 0; i < 8; ++i) {
     const HostRun host({"seccomp", "others"});

@@ -1,6 +1,6 @@
 // seccomp MODE: gives up all system calls but read, write, exit, exit_group and rt_sigreturn, or the processor's clock,
 // and goes on allocating. MODE: strict, kill, errno, threads, others, signals, many,
-// forks, child, refused, no_tsc, exit_group.
+// forks, child, refused, no_tsc, exit_group, race.
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -14,7 +14,7 @@
 
 #include "tally.h"
 
-enum { kThreads = 3, kShallow = 20, kDeep = 240 };
+enum { kThreads = 3, kRacers = 8, kShallow = 20, kDeep = 240 };
 
 static void* add(size_t bytes) {
   unsigned char* block = malloc(bytes);
@@ -119,6 +119,33 @@ static void start_others(void) {
   while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) < 2) sched_yield();
 }
 
+// Each gives all of them a filter, at the same time.
+static void* install_with_others(void* argument) {
+  work(500, kShallow);
+  __atomic_fetch_add(&go, 1, __ATOMIC_ACQ_REL);
+  while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) < kRacers) {
+  }
+  must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter));
+  work(500, kShallow);
+  __atomic_fetch_add(&done, 1, __ATOMIC_ACQ_REL);
+  while (argument != NULL) hidden(NULL);  // its end would be a system call
+  return NULL;
+}
+
+static void race(void) {
+  // Takes the places of read and rt_sigreturn.
+  program[1].k = SYS_seccomp;
+  program[5].k = SYS_futex;
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  for (int i = 1; i < kRacers; ++i) {
+    pthread_t thread;
+    must(pthread_create(&thread, NULL, install_with_others, &go));
+  }
+  install_with_others(NULL);
+  while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < kRacers) {
+  }
+}
+
 static int traps;
 static void on_trap(int signal) {
   (void)signal;
@@ -187,6 +214,8 @@ int main(int count, char** arguments) {
     fork_child(0);
   } else if (strcmp(mode, "child") == 0) {
     fork_child(1);
+  } else if (strcmp(mode, "race") == 0) {
+    race();
   } else if (strcmp(mode, "threads") == 0) {
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter));
