@@ -9,7 +9,7 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, chunks, dump };
+enum class Command { summary, stacks, leaks, timeline, chunks, dump };
 
 struct CommandLine {
   Command command = Command::summary;

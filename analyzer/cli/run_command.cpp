@@ -45,6 +45,10 @@ int print_report(const CommandLine& line, const Trace& trace, Output& out) {
     case Command::leaks:
       return report_leaks(analyse_with_progress(trace), line.options, out) ? kDone
                                                                            : no_such_domain(trace, line.options.domain);
+    case Command::timeline: {
+      ProgressBar progress;
+      return report_timeline(trace, line.options, out, &progress) ? kDone : no_such_domain(trace, line.options.domain);
+    }
     case Command::chunks: {
       ProgressBar progress;
       report_chunks(trace, line.options, out, &progress);

@@ -11,9 +11,9 @@ constexpr uint64_t kProgressPages = 64;
 
 }  // namespace
 
-Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress, SumObserver* observer) {
   Merge merge(trace.file);
-  Pairing pairing(trace.domains, trace.nodes, Pairing::config_for(trace.file, trace.clock, merge), visitor);
+  Pairing pairing(trace.domains, trace.nodes, Pairing::config_for(trace.file, trace.clock, merge), visitor, observer);
   if (visitor) visitor->begin(merge.threads());
   Run run;
   uint64_t announced = 0;

@@ -9,6 +9,7 @@
 #include "model/pairing.h"
 #include "trace/metadata.h"
 #include "trace/modules.h"
+#include "trace/samples.h"
 #include "trace/stack_nodes.h"
 #include "trace/trace_file.h"
 
@@ -20,6 +21,7 @@ struct Trace {
       : file(std::move(opened)),
         metadata(read_metadata(file)),
         modules(file),
+        samples(read_samples(file)),
         nodes(file),
         clock(file),
         domains(metadata) {}
@@ -27,6 +29,7 @@ struct Trace {
   TraceFile file;
   Metadata metadata;
   Modules modules;
+  std::vector<format::MemorySample> samples;
   StackNodes nodes;
   Clock clock;
   Domains domains;
@@ -48,7 +51,8 @@ struct Analysis {
   uint64_t duration_ns() const;
 };
 
-// One pass over all events. `visitor` and `progress` may be null; `trace` outlives the result.
-Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr);
+// One pass over all events. `visitor`, `progress` and `observer` may be null; `trace` outlives the result.
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
+                 SumObserver* observer = nullptr);
 
 }  // namespace memprof

@@ -12,6 +12,7 @@ void report_summary_json(const Analysis& analysis, const ReportOptions& options,
 // False when the trace has no domain of that name.
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out);
 bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out);
+bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 // Streams while it analyses.
 void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 
