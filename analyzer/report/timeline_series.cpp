@@ -210,7 +210,7 @@ double Timeline::per_second(uint64_t count, size_t interval) const {
 
 Timeline make_timeline(const Trace& trace, uint16_t domain, size_t points, size_t top, ProgressSink* progress) {
   ThreadShares shares(domain);
-  Timeline timeline{.analysis = analyse(trace, nullptr, progress, &shares), .account = nullptr};
+  Timeline timeline{.analysis = analyse(trace, nullptr, progress, &shares)};
   timeline.account = timeline.analysis.pairing.account(domain);
   timeline.duration_ns = timeline.analysis.duration_ns();
   cut_time(timeline, points);

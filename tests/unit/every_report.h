@@ -24,6 +24,7 @@ inline EveryReport every_report(const Trace& trace, ReportOptions options) {
     report_leaks(analysis, options, out);
     report_dump(trace, {}, out);
     report_dump_stats(trace, options, out);
+    report_timeline(trace, options, out, nullptr);
   });
   reports.chunks = written_by([&](Output& out) { report_chunks(trace, options, out, nullptr); });
   options.json = true;
@@ -32,6 +33,7 @@ inline EveryReport every_report(const Trace& trace, ReportOptions options) {
     report_stacks(analysis, options, out);
     report_leaks(analysis, options, out);
     report_dump_stats(trace, options, out);
+    report_timeline(trace, options, out, nullptr);
   });
   return reports;
 }
