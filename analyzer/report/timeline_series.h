@@ -50,12 +50,12 @@ struct Timeline {
   };
 
   Analysis analysis;
-  const Account* account = nullptr;          // of the domain; null: it has no events
+  const Account* account = nullptr;  // of the domain; null: it has no events
   std::vector<uint64_t> begin_ns{};  // of each interval; each ends where the next one begins
-  uint64_t duration_ns = 0;        // and the last one here
-  size_t peak_interval = 0;        // the first whose greatest is the peak
+  uint64_t duration_ns = 0;          // and the last one here
+  size_t peak_interval = 0;          // the first whose greatest is the peak
   TimelineSeries total{};
-  std::vector<Part> sites{}, threads{};       // greatest contribution to the peak or to the end first
+  std::vector<Part> sites{}, threads{};   // greatest contribution to the peak or to the end first
   size_t all_sites = 0, all_threads = 0;  // that have such a contribution
   std::vector<MarkPoint> marks{};
   std::vector<SamplePoint> samples{};

@@ -234,8 +234,7 @@ TEST_CASE("a spike that lives shorter than an interval is in the timeline", "[ti
   b.close(1'000'000'000);
   const Analysed analysed(b);
   const Json timeline = timeline_json(analysed.trace, 10);
-  CHECK(timeline.at("series").at("max_bytes") ==
-        Json({100, 100, 100, 100, 100, (1 << 20) + 100, 100, 100, 100, 100}));
+  CHECK(timeline.at("series").at("max_bytes") == Json({100, 100, 100, 100, 100, (1 << 20) + 100, 100, 100, 100, 100}));
   CHECK(timeline.at("series").at("min_bytes") == Json({0, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
   CHECK(timeline.at("series").at("open_bytes") == Json({100, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
   CHECK(timeline.at("peak").at("interval") == 5);
@@ -360,7 +359,8 @@ TEST_CASE("an empty timeline says that it is empty", "[timeline]") {
   TraceBuilder b;
   b.close(2'000'000);
   const Analysed analysed(b.build());
-  CHECK_THAT(timeline_text(analysed.trace), Contains("Nothing was allocated in domain cpu in the 2.0 ms of the trace."));
+  CHECK_THAT(timeline_text(analysed.trace),
+             Contains("Nothing was allocated in domain cpu in the 2.0 ms of the trace."));
   CHECK(timeline_json(analysed.trace, 4).at("series").at("max_bytes") == Json({0, 0, 0, 0}));
 }
 

@@ -41,11 +41,12 @@ TEST_CASE("statm counts pages", "[samples]") {
 
 TEST_CASE("smaps_rollup names what it counts, in any order", "[samples]") {
   MemorySample sample = nothing();
-  REQUIRE(parse_rollup("55e84f48f000-7ffc117fd000 ---p 00000000 00:00 0    [rollup]\n"
-                       "Rss:                1620 kB\nPss:                 176 kB\nPss_Dirty:           116 kB\n"
-                       "Shared_Clean:       1464 kB\nPrivate_Dirty:       117 kB\nReferenced:         1619 kB\n"
-                       "Swap:                  3 kB\nSwapPss:               2 kB\n",
-                       &sample));
+  REQUIRE(
+      parse_rollup("55e84f48f000-7ffc117fd000 ---p 00000000 00:00 0    [rollup]\n"
+                   "Rss:                1620 kB\nPss:                 176 kB\nPss_Dirty:           116 kB\n"
+                   "Shared_Clean:       1464 kB\nPrivate_Dirty:       117 kB\nReferenced:         1619 kB\n"
+                   "Swap:                  3 kB\nSwapPss:               2 kB\n",
+                   &sample));
   CHECK(sample.exact_resident_bytes == 1620 * 1024);
   CHECK(sample.proportional_bytes == 176 * 1024);
   CHECK(sample.shared_clean_bytes == 1464 * 1024);
@@ -54,7 +55,8 @@ TEST_CASE("smaps_rollup names what it counts, in any order", "[samples]") {
   CHECK(sample.swap_bytes == 3 * 1024);
   CHECK(sample.shared_dirty_bytes == kNotSampled);  // this kernel does not tell
   CHECK(sample.anonymous_bytes == kNotSampled);
-  for (const char* bad : {"", "Rss", "Rss:", "Rss:  kB\n", "no kernel of ours\n"}) CHECK_FALSE(parse_rollup(bad, &sample));
+  for (const char* bad : {"", "Rss", "Rss:", "Rss:  kB\n", "no kernel of ours\n"})
+    CHECK_FALSE(parse_rollup(bad, &sample));
 }
 
 TEST_CASE("the kernel tells of pages that are touched, and errno is kept", "[samples]") {
