@@ -26,15 +26,12 @@ class SampleBudget {
   }
 
  private:
-  // As long as the last one, or longer by as much as the process has grown since; before the first, a guess on the high
-  // side.
+  // As long as the last one, and longer by what has been touched since; before the first, a guess on the high side.
   uint64_t expected_ns(uint64_t resident_bytes) const {
-    constexpr uint64_t kFirstNs = 100'000, kFirstBytes = uint64_t{32} << 20;
+    constexpr uint64_t kFirstNs = 100'000, kBytesPerNs = 160;  // 25 ns a page
     const uint64_t ns = last_ns_ != 0 ? last_ns_ : kFirstNs;
-    const uint64_t bytes = last_ns_ != 0 ? last_resident_bytes_ : kFirstBytes;
-    if (resident_bytes <= bytes || bytes == 0) return ns;
-    return static_cast<uint64_t>(static_cast<double>(ns) * static_cast<double>(resident_bytes) /
-                                 static_cast<double>(bytes));
+    const uint64_t grown = resident_bytes > last_resident_bytes_ ? resident_bytes - last_resident_bytes_ : 0;
+    return ns + grown / kBytesPerNs;
   }
 
   uint64_t start_ns_ = 0;

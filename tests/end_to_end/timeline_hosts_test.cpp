@@ -61,18 +61,17 @@ TEST_CASE("samples show memory that is touched and given back", "[hosts][timelin
       }
     }
   }
-  // 50 ms apart, but for the last one; all readings of smaps_rollup cost little.
-  uint64_t took = 0, detailed = 0;
   const Json& samples = timeline.at("samples");
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const uint64_t time = samples[i].at("time_ns");
-    if (i > 0 && i + 1 < samples.size()) CHECK(time >= samples[i - 1].at("time_ns").get<uint64_t>() + 45'000'000);
-    took += samples[i].at("took_ns").get<uint64_t>();
-    detailed += !samples[i].at("referenced_bytes").is_null();
+  uint64_t detailed = 0;
+  for (const Json& sample : samples) {
+    CHECK(sample.at("took_ns") > 0);
+    CHECK(sample.at("virtual_bytes") >= sample.at("resident_bytes"));
+    detailed += !sample.at("referenced_bytes").is_null();
   }
-  CHECK(samples.front().at("time_ns") < step[0]);
   CHECK(detailed >= 1);
-  CHECK(took > 0);
+  CHECK(samples.front().at("time_ns") < step[0]);
+  // One in 50 ms, and the last.
+  CHECK(samples.size() <= timeline.at("duration_ns").get<uint64_t>() / 50'000'000 + 2);
 }
 
 TEST_CASE("the greatest of all intervals is the peak of the summary", "[hosts][timeline]") {
