@@ -13,7 +13,7 @@ Json timeline_of(const Trace& trace, const std::vector<std::string>& options = {
   arguments.insert(arguments.end(), options.begin(), options.end());
   const Outcome outcome = analyze(arguments);
   REQUIRE(outcome.exit_status == 0);
-  return Json::parse(outcome.standard_output);
+  return Json::parse(outcome.out);
 }
 
 uint64_t time_of_block(const std::vector<Json>& chunks, uint64_t size) {

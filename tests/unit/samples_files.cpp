@@ -21,7 +21,7 @@ MemorySample nothing() {
 }
 
 bool parse_rollup(const std::string& text, MemorySample* sample) {
-  return parse_rollup(text.data(), text.size(), sample);
+  return memprof::parse_rollup(text.data(), text.size(), sample);
 }
 
 }  // namespace
