@@ -90,11 +90,10 @@ class TextReport {
 
   void print_head() {
     const Sites& sites = timeline_.account->sites;
-    out_.print("Open bytes of {} in {}: at most {} in {} at {}, {} in {} at the end\n",
-               cut_text(escape_text(options_.domain), 20), format_duration(timeline_.duration_ns),
-               format_bytes(sites.peak_bytes()), count_of(sites.peak_chunks(), "block", "blocks"),
-               format_duration(trace_.clock.ns_since_start(sites.peak_ticks())), format_bytes(sites.open_bytes()),
-               count_of(sites.open_chunks(), "block", "blocks"));
+    out_.print("Open bytes of {} in {}, {} in {} at the end; at most {} in {}\n",
+               cut_text(escape_text(options_.domain), 8), format_duration(timeline_.duration_ns),
+               format_bytes(sites.open_bytes()), count_of(sites.open_chunks(), "block", "blocks"),
+               format_bytes(sites.peak_bytes()), count_of(sites.peak_chunks(), "block", "blocks"));
     out_.print("{} of {}; full up to the least in each, shaded up to the greatest\n\n",
                count_of(timeline_.size(), "interval", "intervals"),
                format_duration(timeline_.duration_ns / timeline_.size()));
@@ -168,8 +167,12 @@ class TextReport {
     }
     std::vector<std::optional<double>> resident(charts_.width());
     for (const Timeline::SamplePoint& point : timeline_.samples) {
-      std::optional<double>& value = resident[charts_.column_of(point.interval)];
-      value = std::max(value.value_or(0), static_cast<double>(point.resident_bytes()));
+      // Of a chart with few intervals, an interval has several columns.
+      for (size_t column = charts_.column_of(point.interval);
+           column < charts_.width() && charts_.first_of(column) <= point.interval; ++column) {
+        std::optional<double>& value = resident[column];
+        value = std::max(value.value_or(0), static_cast<double>(point.resident_bytes()));
+      }
     }
     out_.print("resident memory of the process, memprof's own included; blank: no sample was taken\n");
     print_row(format_byte_rate(greatest_of(resident)), resident, greatest_of(resident));
