@@ -90,10 +90,10 @@ class TextReport {
 
   void print_head() {
     const Sites& sites = timeline_.account->sites;
-    out_.print("Open bytes of {} in {}, {} in {} at the end; at most {} in {}\n",
-               cut_text(escape_text(options_.domain), 8), format_duration(timeline_.duration_ns),
-               format_bytes(sites.open_bytes()), count_of(sites.open_chunks(), "block", "blocks"),
-               format_bytes(sites.peak_bytes()), count_of(sites.peak_chunks(), "block", "blocks"));
+    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} at the end\n",
+               cut_text(escape_text(options_.domain), 20), format_duration(timeline_.duration_ns),
+               format_bytes(sites.peak_bytes()), count_of(sites.peak_chunks(), "block", "blocks"),
+               format_bytes(sites.open_bytes()), count_of(sites.open_chunks(), "block", "blocks"));
     out_.print("{} of {}; full up to the least in each, shaded up to the greatest\n\n",
                count_of(timeline_.size(), "interval", "intervals"),
                format_duration(timeline_.duration_ns / timeline_.size()));
