@@ -29,6 +29,7 @@ constexpr CommandInfo kCommands[] = {
     {Command::sizes, "sizes", "How large the blocks are, over all and by stack"},
     {Command::lifetimes, "lifetimes", "How long freed blocks lived, over all and by stack"},
     {Command::threads, "threads", "Which thread allocates, which frees, who hands blocks to whom"},
+    {Command::timeline, "timeline", "What is open over time, the rates, the process's memory, marks"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::diff, "diff", "What changed from one trace to another, by stack"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
@@ -170,10 +171,16 @@ class Parser {
           ->type_name("FUNCTION");
     }
     if (is_one_of({Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads,
-                   Command::diff}))
+                   Command::diff, Command::timeline}))
       command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
           ->type_name("NAME")
           ->default_str("cpu");
+    if (info.command == Command::timeline) {
+      command.add_option("--points", points_, "Into how many intervals the time is cut")
+          ->type_name("N")
+          ->default_str("the width of the chart");
+      command.add_flag("--csv", line_.options.csv, "One line an interval, for a spreadsheet");
+    }
     if (info.command == Command::chunks)
       command.add_option("--state", state_, "Only blocks in this state: open, closed, orphaned")->type_name("STATE");
     if (info.command == Command::dump) {
@@ -255,7 +262,7 @@ class Parser {
   // A word in the place of a command that is neither a command nor a file.
   bool looks_like_command(const std::string& word, bool more_follows) const {
     if (word.empty() || exists(word)) return false;
-    static const std::vector<std::string> kPlanned = {"timeline", "check", "export", "report", "help"};
+    static const std::vector<std::string> kPlanned = {"check", "export", "report", "help"};
     const bool is_word = word.find_first_of("./%") == std::string::npos;
     return is_word && (more_follows || !nearest_word(word, command_names()).empty() ||
                        std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
@@ -295,6 +302,9 @@ class Parser {
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
     if (max_frames_ != kUnset)
       line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
+    if (points_ != kUnset && (points_ < 1 || points_ > static_cast<int64_t>(kMostTimelinePoints)))
+      return fmt::format("--points takes a number from 1 to {}", kMostTimelinePoints);
+    if (points_ != kUnset) line_.options.points = static_cast<size_t>(points_);
     if (const auto by = parse_rank(by_))
       line_.options.by = *by;
     else
@@ -382,7 +392,7 @@ class Parser {
   CommandLine line_;
   std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", state_, per_, older_;
   std::pair<std::string, std::string> between_;
-  int64_t top_ = kUnset, max_frames_ = kUnset;
+  int64_t top_ = kUnset, max_frames_ = kUnset, points_ = kUnset;
   bool no_symbols_ = false;
 };
 

@@ -9,7 +9,7 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, diff, dump };
+enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, dump };
 
 struct CommandLine {
   Command command = Command::summary;

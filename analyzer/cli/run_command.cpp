@@ -122,6 +122,10 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
     case Command::leaks: return print_leaks(line, trace, out);
     case Command::diff: return print_diff(line, trace, out);
     case Command::tree: return print_tree(line, trace, out);
+    case Command::timeline: {
+      ProgressBar progress;
+      return report_timeline(trace, line.options, out, &progress) ? kDone : no_such_domain(trace, line.options.domain);
+    }
     case Command::chunks: {
       ProgressBar progress;
       report_chunks(trace, line.options, out, &progress);

@@ -11,11 +11,11 @@ constexpr uint64_t kProgressPages = 64;
 
 }  // namespace
 
-Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress, SumObserver* observer) {
   Merge merge(trace.file);
   Pairing::Config config = Pairing::config_for(trace.file, trace.clock, merge);
   config.site_keys = trace.site_keys;
-  Pairing pairing(trace.domains, trace.nodes, config, visitor);
+  Pairing pairing(trace.domains, trace.nodes, config, visitor, observer);
   if (visitor) visitor->begin(merge.threads());
   Run run;
   uint64_t announced = 0;

@@ -10,6 +10,7 @@
 #include "model/site_keys.h"
 #include "trace/metadata.h"
 #include "trace/modules.h"
+#include "trace/samples.h"
 #include "trace/stack_nodes.h"
 #include "trace/trace_file.h"
 
@@ -21,6 +22,7 @@ struct Trace {
       : file(std::move(opened)),
         metadata(read_metadata(file)),
         modules(file),
+        samples(read_samples(file)),
         nodes(file),
         clock(file),
         domains(metadata) {}
@@ -28,6 +30,7 @@ struct Trace {
   TraceFile file;
   Metadata metadata;
   Modules modules;
+  std::vector<format::MemorySample> samples;
   StackNodes nodes;
   Clock clock;
   Domains domains;
@@ -50,7 +53,8 @@ struct Analysis {
   uint64_t duration_ns() const;
 };
 
-// One pass over all events. `visitor` and `progress` may be null; `trace` outlives the result.
-Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr);
+// One pass over all events. `visitor`, `progress` and `observer` may be null; `trace` outlives the result.
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
+                 SumObserver* observer = nullptr);
 
 }  // namespace memprof

@@ -28,12 +28,14 @@ Pairing::Config Pairing::config_for(const TraceFile& file, const Clock& clock, c
   return config;
 }
 
-Pairing::Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor)
+Pairing::Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor,
+                 SumObserver* observer)
     : domains_(domains),
       nodes_(nodes),
       config_(config),
       orphan_kind_(orphan_kind_of(config.flags)),
       visitor_(visitor),
+      observer_(observer),
       accounts_(domains.all().size()),
       latest_(config.thread_count) {}
 
@@ -74,13 +76,36 @@ void Pairing::process(const Run& run) {
   }
 }
 
-Chunk Pairing::begin_chunk(Account& account, const StreamEvent& allocation) {
+void Pairing::tell_observer(const Account& account, uint16_t domain, const Chunk& chunk, SumChange::Kind kind,
+                            uint64_t bytes) {
+  observer_->changed(
+      {domain, kind, chunk.thread, account.sites[chunk.site].stack, last_ticks_, chunk.alloc_ticks, bytes});
+}
+
+void Pairing::close(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes) {
+  account.sites.close(chunk.site, bytes);
+  if (observer_) tell_observer(account, domain, chunk, SumChange::Kind::closed, bytes);
+}
+
+void Pairing::reopen(Account& account, uint16_t domain, const Chunk& chunk) {
+  account.sites.reopen(chunk.site, chunk.size, last_ticks_);
+  if (observer_) tell_observer(account, domain, chunk, SumChange::Kind::reopened, chunk.size);
+}
+
+void Pairing::shrink(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes) {
+  account.sites.shrink(chunk.site, bytes);
+  if (observer_) tell_observer(account, domain, chunk, SumChange::Kind::shrunk, bytes);
+}
+
+Chunk Pairing::begin_chunk(Account& account, uint16_t domain, const StreamEvent& allocation) {
   const Event& event = allocation.event;
   const SiteIndex site = account.sites.site_of(config_.site_keys.of(event, allocation.thread), event.tag);
   account.sites.add_allocation(site, event.tag, event.size, event.ticks);
   ++account.allocations;
   account.bytes_allocated += event.size;
-  return {event.size, event.ticks, site, allocation.thread, allocation.stream, event.tag};
+  const Chunk chunk{event.size, event.ticks, site, allocation.thread, allocation.stream, event.tag};
+  if (observer_) tell_observer(account, domain, chunk, SumChange::Kind::allocated, event.size);
+  return chunk;
 }
 
 Release Pairing::describe_end(Account& account, const Chunk& chunk, const StreamEvent& release) {
@@ -116,10 +141,10 @@ void Pairing::allocate_block(Account& account, uint16_t domain, const StreamEven
   }
   const auto [block, is_new] = account.live.try_emplace(address);
   if (is_new) {
-    block.value() = begin_chunk(account, allocation);
+    block.value() = begin_chunk(account, domain, allocation);
   } else if (config_.one_stream) {
     displace(account, domain, block->second, allocation);
-    block.value() = begin_chunk(account, allocation);
+    block.value() = begin_chunk(account, domain, allocation);
   } else {
     Dispute& dispute = begin_dispute(account, domain, address, allocation.event.ticks);
     join(account, domain, dispute, allocation);
@@ -135,7 +160,7 @@ void Pairing::release_block(Account& account, uint16_t domain, const StreamEvent
   if (block != account.live.end()) {
     const Chunk chunk = block->second;
     account.live.erase(block);
-    account.sites.close(chunk.site, chunk.size);
+    close(account, domain, chunk, chunk.size);
     if (config_.one_stream || chunk.stream == release.stream)
       report_closed(account, domain, chunk, release);
     else
@@ -220,14 +245,14 @@ void Pairing::join(Account& account, uint16_t domain, Dispute& dispute, const St
   };
   auto open = std::find_if(dispute.entries.begin(), dispute.entries.end(), is_open);
   if (arrived.event.kind == EventKind::release && open != dispute.entries.end()) {
-    account.sites.close(open->chunk.site, open->chunk.size);
+    close(account, domain, open->chunk, open->chunk.size);
     open->is_closed = true;
     open = dispute.entries.end();
   }
   if (open != dispute.entries.end()) return;
   const auto waiting = std::find_if(dispute.entries.begin(), dispute.entries.end(), is_waiting);
   if (waiting == dispute.entries.end()) return;
-  waiting->chunk = begin_chunk(account, waiting->arrived);
+  waiting->chunk = begin_chunk(account, domain, waiting->arrived);
   waiting->is_counted = true;
 }
 
@@ -241,18 +266,18 @@ void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t
         orphan(account, domain, entry.arrived);
         continue;
       }
-      if (!live->is_closed) account.sites.close(live->chunk.site, live->chunk.size);
+      if (!live->is_closed) close(account, domain, live->chunk, live->chunk.size);
       report_closed(account, domain, live->chunk, entry.arrived);
       live = nullptr;
       continue;
     }
-    if (!entry.is_counted) entry.chunk = begin_chunk(account, entry.arrived);
+    if (!entry.is_counted) entry.chunk = begin_chunk(account, domain, entry.arrived);
     entry.is_counted = true;
-    if (live && live->is_closed) account.sites.reopen(live->chunk.site, live->chunk.size);
+    if (live && live->is_closed) reopen(account, domain, live->chunk);
     if (live) displace(account, domain, live->chunk, entry.arrived);
     live = &entry;
   }
-  if (live && live->is_closed) account.sites.reopen(live->chunk.site, live->chunk.size);
+  if (live && live->is_closed) reopen(account, domain, live->chunk);
   if (live) live->is_closed = false;
   if (live && count == order.size()) account.live[dispute.address] = live->chunk;
 
@@ -268,11 +293,11 @@ void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t
 
 bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent& release) {
   return account.mappings->unmap(release.event.address, release.event.size, [&](const Mappings::Cut& cut) {
-    if (!cut.is_last) return account.sites.shrink(cut.chunk.site, cut.bytes);
+    if (!cut.is_last) return shrink(account, domain, cut.chunk, cut.bytes);
     StreamEvent end = release;
     end.is_next_of_thread = release.is_next_of_thread && release.event.address == cut.address;
     const Release described = describe_end(account, cut.chunk, end);
-    account.sites.close(cut.chunk.site, cut.bytes);
+    close(account, domain, cut.chunk, cut.bytes);
     if (described.is_temporary) account.sites.add_temporary(cut.chunk.site);
     if (visitor_) visitor_->closed(domain, cut.address, cut.chunk, account.sites[cut.chunk.site].stack, described);
   });
@@ -291,7 +316,7 @@ void Pairing::allocate_mapping(Account& account, uint16_t domain, const StreamEv
   StreamEvent replacement = allocation;
   replacement.event.size = std::max<uint64_t>(allocation.event.size, 1);
   cut_mappings(account, domain, replacement);
-  account.mappings->map(allocation.event.address, begin_chunk(account, allocation));
+  account.mappings->map(allocation.event.address, begin_chunk(account, domain, allocation));
   const StreamEvent* waiting = account.pending.empty() ? nullptr : account.pending.oldest(allocation.event.address);
   if (!waiting) return;
   const StreamEvent release = account.pending.take_oldest(allocation.event.address);

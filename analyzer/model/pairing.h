@@ -19,6 +19,7 @@
 #include "model/findings.h"
 #include "model/merge.h"
 #include "model/site_keys.h"
+#include "model/sum_observer.h"
 
 namespace memprof {
 
@@ -34,8 +35,9 @@ class Pairing {
   };
   static Config config_for(const TraceFile& file, const Clock& clock, const Merge& merge);
 
-  // `visitor` may be null. All references outlive the pairing.
-  Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor);
+  // `visitor` and `observer` may be null. All references outlive the pairing.
+  Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor,
+          SumObserver* observer = nullptr);
 
   void process(const Run& run);
   // After the last event: settles what is held and reports the open blocks.
@@ -56,6 +58,13 @@ class Pairing {
   };
 
   Account& account_of(uint16_t domain);
+  // The four ways in which the open sums change.
+  void close(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes);
+  void reopen(Account& account, uint16_t domain, const Chunk& chunk);
+  void shrink(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes);
+  Chunk begin_chunk(Account& account, uint16_t domain, const StreamEvent& allocation);
+  void tell_observer(const Account& account, uint16_t domain, const Chunk& chunk, SumChange::Kind kind, uint64_t bytes);
+
   bool note_event(const Event& event, uint16_t domain, uint32_t thread);
 
   void release_block(Account& account, uint16_t domain, const StreamEvent& release);
@@ -80,13 +89,13 @@ class Pairing {
   void report_open(const Account& account, uint16_t domain);
   void orphan(Account& account, uint16_t domain, const StreamEvent& release);
   Release describe_end(Account& account, const Chunk& chunk, const StreamEvent& release);
-  Chunk begin_chunk(Account& account, const StreamEvent& allocation);
 
   const Domains& domains_;
   const StackNodes& nodes_;
   const Config config_;
   const OrphanKind orphan_kind_;
   ChunkVisitor* visitor_;
+  SumObserver* observer_;
   std::vector<std::unique_ptr<Account>> accounts_;
   std::vector<LatestEvent> latest_;  // by thread
   Findings findings_;

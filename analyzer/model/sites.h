@@ -51,19 +51,10 @@ class Sites {
     site.bytes_allocated += size;
     ++site.open_chunks;
     site.open_bytes += size;
-    if (site.open_bytes > site.peak_bytes) {
-      site.peak_bytes = site.open_bytes;
-      site.peak_ticks = ticks;
-    }
     if (site.tag != tag) site.has_other_tags = true;
     ++open_chunks_;
     open_bytes_ += size;
-    if (open_bytes_ > peak_bytes_) {
-      peak_bytes_ = open_bytes_;
-      peak_chunks_ = open_chunks_;
-      peak_ticks_ = ticks;
-      ++peak_epoch_;
-    }
+    note_maximum(site, ticks);
   }
 
   void close(SiteIndex index, uint64_t size) {
@@ -75,13 +66,14 @@ class Sites {
     open_bytes_ -= size;
   }
   // It was another block of that address that ended.
-  void reopen(SiteIndex index, uint64_t size) {
+  void reopen(SiteIndex index, uint64_t size, uint64_t ticks) {
     Site& site = sites_[index];
     put_peak_aside(site);
     ++site.open_chunks;
     site.open_bytes += size;
     ++open_chunks_;
     open_bytes_ += size;
+    note_maximum(site, ticks);
   }
   void add_temporary(SiteIndex index) { ++sites_[index].temporary; }
 
@@ -108,6 +100,18 @@ class Sites {
 
  private:
   static constexpr SiteIndex kNone = UINT32_MAX;
+
+  void note_maximum(Site& site, uint64_t ticks) {
+    if (site.open_bytes > site.peak_bytes) {
+      site.peak_bytes = site.open_bytes;
+      site.peak_ticks = ticks;
+    }
+    if (open_bytes_ <= peak_bytes_) return;
+    peak_bytes_ = open_bytes_;
+    peak_chunks_ = open_chunks_;
+    peak_ticks_ = ticks;
+    ++peak_epoch_;
+  }
 
   void put_peak_aside(Site& site) {
     if (site.settled_epoch == peak_epoch_) return;

@@ -12,6 +12,8 @@
 
 namespace memprof {
 
+inline constexpr size_t kMostTimelinePoints = 100'000;
+
 enum class ChunkState { open, closed, orphaned };
 
 enum class TreeDirection { top_down, bottom_up };
@@ -24,6 +26,7 @@ struct ReportOptions {
   bool symbols = true;
   std::optional<size_t> top;
   std::optional<size_t> max_frames;
+  std::optional<size_t> points;
   RankBy by = RankBy::open;
   GroupBy group = GroupBy::stack;
   TreeDirection direction = TreeDirection::top_down;

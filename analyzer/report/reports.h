@@ -26,6 +26,7 @@ bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Outpu
 // False when neither trace has the domain.
 bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
                  ProgressSink* progress);
+bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 // Streams while it analyses.
 void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 

@@ -1,4 +1,4 @@
-// Walks the records of the modules and metadata streams and joins those that continue.
+// Walks the records of the modules, metadata and samples streams and joins those that continue.
 #pragma once
 
 #include <cstdint>

@@ -246,7 +246,7 @@ void TraceFile::check_unread_kinds() {
   std::vector<std::byte> buffer;
   std::span<const std::byte> payload;
   for (const PageEntry& entry : pages_)
-    if (entry.kind > StreamKind::metadata) read_page(entry, buffer, payload);
+    if (entry.kind > StreamKind::samples) read_page(entry, buffer, payload);
 }
 
 std::vector<StreamPages> TraceFile::streams(StreamKind kind) const {

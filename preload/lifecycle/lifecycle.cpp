@@ -11,6 +11,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
+#include "samples/sampler.h"
 #include "stack_table/module_table.h"
 #include "stack_table/stack_table.h"
 #include "thread_state/thread_state.h"
@@ -96,6 +97,7 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
   }
   traced_pid = pid;
   write_process_records(parent_trace);
+  start_samples();
   if (settings.verbose) {
     Text<1024> line;
     line.add("recording pid ").add_number(traced_pid).add(" to ").add(trace_path());
@@ -170,6 +172,7 @@ uint32_t owner_of_memory(uint32_t recorded_pid) {
 
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
+  end_samples();
   seal_own_pages();
   seal_record_streams();
   if (sys::may_call()) {  // else the file keeps what was reserved
@@ -301,6 +304,7 @@ void note_end(format::EndState state) {
     if (is_traced_process()) say_end();
     close_trace(state);
   } else if (is_traced_process()) {
+    sample_if_due();
     end_trace(state);
   }
 }

@@ -3,6 +3,7 @@
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
 #include "recorder/stack_check.h"
+#include "samples/sampler.h"
 #include "thread_state/thread_state.h"
 
 namespace memprof {
@@ -64,6 +65,7 @@ __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t firs
     return false;
   }
   state->encoder.restart(state->events.start_units(), trace_header->size_bias);
+  sample_if_due();
   return true;
 }
 

@@ -69,6 +69,7 @@ struct RecordStream {
 
 constinit RecordStream modules{StreamKind::modules};
 constinit RecordStream metadata{StreamKind::metadata};
+constinit RecordStream samples{StreamKind::samples};
 
 }  // namespace
 
@@ -78,16 +79,19 @@ bool write_module_record(format::ModuleRecord type, const Piece* pieces, size_t 
 bool write_metadata_record(format::MetadataRecord type, const Piece* pieces, size_t count) {
   return metadata.write(static_cast<uint16_t>(type), pieces, count);
 }
+bool write_sample_record(format::SampleRecord type, const Piece* pieces, size_t count) {
+  return samples.write(static_cast<uint16_t>(type), pieces, count);
+}
 
 void abandon_record_streams() {
-  for (RecordStream* stream : {&modules, &metadata}) {
+  for (RecordStream* stream : {&modules, &metadata, &samples}) {
     stream->lock.reset();
     stream->cursor.abandon();
   }
 }
 
 void seal_record_streams() {
-  for (RecordStream* stream : {&modules, &metadata}) {
+  for (RecordStream* stream : {&modules, &metadata, &samples}) {
     RareGuard guard(stream->lock);
     if (guard.held()) stream->cursor.close();
   }

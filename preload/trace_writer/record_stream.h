@@ -1,4 +1,5 @@
-// The two shared streams of rare records: modules and metadata. Any thread, async-signal-safe: a RareLock orders them.
+// The shared streams of rare records: modules, metadata, samples. Any thread, async-signal-safe: a RareLock orders
+// them.
 #pragma once
 
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct Piece {
 // written, recording has stopped.
 bool write_module_record(format::ModuleRecord type, const Piece* pieces, size_t count);
 bool write_metadata_record(format::MetadataRecord type, const Piece* pieces, size_t count);
+bool write_sample_record(format::SampleRecord type, const Piece* pieces, size_t count);
 
 // In a forked child: the pages are the parent's.
 void abandon_record_streams();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "platform/high_descriptor.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "trace_writer/trace_writer.h"
@@ -29,22 +30,6 @@ struct OpenFile {
 };
 constinit OpenFile file;
 constinit std::atomic<uint64_t> reserved{0};  // pages below have disk blocks
-
-// Keeps our number out of the host's way: it expects the lowest free numbers for itself.
-int move_high(int fd) {
-  struct rlimit limit;
-  if (sys::resource_limit(RLIMIT_NOFILE, &limit) != 0) return fd;
-  constexpr long kHighest = 1 << 16;
-  long number = limit.rlim_cur < kHighest ? static_cast<long>(limit.rlim_cur) : kHighest;
-  // Downwards in steps, as the topmost numbers may be taken.
-  for (number -= 1; number > fd; number -= 1 + number / 8) {
-    const long moved = sys::control(fd, F_DUPFD_CLOEXEC, number);
-    if (moved < 0) continue;
-    sys::close_file(fd);
-    return static_cast<int>(moved);
-  }
-  return fd;
-}
 
 // In pieces of a window each, for the page cache: see prepare_blocks.
 long write_zeros(int fd, uint64_t offset, uint64_t bytes) {

@@ -59,7 +59,7 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
   check_usage_error({"sumary"}, "did you mean summary?");
   check_usage_error({"help", "a.bin"},
-                    "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, chunks, diff, dump");
+                    "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, dump");
   check_usage_error({"tre", "a.bin"}, "did you mean tree?");
   check_usage_error({"tree", "--direction", "bottum-up"}, "did you mean bottom-up?");
   check_usage_error({"tree", "--by", "peak"}, "use --by at-peak");
@@ -77,7 +77,7 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"diff", "a.bin", "b.bin", "--json", "--csv"}, "exclude each other");
   check_usage_error({"leaks", "--older", "5"}, "no duration");
   check_usage_error({"leaks", "--older", "5s", "--growth"}, "one at a time");
-  check_usage_error({"timeline"}, "unknown command timeline");
+  check_usage_error({"report"}, "unknown command report");
   check_usage_error({"stacks", "--tpo", "3"}, "did you mean --top?");
   check_usage_error({"stacks", "--by", "size"}, "one of: open, peak, at-peak");
   check_usage_error({"chunks", "--state", "dead"}, "one of: open, closed, orphaned");
@@ -121,4 +121,16 @@ TEST_CASE("a file that is named like nothing else is taken for a trace", "[cli]"
   ::unlink(path);
   // Neither a command, nor like one, nor a file: the missing file is the error, not the usage.
   CHECK_FALSE(parse({"elsewhere.trace"}).is_final);
+}
+
+TEST_CASE("timeline takes a number of intervals that can be drawn", "[cli]") {
+  check_usage_error({"timeline", "--points", "0"}, "--points takes a number from 1 to 100000");
+  check_usage_error({"timeline", "--points", "100001"}, "--points takes a number from 1 to 100000");
+  check_usage_error({"timeline", "--json", "--csv"}, "exclude each other");
+  check_usage_error({"timeline", "--point", "3"}, "did you mean --points?");
+  const ParseResult result = parse_command_line({"timeline", "--points", "7", "--csv", "a.bin"});
+  REQUIRE_FALSE(result.is_final);
+  CHECK(result.line.command == Command::timeline);
+  CHECK(result.line.options.points == 7u);
+  CHECK(result.line.options.csv);
 }

@@ -25,6 +25,7 @@ inline EveryReport every_report(Trace& trace, ReportOptions options) {
     report_leaks(analysis, options, out);
     report_dump(trace, {}, out);
     report_dump_stats(trace, options, out);
+    report_timeline(trace, options, out, nullptr);
   });
   const auto tables = [&](Output& out) {
     for (const GroupBy group : {GroupBy::function, GroupBy::thread}) {
@@ -55,6 +56,7 @@ inline EveryReport every_report(Trace& trace, ReportOptions options) {
     report_leaks(analysis, options, out);
     report_dump_stats(trace, options, out);
     tables(out);
+    report_timeline(trace, options, out, nullptr);
   });
   return reports;
 }

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 namespace memprof::test {
@@ -152,6 +153,21 @@ void TraceBuilder::add_command(const std::vector<std::string>& arguments) {
   std::string joined;
   for (const std::string& argument : arguments) (joined += argument) += '\0';
   add_metadata(format::MetadataRecord::command, joined);
+}
+
+void TraceBuilder::add_mark(uint64_t time, uint32_t thread, std::string_view name) {
+  const format::Mark mark{kStart + time, thread, 0};
+  std::string payload(reinterpret_cast<const char*>(&mark), sizeof mark);
+  add_metadata(format::MetadataRecord::mark, payload.append(name));
+}
+
+void TraceBuilder::add_sample_record(uint16_t type, const Bytes& payload) {
+  add_record(StreamKind::samples, type, payload);
+}
+
+void TraceBuilder::add_sample(const format::MemorySample& sample) {
+  const auto bytes = std::as_bytes(std::span(&sample, 1));
+  add_sample_record(1, Bytes(bytes.begin(), bytes.end()));
 }
 
 void TraceBuilder::define_domain(uint16_t domain, std::string_view name) {

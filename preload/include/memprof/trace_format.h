@@ -51,9 +51,21 @@
 //   Example: 11 0f 06 d0 22 01 01 06 84 24
 //     node 17, parent 2 (kRootWhole), module 3, address 0x1150; node 18, parent 17, module 3, address 0x1204.
 //
-// MODULES pages and METADATA pages hold RecordHeaders, each followed by `bytes` bytes of payload, padded with zeros
+// MODULES, METADATA and SAMPLES pages hold RecordHeaders, each followed by `bytes` bytes of payload, padded with zeros
 // to a multiple of 8. A record with `flags & kRecordContinues` is carried on by the next record of the same type in
 // the same stream: join the payloads. Readers skip types that they do not know.
+//
+// SAMPLES say how much memory the kernel gives the process: one stream, records of type SampleRecord::memory, each a
+// MemorySample of fixed width. They are taken seldom and at no fixed distance, when a thread claims a page; between two
+// nothing is known. A process that may make no system calls, or has no /proc, has none.
+//
+//   Example, 120 bytes: 01 00 00 00  70 00 00 00   type 1, no flags, 112 bytes follow
+//                       40 42 0f 00 00 00 00 00    ticks 1,000,000
+//                       98 3a 00 00 00 00 00 00    the kernel took 15,000 ns to answer
+//                       00 00 40 00 00 00 00 00    4 MiB mapped, ...
+//
+//   A later library may append fields to a MemorySample: a reader takes those that it knows of a longer record. A
+//   shorter one is damaged.
 //
 // EVENTS pages: see "Event records" below, after the constants that they use.
 //
@@ -225,7 +237,7 @@ inline constexpr uint32_t kNodeExactAddress = 1;
 inline constexpr uint16_t kRecordContinues = 1;
 
 struct RecordHeader {
-  uint16_t type;   // ModuleRecord or MetadataRecord; 0 is never written
+  uint16_t type;   // ModuleRecord, MetadataRecord or SampleRecord; 0 is never written
   uint16_t flags;  // kRecordContinues
   uint32_t bytes;  // of payload, padding excluded
 };
@@ -288,6 +300,38 @@ struct DomainDefinition {
 };
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
               sizeof(DomainDefinition) == 8);
+
+// ---- Samples -------------------------------------------------------------------------------------------------
+
+enum class SampleRecord : uint16_t { memory = 1 };
+
+inline constexpr uint64_t kNotSampled = UINT64_MAX;
+
+// Of the whole process, the recorder and its mapped pages of the trace included. The first numbers are those of
+// /proc/PID/statm, which the kernel may hold back a little (tens of pages a thread); those from exact_resident_bytes on
+// are the sums of /proc/PID/smaps_rollup, which takes the kernel long: kNotSampled where it was not read or the
+// kernel does not tell.
+struct MemorySample {
+  uint64_t ticks;                 //   0  before the kernel was asked
+  uint64_t took_ns;               //   8  how long it took to answer
+  uint64_t virtual_bytes;         //  16
+  uint64_t resident_bytes;        //  24
+  uint64_t file_bytes;            //  32  of the resident: pages of files and of shared memory
+  uint64_t exact_resident_bytes;  //  40  Rss
+  uint64_t proportional_bytes;    //  48  Pss: each page divided by the number of processes that share it
+  uint64_t shared_clean_bytes;    //  56
+  uint64_t shared_dirty_bytes;    //  64
+  uint64_t private_clean_bytes;   //  72
+  uint64_t private_dirty_bytes;   //  80
+  uint64_t referenced_bytes;      //  88  pages that were accessed since the kernel last looked for some to evict
+  uint64_t anonymous_bytes;       //  96
+  uint64_t swap_bytes;            // 104
+};
+static_assert(sizeof(MemorySample) == 112);
+static_assert(offsetof(MemorySample, resident_bytes) == 24);
+static_assert(offsetof(MemorySample, exact_resident_bytes) == 40);
+static_assert(offsetof(MemorySample, private_dirty_bytes) == 80);
+static_assert(offsetof(MemorySample, swap_bytes) == 104);
 
 // ---- Tags ----------------------------------------------------------------------------------------------------
 
