@@ -38,7 +38,7 @@ TEST_CASE("samples show memory that is touched and given back", "[hosts][timelin
   const Trace trace = run.trace();
   const auto touched = expected(run.recorded(), "touched_bytes");
   const Json timeline = timeline_of(trace);
-  const std::vector<Json> chunks = trace.chunks("closed");
+  const std::vector<Json> chunks = trace.chunks("open");
   uint64_t step[6];
   for (uint64_t i = 0; i < 6; ++i) step[i] = time_of_block(chunks, 1000001 + i);
   const auto before = samples_between(timeline, step[0], step[1]);
