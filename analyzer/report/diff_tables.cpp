@@ -1,8 +1,8 @@
 #include "report/diff_tables.h"
 
+#include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
-#include "report/leaks_list.h"
 
 namespace memprof {
 
@@ -100,8 +100,8 @@ void print_diff_csv(const Diff& diff, const ReportOptions& options, Output& out)
               entry.before && entry.after ? fmt::format("{}", entry.similarity) : "",
               fingerprint_text(entry.shown().fingerprint.hash), number(bytes, before.bytes), number(bytes, after.bytes),
               number(blocks, before.blocks), number(blocks, after.blocks), entry.old_value, entry.new_value,
-              entry.change(), csv_text(side.trace->domains.tag_name(entry.shown().tag)),
-              csv_text(diff.names.text_of(entry.shown().fingerprint, ";")));
+              entry.change(), csv_field(side.trace->domains.tag_name(entry.shown().tag)),
+              csv_field(diff.names.text_of(entry.shown().fingerprint, ";")));
   }
 }
 

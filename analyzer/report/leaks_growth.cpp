@@ -1,6 +1,7 @@
 // `leaks --growth`: stacks whose open bytes rise all the time, with the evidence.
 #include <algorithm>
 
+#include "report/csv.h"
 #include "report/escape.h"
 #include "report/leaks_list.h"
 #include "report/leaks_samples.h"
@@ -140,8 +141,8 @@ void print_csv(const Trace& trace, const OpenBytesSamples& samples, const std::v
     if (left-- == 0) break;
     out.print("{},{},{},{},{},{},{},{},{},{},{},{}\r\n", g.growth(), g.values.back(), g.series->open_blocks,
               g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns()), g.trend.intervals, g.trend.rises,
-              g.trend.falls, g.trend.s, g.trend.tau, g.trend.p, csv_text(trace.domains.tag_name(g.series->tag)),
-              csv_text(stack_field(source, g.series->stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
+              g.trend.falls, g.trend.s, g.trend.tau, g.trend.p, csv_field(trace.domains.tag_name(g.series->tag)),
+              csv_field(joined_stack(source, g.series->stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
   }
 }
 

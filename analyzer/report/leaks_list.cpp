@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "report/csv.h"
 #include "report/escape.h"
 #include "report/numbers.h"
+#include "report/site_list.h"
 
 namespace memprof {
 
@@ -13,26 +15,6 @@ constexpr size_t kDefaultTop = 20;
 constexpr size_t kDefaultFrames = 32;
 
 }  // namespace
-
-std::string csv_text(std::string_view bytes) {
-  const std::string text = to_utf8(bytes);
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
-
-std::string stack_field(FrameSource& source, StackId stack, size_t max_frames) {
-  std::string field;
-  for (const Frame& frame : source.frames(stack, max_frames)) {
-    if (!field.empty()) field += ';';
-    if (frame.function.empty())
-      field += fmt::format("{}+{:#x}", base_name(frame.module), frame.offset);
-    else
-      field += frame.function;
-  }
-  return field;
-}
 
 void print_leak_list_text(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
   FrameSource source(trace, options.symbols);
@@ -93,8 +75,8 @@ void print_leak_list_csv(const Trace& trace, const LeakList& list, const ReportO
   for (const LeakSite& site : list.sites) {
     if (left-- == 0) break;
     out.print("{},{},{},{},{},{},{}\r\n", site.bytes, site.blocks, site.first_ns, site.last_ns,
-              csv_text(trace.domains.tag_name(site.tag)), trace.nodes.is_truncated(site.stack),
-              csv_text(stack_field(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
+              csv_field(trace.domains.tag_name(site.tag)), trace.nodes.is_truncated(site.stack),
+              csv_field(joined_stack(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
   }
 }
 

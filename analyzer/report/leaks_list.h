@@ -30,8 +30,4 @@ void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& 
                           Output& out);
 void print_leak_list_csv(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out);
 
-// The functions of a stack, innermost first, separated by semicolons: one field.
-std::string stack_field(FrameSource& source, StackId stack, size_t max_frames);
-std::string csv_text(std::string_view bytes);
-
 }  // namespace memprof

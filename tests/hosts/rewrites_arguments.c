@@ -1,4 +1,5 @@
-// Takes its own arguments away, as programs do that set their title, then forks: a child's trace names the command, too.
+// Takes its own arguments away, as programs do that set their title, then forks: a child's trace names the command,
+// too.
 #include <stdlib.h>
 #include <sys/wait.h>
 
