@@ -30,14 +30,14 @@ class PageCursor {
             uint64_t start_units = kAnyTime) {
     const SignalsBlocked until_done;  // a page claimed and forgotten would be a gap in the stream
     if (diverted_) {
-      page_ = reinterpret_cast<format::PageHeader*>(window_.start);
+      page_ = reinterpret_cast<format::PageHeader*>(run_.start);
       at_ = payload();
-      end_ = window_.start + format::kPageSize;
+      end_ = run_.start + format::kPageSize;
       return true;
     }
     seal();
     const uint32_t sequence = sequence_++;
-    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units}, &window_);
+    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units}, &run_);
     if (page == nullptr) return false;
     page_ = page;
     at_ = payload();
@@ -56,20 +56,20 @@ class PageCursor {
   // For the last time: gives the mapping back, too.
   void close() {
     seal();
-    unmap_window(&window_);
+    unmap_run(&run_);
   }
 
   // The page is another process's (after fork): unmap, change nothing in it.
   void abandon() {
     if (diverted_) return;  // the code that the fork interrupted may be about to use it
     forget();
-    unmap_window(&window_);
+    unmap_run(&run_);
     sequence_ = 0;
   }
 
   // The page is another process's (after fork), and the code below us goes on in it: what it still writes is kept
   // nowhere.
-  void divert() { diverted_ = divert_window(&window_); }
+  void divert() { diverted_ = divert_run(&run_); }
 
   // Time 0 of the page's events.
   uint64_t start_units() const { return (page_->base_ticks >> format::kTimeShift) - page_->lead_units; }
@@ -81,7 +81,7 @@ class PageCursor {
   unsigned char* at_;
   unsigned char* end_;
   format::PageHeader* page_;
-  PageWindow window_;
+  PageRun run_;
   uint32_t sequence_;
   bool diverted_;
 };

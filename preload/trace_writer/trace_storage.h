@@ -31,6 +31,10 @@ struct Growth {
 };
 // Reserves at least up to `pages` pages.
 Growth grow_to(uint64_t pages);
+// Brings pages that have blocks into the page cache where that makes the first stores to them cheaper: the first, and
+// those that follow it up to the end or to the next that starts_folio().
+void prepare_pages(int fd, uint64_t first_page, uint64_t end_page);
+bool starts_folio(uint64_t page);
 // Gives back the blocks behind so many pages.
 void cut_file(uint64_t pages);
 

@@ -35,8 +35,8 @@ struct Reserve {
   uint64_t pages;
 };
 constinit Reserve reserve{};
-constexpr uint64_t kReservePages = 1024;  // 16 MiB: about four million events
-constexpr uint64_t kPagesUnderWay = 64;   // others may have claimed these, and not mapped them yet
+constexpr uint64_t kReservePages = 1024;               // 16 MiB: about four million events
+constexpr uint64_t kPagesUnderWay = 64 * kLongestRun;  // others may have claimed these, and not mapped them yet
 
 const char* describe(DropCause cause) {
   switch (cause) {
@@ -63,28 +63,37 @@ bool take_spare_page(uint64_t* number) {
   return true;
 }
 
-// A new page's number, with disk blocks behind it. False: recording has stopped.
-bool take_page_number(uint64_t* number) {
+struct PageNumbers {
+  uint64_t first;
+  uint32_t count;  // 0: recording has stopped
+};
+
+// Numbers of new pages, with disk blocks behind them: as many as wanted, or fewer where the file ends.
+PageNumbers take_page_numbers(uint32_t wanted) {
   std::atomic_ref<uint64_t> count(trace_header->page_count);
   uint64_t next = count.load(std::memory_order_relaxed);
   for (;;) {
-    if ((next & format::kPageCountClosed) != 0) return take_spare_page(number);
-    if (next >= format::kMaxPages) {
+    if ((next & format::kPageCountClosed) != 0) {
+      uint64_t spare = 0;
+      return {spare, take_spare_page(&spare) ? 1U : 0U};
+    }
+    if (next + wanted > format::kMaxPages) {
       std::atomic_ref(trace_header->invalid).store(1, std::memory_order_relaxed);
       stop_recording(DropCause::table_full, describe(DropCause::table_full));
-      return false;
+      return {};
     }
-    if (next < reserved_pages()) {
-      if (count.compare_exchange_weak(next, next + 1, std::memory_order_relaxed)) {
-        *number = next;
-        return true;
-      }
+    if (next + wanted <= reserved_pages()) {
+      if (count.compare_exchange_weak(next, next + wanted, std::memory_order_relaxed)) return {next, wanted};
       continue;
     }
     Growth growth{false, DropCause::no_syscalls};
     if (sys::may_call()) {
       RareGuard guard(growing);
-      if (guard.held()) growth = grow_to(next + 1);
+      if (guard.held()) growth = grow_to(next + wanted);
+    }
+    if (!growth.ok && wanted > 1) {
+      wanted = 1;  // there may be room for this one
+      continue;
     }
     if (!growth.ok && !sys::may_call()) {
       // Whatever failed, it was as the gate closed; before it did, pages were reserved.
@@ -93,7 +102,7 @@ bool take_page_number(uint64_t* number) {
     }
     if (!growth.ok) {
       stop_recording(growth.cause, describe(growth.cause));
-      return false;
+      return {};
     }
     next = count.load(std::memory_order_relaxed);
   }
@@ -108,39 +117,48 @@ PageHeader* page_of_reserve(uint64_t number) {
   return reinterpret_cast<PageHeader*>(start + (number - reserve.first_page) * kPageSize);
 }
 
-PageHeader* map_page_by_kernel(uint64_t number, PageWindow* window, DropCause* why_not) {
+// Maps the run when it is new, and makes its page ready to be written to.
+bool make_page_ready(PageRun* run, uint64_t number, DropCause* why_not) {
   const int fd = descriptor();
-  if (fd < 0) {
-    *why_not = DropCause::file_lost;
-    return nullptr;
-  }
-  const uint64_t first_page = number - number % kWindowPages;
-  if (window->start == nullptr || window->first_page != first_page) {
-    unmap_window(window);
-    void* start = sys::map(kWindowPages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
-    if (start == nullptr) {
-      *why_not = DropCause::no_memory;
-      return nullptr;
-    }
-    *window = {static_cast<unsigned char*>(start), first_page};
+  *why_not = DropCause::file_lost;
+  if (fd < 0) return false;
+  const uint64_t end_page = run->first_page + run->pages;
+  if (run->start == nullptr || starts_folio(number)) prepare_pages(fd, number, end_page);
+  if (run->start == nullptr) {
+    void* start = sys::map(run->pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, run->first_page * kPageSize);
+    run->start = static_cast<unsigned char*>(start);
+    *why_not = DropCause::no_memory;
+    if (start == nullptr) return false;
   }
   // Closed and reused between the two calls, the mapping may be another file's; cut by somebody, the page has no
   // blocks.
   struct stat status;
   const bool ours = is_our_file(fd, &status);
-  if (!ours || static_cast<uint64_t>(status.st_size) < (number + 1) * kPageSize) {
-    unmap_window(window);
-    *why_not = ours ? DropCause::io_error : DropCause::file_lost;
-    return nullptr;
-  }
-  return reinterpret_cast<PageHeader*>(window->start + (number - first_page) * kPageSize);
+  if (ours && static_cast<uint64_t>(status.st_size) >= (number + 1) * kPageSize) return true;
+  unmap_run(run);
+  *why_not = ours ? DropCause::io_error : DropCause::file_lost;
+  return false;
 }
 
-PageHeader* map_page(uint64_t number, PageWindow* window) {
+uint32_t run_length(uint32_t sequence) {
+  constexpr uint32_t kPagesPerLength = 8;  // so at most an eighth of a stream's pages is left unwritten
+  const uint32_t length = sequence / kPagesPerLength;
+  return length < 1 || !sys::may_call() ? 1 : length < kLongestRun ? length : kLongestRun;
+}
+
+PageHeader* next_page(const PageRequest& request, PageRun* run, uint64_t* number) {
+  if (run->taken == run->pages) {
+    const PageNumbers numbers = take_page_numbers(run_length(request.sequence));
+    if (numbers.count == 0) return nullptr;
+    unmap_run(run);
+    *run = {nullptr, numbers.first, numbers.count, 0};
+  }
+  *number = run->first_page + run->taken++;
   DropCause why_not{};
-  PageHeader* page = sys::may_call() ? map_page_by_kernel(number, window, &why_not) : nullptr;
-  if (page != nullptr) return page;
-  if (!sys::may_call()) return page_of_reserve(number);
+  const bool good = sys::may_call() && make_page_ready(run, *number, &why_not);
+  if (good || (!sys::may_call() && run->start != nullptr))
+    return reinterpret_cast<PageHeader*>(run->start + (*number - run->first_page) * kPageSize);
+  if (!sys::may_call()) return page_of_reserve(*number);
   stop_recording(why_not, why_not == DropCause::io_error ? "somebody has cut the trace file" : describe(why_not));
   return nullptr;
 }
@@ -231,11 +249,10 @@ void abandon_trace() {
   reserve.first_page = reserve.pages = 0;
 }
 
-PageHeader* claim_page(const PageRequest& request, PageWindow* window) {
-  uint64_t number = 0;
+PageHeader* claim_page(const PageRequest& request, PageRun* run) {
   if (std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed) != kNotStopped) return nullptr;
-  if (!take_page_number(&number)) return nullptr;
-  PageHeader* page = map_page(number, window);
+  uint64_t number = 0;
+  PageHeader* page = next_page(request, run, &number);
   if (page == nullptr) return nullptr;
   page->magic = format::kPageMagic;
   page->kind = request.kind;
@@ -263,16 +280,17 @@ void seal_page(PageHeader* page) {
   std::atomic_ref(page->state).store(format::PageState::sealed, std::memory_order_release);
 }
 
-void unmap_window(PageWindow* window) {
-  if (window->start != nullptr) sys::unmap(window->start, kWindowPages * kPageSize);
-  window->start = nullptr;
+void unmap_run(PageRun* run) {
+  if (run->start != nullptr) sys::unmap(run->start, run->pages * kPageSize);
+  *run = {};
 }
 
-bool divert_window(PageWindow* window) {
-  const int fixed = window->start != nullptr ? MAP_FIXED : 0;
-  void* start = sys::map_at(window->start, kWindowPages * kPageSize, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
-  if (start != nullptr) window->start = static_cast<unsigned char*>(start);
+bool divert_run(PageRun* run) {
+  const bool mapped = run->start != nullptr;
+  if (!mapped) run->pages = 1;
+  void* start = sys::map_at(run->start, run->pages * kPageSize, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | (mapped ? MAP_FIXED : 0), -1, 0);
+  if (start != nullptr) run->start = static_cast<unsigned char*>(start);
   return start != nullptr;
 }
 

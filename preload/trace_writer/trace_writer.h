@@ -7,6 +7,8 @@
 //   * Once stopped, nothing is claimed any more; what is lost from then on is counted in the header, which stays
 //   mapped.
 //   * Rare paths only: a claim happens once in thousands of events.
+//   * A cursor claims pages in runs, longer the more it writes, and each mapping is one cursor's alone: threads share
+//     the page counter and nothing else. What of a run is never written stays a page of zeros, which readers skip.
 //   * Where no system call may be made any more (platform/syscalls.h) pages come from a part of the file that was
 //     reserved and mapped before; when it is used up, recording stops.
 #pragma once
@@ -46,19 +48,21 @@ extern format::FileHeader* trace_header;
 // Path of the current trace, "" before start_trace.
 const char* trace_path();
 
-// The part of the file that a cursor has mapped: some pages around its own, which are other cursors' or nobody's yet. A
-// thread that claims one page after the other maps seldom.
-constexpr uint64_t kWindowPages = 4;
-struct PageWindow {
+// Consecutive pages of one cursor, mapped at once. Each unmapping interrupts every processor that the program's threads
+// run on: with 4 pages at a time two threads of a tight loop lost 6 % to it, with 16 nothing that can be measured.
+constexpr uint32_t kLongestRun = 16;
+struct PageRun {
   unsigned char* start;  // nullptr: none
   uint64_t first_page;
+  uint32_t pages;
+  uint32_t taken;  // pages that the cursor has begun
 };
-void unmap_window(PageWindow* window);
+void unmap_run(PageRun* run);
 // Puts memory of nobody in the place of the file. False: the kernel gives none.
-bool divert_window(PageWindow* window);
+bool divert_run(PageRun* run);
 
-// Claims one page for a stream and maps it, in *window; its header is filled in and its state is open. nullptr:
-// recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.
+// Begins a stream's next page, in *run or in a new one that takes its place; its header is filled in and its state is
+// open. nullptr: recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.
 struct PageRequest {
   format::StreamKind kind;
   uint32_t stream_id;
@@ -68,7 +72,7 @@ struct PageRequest {
   uint64_t start_units;  // time 0 of its events; kAnyTime for streams without times
 };
 constexpr uint64_t kAnyTime = UINT64_MAX;
-format::PageHeader* claim_page(const PageRequest& request, PageWindow* window);
+format::PageHeader* claim_page(const PageRequest& request, PageRun* run);
 
 // Writes the checksum, and marks the page sealed.
 void seal_page(format::PageHeader* page);

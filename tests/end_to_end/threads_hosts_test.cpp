@@ -1,8 +1,34 @@
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <map>
 
 #include "host.h"
+#include "memprof/trace_format.h"
 
+namespace format = memprof::format;
 using namespace memprof::tests;
+
+namespace {
+
+// The streams of the event pages in the order of the file, 0 for a page that was claimed and not written.
+std::vector<uint32_t> streams_in_file_order(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  format::FileHeader header;
+  file.read(reinterpret_cast<char*>(&header), sizeof header);
+  std::vector<uint32_t> streams;
+  for (uint64_t number = 1; number < (header.page_count & ~format::kPageCountClosed); ++number) {
+    format::PageHeader page;
+    file.seekg(static_cast<std::streamoff>(number * header.page_size));
+    if (!file.read(reinterpret_cast<char*>(&page), sizeof page)) break;
+    if (page.state == format::PageState::unwritten)
+      streams.push_back(0);
+    else if (page.kind == format::StreamKind::events)
+      streams.push_back(page.stream_id);
+  }
+  return streams;
+}
+
+}  // namespace
 
 TEST_CASE("four threads that pass a million blocks to each other leave no orphan and nothing open",
           "[hosts][threads]") {
@@ -17,6 +43,19 @@ TEST_CASE("four threads that do a million reallocs leave no orphan and nothing o
     const HostRun host({"threads_realloc"});
     check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);
   }
+}
+
+TEST_CASE("threads that write much claim their pages in runs and leave few unwritten", "[hosts][threads]") {
+  const HostRun host({"threads_realloc"});
+  const std::vector<uint32_t> streams = streams_in_file_order(host.trace().path());
+  std::map<uint32_t, uint64_t> pages;
+  for (const uint32_t stream : streams) ++pages[stream];
+  REQUIRE(pages.size() > 4);
+  uint64_t adjacent = 0;
+  for (size_t i = 1; i < streams.size(); ++i) adjacent += streams[i] != 0 && streams[i] == streams[i - 1];
+  // The first eight pages of a stream come one by one, then two together, and so on to sixteen.
+  CHECK(adjacent > streams.size() * 2 / 3);
+  CHECK(pages[0] <= streams.size() / 8);
 }
 
 TEST_CASE("what a thread allocates and frees while it ends is recorded", "[hosts][threads]") {
