@@ -73,7 +73,7 @@ std::string describe_drop_cause(uint32_t cause) {
     case format::DropCause::io_error: return "the trace could not be written";
     case format::DropCause::table_full: return "a counter reached its limit";
     case format::DropCause::no_syscalls: return "a seccomp filter forbids growing the trace";
-    case format::DropCause::after_end: return "other threads went on after the exit";
+    case format::DropCause::after_end: return "the program went on after the end of its exit";
     case format::DropCause::interrupted: return "a signal handler jumped out of the recorder";
   }
   return drop_cause_name(cause);

@@ -176,7 +176,7 @@ void close_trace(format::EndState state) {
   seal_own_pages();
   seal_record_streams();
   if (sys::may_call()) {  // else the file keeps what was reserved
-    close_trace_file(states_in_use());
+    close_trace_file(states_in_use() + 1);  // each thread may go on a little, and one meet new stacks
     std::atomic_ref(trace_header->recorder_bytes)
         .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
   }

@@ -75,7 +75,8 @@ PageNumbers take_page_numbers(uint32_t wanted) {
   for (;;) {
     if ((next & format::kPageCountClosed) != 0) {
       uint64_t spare = 0;
-      return {spare, take_spare_page(&spare) ? 1U : 0U};
+      const bool is_left = take_spare_page(&spare);
+      return {spare, is_left ? 1U : 0U};
     }
     if (next + wanted > format::kMaxPages) {
       std::atomic_ref(trace_header->invalid).store(1, std::memory_order_relaxed);

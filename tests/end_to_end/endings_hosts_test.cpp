@@ -198,3 +198,16 @@ TEST_CASE("static objects of a library that go after main's own are recorded", "
   const HostRun host({"static_objects_host"});
   check_trace(host.trace(), host.recorded(), Runtime::cxx_or_threads);
 }
+
+TEST_CASE("what runs after the last destructor is recorded as far as the file goes, and the rest is counted",
+          "[hosts][endings]") {
+  const HostRun host({"writes_after_exit"});
+  const Trace trace = host.trace();
+  CHECK(trace.complete());
+  const Json& dropped = trace.summary().at("dropped");
+  CHECK(dropped.at("after_end") > 0);
+  CHECK(dropped.at("after_end") == trace.dropped());
+  CHECK(trace.allocations() + trace.frees() + trace.dropped() >= 40000);
+  const std::vector<Json> late = trace.chunks("closed");
+  CHECK(count_if(late, [](const Json& chunk) { return stack_names(chunk, "write_late"); }) > 1000);
+}
