@@ -211,7 +211,9 @@ void release_thread(void*) {
 
 void seal_own_pages() {
   for (ThreadState* state = own_states(); state != nullptr; state = state->nested) {
-    if (state->busy == Busy::idle) close_streams_of(state);
+    if (state->busy != Busy::idle) continue;
+    state->events.seal();  // what comes after the end goes into the rest of their runs
+    state->nodes.cursor.seal();
   }
 }
 

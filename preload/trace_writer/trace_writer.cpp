@@ -325,7 +325,9 @@ void close_trace_file(uint64_t spare_pages) {
   const uint64_t before = count.fetch_or(format::kPageCountClosed, std::memory_order_relaxed);
   if ((before & format::kPageCountClosed) != 0) return;
   RareGuard guard(growing);
-  cut_file((count.load(std::memory_order_relaxed) & ~format::kPageCountClosed) + spare_pages);
+  const uint64_t pages = (count.load(std::memory_order_relaxed) & ~format::kPageCountClosed) + spare_pages;
+  grow_to(pages);  // where it cannot, there are fewer
+  cut_file(pages);
 }
 
 void end_trace(format::EndState state) {

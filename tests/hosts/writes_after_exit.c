@@ -6,24 +6,31 @@
 
 #include "tally.h"
 
-enum { kPairs = 20000 };
+static int late_pairs;
 
-static ssize_t write_late(void* cookie, const char* bytes, size_t count) {
-  (void)cookie;
-  (void)bytes;
+static void churn(int pairs) {
   uint64_t random = 7;
-  for (int i = 0; i < kPairs; ++i) {
+  for (int i = 0; i < pairs; ++i) {
     const size_t size = next_random(&random) % 4000 + 1;
     char* block = hidden(malloc(size));
     block[0] = 1;
     free(block);
   }
-  print("%d pairs late\n", kPairs);
+}
+
+static ssize_t write_late(void* cookie, const char* bytes, size_t count) {
+  (void)cookie;
+  (void)bytes;
+  churn(late_pairs);
+  print("%d pairs late\n", late_pairs);
   return (ssize_t)count;
 }
 
-int main(void) {
+int main(int count, char** arguments) {
+  if (count != 3) return 2;
+  late_pairs = atoi(arguments[2]);
   FILE* stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_late});
   if (stream == NULL || fputs("something", stream) < 0) return 1;
+  churn(atoi(arguments[1]));
   return 7;  // not closed: exit flushes it
 }
