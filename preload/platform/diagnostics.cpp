@@ -10,6 +10,20 @@ constinit dev_t stderr_device = 0;
 constinit ino_t stderr_inode = 0;
 constinit bool stderr_known = false;
 
+// Names come from the environment: what would steer a terminal (C0 and C1) is shown, not obeyed.
+void add_visible(const char* text, Text<1024>* line) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (bool in_c1 = false; *text != '\0'; ++text) {
+    const auto byte = static_cast<unsigned char>(*text);
+    const bool begins_c1 = byte == 0xC2 && (static_cast<unsigned char>(text[1]) & 0xE0) == 0x80;
+    if (byte < 0x20 || byte == 0x7F || begins_c1 || in_c1)
+      line->add("\\x").add(kDigits[byte >> 4]).add(kDigits[byte & 15]);
+    else
+      line->add(*text);
+    in_c1 = begins_c1;
+  }
+}
+
 }  // namespace
 
 void remember_stderr() {
@@ -25,7 +39,8 @@ void say(const char* text) {
   if (!stderr_known || sys::status(2, &now) != 0) return;
   if (now.st_dev != stderr_device || now.st_ino != stderr_inode) return;
   Text<1024> line;
-  line.add("memprof: ").add(text);
+  line.add("memprof: ");
+  add_visible(text, &line);
   if (line.cut()) line.set_length(line.capacity() - 2);
   line.add('\n');
   sys::write_file(2, line.c_str(), line.length());

@@ -160,6 +160,10 @@ inline long rename_new(const char* from, const char* to) {
   constexpr long kNoReplace = 1;
   return call(SYS_renameat2, AT_FDCWD, arg(from), AT_FDCWD, arg(to), kNoReplace);
 }
+// `from` is a link of /proc/self/fd. Fails with -EEXIST instead of replacing `to`.
+inline long link_to_new(const char* from, const char* to) {
+  return call(SYS_linkat, AT_FDCWD, arg(from), AT_FDCWD, arg(to), AT_SYMLINK_FOLLOW);
+}
 inline long remove(const char* path) { return call(SYS_unlinkat, AT_FDCWD, arg(path), 0); }
 inline long read_link(const char* path, char* to, size_t bytes) {
   return call(SYS_readlinkat, AT_FDCWD, arg(path), arg(to), static_cast<long>(bytes));
@@ -167,6 +171,7 @@ inline long read_link(const char* path, char* to, size_t bytes) {
 inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, arg(to), static_cast<long>(bytes)); }
 
 inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
+inline uint32_t user_id() { return static_cast<uint32_t>(call(SYS_geteuid)); }
 inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
 // 0: not known, as the gate is closed.
 inline uint32_t thread_id() {

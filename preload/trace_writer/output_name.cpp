@@ -55,14 +55,16 @@ void expand(const OutputRequest& request, uint64_t number, Path* out) {
   }
 }
 
-enum class Existing { same_process, alive, finished, foreign };
+enum class Existing { same_process, alive, finished, empty, foreign };
 
 // Who wrote the open file that has our name?
 Existing inspect(int fd, const OutputRequest& request) {
   struct stat status;
   format::FileHeader header;
-  const bool is_trace = sys::status(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-                        sys::read_file(fd, &header, sizeof(header)) == sizeof(header) &&
+  if (sys::status(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Existing::foreign;
+  // As mktemp leaves it: there is nothing in it to lose.
+  if (status.st_size == 0 && status.st_uid == sys::user_id() && status.st_nlink == 1) return Existing::empty;
+  const bool is_trace = sys::read_file(fd, &header, sizeof(header)) == sizeof(header) &&
                         __builtin_memcmp(header.magic, format::kMagic, sizeof(header.magic)) == 0;
   if (!is_trace) return Existing::foreign;
   const bool same_namespace = header.pid_namespace == process_namespace();
@@ -165,7 +167,8 @@ bool is_same_file(int fd, const char* path) {
 enum class Step { try_again, use_pid, use_number, give_up };
 
 // Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
-Step make_room(const Path& name, bool names_pid, const OutputRequest& request) {
+// `begun_by_name`: files get their names before their headers here, so an empty one may be another newcomer's.
+Step make_room(const Path& name, bool names_pid, bool begun_by_name, const OutputRequest& request) {
   const long opened = sys::open_file(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (opened == -ENOENT) return Step::try_again;
   if (opened < 0) return Step::give_up;
@@ -175,6 +178,12 @@ Step make_room(const Path& name, bool names_pid, const OutputRequest& request) {
   if (is_same_file(fd, name.c_str())) {
     switch (inspect(fd, request)) {
       case Existing::foreign: step = Step::give_up; break;
+      case Existing::empty:
+        if (begun_by_name)
+          step = names_pid ? Step::use_number : Step::use_pid;
+        else if (sys::remove(name.c_str()) != 0)
+          step = Step::give_up;
+        break;
       case Existing::alive: step = names_pid ? Step::use_number : Step::use_pid; break;
       case Existing::same_process:
         if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
@@ -220,9 +229,37 @@ bool wrote_with_pid(const OutputRequest& request, Path* name) {
   return ours;
 }
 
-}  // namespace
+using FileOfDescriptor = Text<64>;
+FileOfDescriptor file_of(int fd) {
+  FileOfDescriptor path;
+  path.add("/proc/self/fd/").add_number(static_cast<uint64_t>(fd));
+  return path;
+}
 
-OutputFile make_output_file(const OutputRequest& request) {
+// A negative errno where there can be none, or where it could not be given a name later.
+int make_unnamed_file(const OutputRequest& request) {
+  expand(request, 0, &chosen);
+  size_t length = chosen.length();
+  while (length > 0 && chosen.c_str()[length - 1] != '/') --length;
+  static constinit Path directory;
+  directory.clear();
+  directory.add(length > 0 ? chosen.c_str() : "./", length > 0 ? length : 2);
+  const auto fd = static_cast<int>(sys::open_file(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd < 0) return fd;
+  char target[8];
+  if (sys::read_link(file_of(fd).c_str(), target, sizeof(target)) > 0) return fd;
+  sys::close_file(fd);
+  return -ENOENT;
+}
+
+// A new file, or one that was made without a name.
+long take_name(const Path& name, int unnamed) {
+  if (unnamed < 0) return sys::open_file(name.c_str(), kCreate, 0600);
+  const long result = sys::link_to_new(file_of(unnamed).c_str(), name.c_str());
+  return result == 0 ? unnamed : result;
+}
+
+OutputFile find_name(const OutputRequest& request, int unnamed) {
   const bool counted = has_directive(request.pattern, 'n');
   const bool pattern_names_pid = has_directive(request.pattern, 'p');
   bool with_pid = request.forked || (!counted && !pattern_names_pid && wrote_with_pid(request, &chosen));
@@ -232,22 +269,31 @@ OutputFile make_output_file(const OutputRequest& request) {
     expand(request, number, &chosen);
     if (with_pid && !counted) take_name_with_pid(request, &chosen);
     if (same_pid_writers > 0) add_number(same_pid_writers, &chosen);
-    if (chosen.cut()) return {-ENAMETOOLONG, chosen.c_str()};
-    const long fd = sys::open_file(chosen.c_str(), kCreate, 0600);
-    if (fd != -EEXIST) return {static_cast<int>(fd), chosen.c_str()};
+    if (chosen.cut()) return {-ENAMETOOLONG, chosen.c_str(), false};
+    const long fd = take_name(chosen, unnamed);
+    if (fd != -EEXIST) return {static_cast<int>(fd), chosen.c_str(), fd >= 0};
     if (counted) {
       ++number;
       continue;
     }
-    switch (make_room(chosen, with_pid || pattern_names_pid, request)) {
+    switch (make_room(chosen, with_pid || pattern_names_pid, unnamed < 0, request)) {
       case Step::try_again: break;
       case Step::use_pid: with_pid = true; break;
       case Step::use_number: ++same_pid_writers; break;
-      case Step::give_up: return {-EEXIST, chosen.c_str()};
+      case Step::give_up: return {-EEXIST, chosen.c_str(), false};
     }
   }
-  return {-EEXIST, chosen.c_str()};
+  return {-EEXIST, chosen.c_str(), false};
 }
+
+}  // namespace
+
+OutputFile make_output_file(const OutputRequest& request) {
+  const int unnamed = make_unnamed_file(request);
+  return unnamed >= 0 ? OutputFile{unnamed, chosen.c_str(), false} : find_name(request, -1);
+}
+
+OutputFile name_output_file(const OutputRequest& request, int fd) { return find_name(request, fd); }
 
 uint64_t process_namespace() {
   struct stat status;

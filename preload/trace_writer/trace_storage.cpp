@@ -76,8 +76,7 @@ void adopt_file(const OutputFile& made, uint64_t limit_bytes) {
   sys::status(made.fd, &status);
   file.device = status.st_dev;
   file.inode = status.st_ino;
-  file.path.clear();
-  file.path.add(made.path);
+  set_trace_path(made.path);
   file.fd = move_high(made.fd);
   file.limit_pages = limit_bytes / kPageSize;
   if (limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
@@ -94,6 +93,10 @@ void close_descriptor() {
   file.fd = -1;
 }
 
+void set_trace_path(const char* path) {
+  file.path.clear();
+  file.path.add(path);
+}
 const char* trace_path() { return file.path.c_str(); }
 
 bool is_our_file(int fd, struct stat* status) {

@@ -15,6 +15,8 @@ namespace memprof {
 
 // Takes over the descriptor of a file just made. limit_bytes 0: none. Single-threaded.
 void adopt_file(const OutputFile& made, uint64_t limit_bytes);
+// Where the file is from now on.
+void set_trace_path(const char* path);
 // The file stays.
 void close_descriptor();
 

@@ -195,6 +195,16 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->checksum = checksum(header, format::kFixedBytes);
 }
 
+// 0 or a negative errno.
+long map_first_page(void** page) {
+  const Growth growth = grow_to(1);
+  if (growth.ok) *page = sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor(), 0);
+  if (*page != nullptr) return 0;
+  if (growth.ok) return -ENOMEM;
+  if (growth.cause == DropCause::no_space) return -ENOSPC;
+  return growth.cause == DropCause::file_limit ? -EFBIG : -ENOMEM;
+}
+
 StartResult say_failure(const char* path, long error) {
   Text<1024> line;
   line.add("cannot record to ").add(path).add(": ");
@@ -221,22 +231,27 @@ StartResult say_failure(const char* path, long error) {
 }  // namespace
 
 StartResult start_trace(const TraceStart& start) {
-  const OutputFile made = make_output_file({start.output_pattern, start.program, start.pid,
-                                            process_start_time(start.pid), (start.flags & format::kForkChild) != 0});
+  const OutputRequest request{start.output_pattern, start.program, start.pid, process_start_time(start.pid),
+                              (start.flags & format::kForkChild) != 0};
+  OutputFile made = make_output_file(request);
   if (made.fd < 0) return say_failure(made.path, made.fd);
   adopt_file(made, start.limit_bytes);
   growing.reset();
 
-  const Growth growth = grow_to(1);
-  void* page = growth.ok ? sys::map(kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor(), 0) : nullptr;
-  if (page == nullptr) {
-    sys::remove(made.path);
-    close_descriptor();
-    return say_failure(made.path, !growth.ok && growth.cause == DropCause::no_space     ? -ENOSPC
-                                  : !growth.ok && growth.cause == DropCause::file_limit ? -EFBIG
-                                                                                        : -ENOMEM);
+  void* page = nullptr;
+  long error = map_first_page(&page);
+  if (error == 0) fill_header(static_cast<FileHeader*>(page), start);
+  if (error == 0 && !made.has_name) {
+    made = name_output_file(request, descriptor());
+    error = made.fd < 0 ? made.fd : 0;
   }
-  fill_header(static_cast<FileHeader*>(page), start);
+  if (error != 0) {
+    if (page != nullptr) sys::unmap(page, kPageSize);
+    if (made.has_name) sys::remove(made.path);
+    close_descriptor();
+    return say_failure(made.path, error);
+  }
+  set_trace_path(made.path);
   trace_header = static_cast<FileHeader*>(page);
   return StartResult::ok;
 }

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "host.h"
+#include "paths.h"
 
 using namespace memprof::tests;
 
@@ -35,6 +36,21 @@ TEST_CASE("a program under a seccomp filter runs as it does alone, and is record
     check_trace(trace, host.recorded());
     CHECK(trace.summary().at("truncated_stacks") == 0);
   }
+}
+
+TEST_CASE("a library that no stack led into before the filter is known by its path", "[hosts][seccomp]") {
+  const std::string library = paths::kHosts + std::string("/libquiet_plugin.so");
+  const HostRun host({"seccomp", library});
+  CHECK(host.native().exit_status == 6);
+  CHECK(host.trace().dropped() == 0);
+  bool found = false;
+  for (const Json& chunk : host.trace().chunks("closed")) {
+    if (chunk.at("size") != 999) continue;
+    found = true;
+    CHECK(chunk.at("stack").at(0).at("function") == "quiet_allocate");
+    CHECK(chunk.at("stack").at(0).at("module") == library);
+  }
+  CHECK(found);
 }
 
 TEST_CASE("strict seccomp, which takes the processor's clock too", "[hosts][seccomp]") {
