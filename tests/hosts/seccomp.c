@@ -183,8 +183,14 @@ static void fork_child(int child_gets_filter) {
 
 typedef void* (*Allocate)(size_t bytes);
 
+// By a name relative to a directory that is left before the library is used.
 static Allocate load(const char* library) {
-  void* handle = dlopen(library, RTLD_NOW);
+  char directory[4096], name[4096];
+  const char* last = strrchr(library, '/');
+  snprintf(directory, sizeof directory, "%.*s", (int)(last - library), library);
+  snprintf(name, sizeof name, ".%s", last);
+  must(chdir(directory));
+  void* handle = dlopen(name, RTLD_NOW);
   Allocate allocate = NULL;
   if (handle != NULL) *(void**)&allocate = dlsym(handle, "quiet_allocate");
   must(allocate == NULL);
