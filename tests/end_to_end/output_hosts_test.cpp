@@ -250,6 +250,21 @@ TEST_CASE("a program that closes or replaces every descriptor keeps its files to
   }
 }
 
+TEST_CASE("memprof's descriptor leaves the kernel's table of them small, which each fork copies", "[hosts][output]") {
+  FreshDirectory directory;
+  const auto many_descriptors = [] {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(125);
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(125);
+  };
+  const Outcome outcome =
+      run({{"grep", "FDSize", "/proc/self/status"}, recording_environment(), directory.path(), "", many_descriptors});
+  REQUIRE(outcome.out.starts_with("FDSize:"));
+  CHECK(std::stoul(outcome.out.substr(7)) <= 1024);
+  CHECK(Trace(directory / "trace.bin").complete());
+}
+
 TEST_CASE("a program that changes its directory keeps one trace, where it began", "[hosts][output]") {
   FreshDirectory directory;
   fs::create_directory(directory / "elsewhere");
