@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "report/block_type.h"
 #include "report/frame_text.h"
 
 namespace memprof {
@@ -17,8 +18,8 @@ struct GroupInfo {
   const char* name;
 };
 constexpr GroupInfo kGroups[] = {
-    {GroupBy::stack, "stack"},   {GroupBy::function, "function"}, {GroupBy::file, "file"},
-    {GroupBy::module, "module"}, {GroupBy::thread, "thread"},     {GroupBy::tag, "tag"},
+    {GroupBy::stack, "stack"},   {GroupBy::function, "function"}, {GroupBy::file, "file"}, {GroupBy::module, "module"},
+    {GroupBy::thread, "thread"}, {GroupBy::tag, "tag"},           {GroupBy::type, "type"},
 };
 
 }  // namespace
@@ -34,7 +35,7 @@ std::optional<GroupBy> parse_group(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view group_names() { return "stack, function, file, module, thread, tag"; }
+std::string_view group_names() { return "stack, function, file, module, thread, tag, type"; }
 
 std::string thread_name(const Trace& trace, const Thread& thread) {
   const auto& names = trace.metadata.thread_names;
@@ -55,6 +56,7 @@ SiteGroups::SiteGroups(Trace& trace, GroupBy by, bool use_symbols)
     case GroupBy::function:
     case GroupBy::file:
     case GroupBy::module: group_by_frames(); return;
+    case GroupBy::type: group_by_types(); return;
     case GroupBy::thread:
       // A thread has at least one stream of its own.
       first_ = trace.nodes.add_groups(trace.file.streams(format::StreamKind::events).size());
@@ -106,9 +108,39 @@ void SiteGroups::group_by_frames() {
     outside_of[id] = outside == frames.end() ? outside_of[trace.nodes.node(id).parent] : index_of(name_of(*outside));
     group_of[id] = outside_of[id] == kNone ? index_of(name_of(frames.front())) : outside_of[id];
   }
-  first_ = trace.nodes.add_groups(names_.size());
+  finish_groups(group_of);
+}
+
+void SiteGroups::group_by_types() {
+  std::map<std::string, StackId> indices = {{"(untyped)", 0}};
+  names_ = {{"(untyped)", {}}};
+  const StackId limit = trace_.nodes.id_limit();
+  std::vector<StackId> group_of(limit, 0);
+  for (StackId id = format::kFirstNode; id < limit; ++id) {
+    if (!trace_.nodes.is_frame(id)) continue;
+    // The program's own frames say nothing about the blocks of the library's frames inside them.
+    std::optional<std::string> type;
+    bool is_in_library = true;
+    for (const Frame& frame : source_.frames(id, 1)) {
+      type = block_type_of(frame.function);
+      is_in_library = is_library_plumbing(frame);
+      if (type || !is_in_library) break;
+    }
+    if (type) {
+      const auto [found, is_new] = indices.try_emplace(*type, static_cast<StackId>(names_.size()));
+      if (is_new) names_.push_back({*type, {}});
+      group_of[id] = found->second;
+    } else if (is_in_library) {
+      group_of[id] = group_of[trace_.nodes.node(id).parent];
+    }
+  }
+  finish_groups(group_of);
+}
+
+void SiteGroups::finish_groups(std::vector<StackId>& group_of) {
+  first_ = trace_.nodes.add_groups(names_.size());
   for (StackId& group : group_of) group += first_;
-  trace.nodes.group_stacks(group_of);
+  trace_.nodes.group_stacks(group_of);
 }
 
 SiteGroups::Name SiteGroups::name(const Analysis& analysis, StackId site) const {

@@ -12,7 +12,7 @@
 
 namespace memprof {
 
-enum class GroupBy { stack, function, file, module, thread, tag };
+enum class GroupBy { stack, function, file, module, thread, tag, type };
 
 const char* group_name(GroupBy by);
 std::optional<GroupBy> parse_group(std::string_view name);
@@ -24,7 +24,7 @@ std::string thread_label(const Trace& trace, const Thread& thread);
 std::string thread_name(const Trace& trace, const Thread& thread);
 
 // A stack counts for the innermost of its frames that is not the C++ library's: for `push_back`'s caller, not for
-// allocator_traits::allocate.
+// allocator_traits::allocate. Its type is what the innermost frame that names one says, up to that frame.
 class SiteGroups {
  public:
   // The sites of every analysis of `trace` are the groups, as long as this lives.
@@ -40,12 +40,16 @@ class SiteGroups {
     std::string module;  // of a function
   };
   Name name(const Analysis& analysis, StackId site) const;
+  // Of groups by type: the blocks whose stacks name none.
+  StackId untyped() const { return first_; }
   // Of groups by thread: the index of the thread.
   size_t thread_of(StackId site) const { return site - first_; }
   std::vector<std::string> symbol_problems() const { return source_.symbol_problems(); }
 
  private:
   void group_by_frames();
+  void group_by_types();
+  void finish_groups(std::vector<StackId>& group_of);
   Name name_of(const Frame& frame) const;
 
   Trace& trace_;

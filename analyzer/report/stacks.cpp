@@ -5,6 +5,23 @@
 
 namespace memprof {
 
+namespace {
+
+void print_untyped(const Account& account, const ReportOptions& options, const SiteExtras& extras, uint64_t total,
+                   Output& out) {
+  uint64_t untyped = 0;
+  for (const Site* site : ranked_sites(account, options.by, SIZE_MAX, extras.tallies.get()))
+    if (site->stack == extras.groups->untyped()) untyped = rank_value(*site, options.by, extras.tallies.get());
+  if (untyped == 0)
+    out.write("Every stack names a type.\n");
+  else
+    out.print(
+        "{:.1f} % are of blocks whose stacks name no type: allocated in no template, or with no debug information\n",
+        100.0 * static_cast<double>(untyped) / static_cast<double>(total));
+}
+
+}  // namespace
+
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras) {
   const auto domain = find_domain(analysis.trace, options.domain);
   if (!domain) return false;
@@ -25,8 +42,10 @@ bool report_stacks(const Analysis& analysis, const ReportOptions& options, Outpu
     return true;
   }
   const uint64_t total = rank_total(*account, options.by, tallies);
-  out.print("{} by {}; 100 % is {}{}\n\n", count_sites(count, options.group), rank.description,
+  out.print("{} by {}; 100 % is {}{}\n", count_sites(count, options.group), rank.description,
             format_rank(total, options.by), options.by == RankBy::peak ? ", the peak of all together" : "");
+  if (options.group == GroupBy::type) print_untyped(*account, options, extras, total, out);
+  out.write("\n");
   print_sites_text(analysis, *account, options, extras, out);
   return true;
 }
