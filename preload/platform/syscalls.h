@@ -134,6 +134,16 @@ inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd
 inline long write_file(int fd, const void* from, size_t bytes) {
   return call(SYS_write, fd, arg(from), static_cast<long>(bytes));
 }
+// Whether a write of a line would neither wait nor find a pipe that nobody reads.
+inline bool takes_a_line(int fd) {
+  struct {
+    int fd;
+    short events;
+    short results;
+  } entry{fd, 0x4 /* POLLOUT */, 0};  // the kernel's pollfd
+  const long no_time[2] = {0, 0};     // its timespec
+  return call(SYS_ppoll, arg(&entry), 1, arg(no_time), 0, sizeof(uint64_t)) == 1 && entry.results == entry.events;
+}
 // Up to 16 copies of the same bytes, by one call.
 inline long write_copies_at(int fd, const void* from, size_t bytes, unsigned copies, uint64_t offset) {
   struct {
@@ -209,6 +219,19 @@ inline bool block_all_signals(SignalSet* before) {
 inline void restore_signals(SignalSet before) {
   enter_kernel(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before), 0, sizeof(SignalSet));
   calls_under_way->fetch_sub(1, std::memory_order_release);
+}
+
+// Signals are sets of bits, number 1 the lowest.
+constexpr SignalSet set_of(int signal) { return SignalSet{1} << (signal - 1); }
+inline SignalSet pending_signals() {
+  SignalSet pending = 0;
+  call(SYS_rt_sigpending, arg(&pending), sizeof(pending));
+  return pending;
+}
+// Takes one that is pending for this thread, if there is one; they must be blocked.
+inline void take_pending(SignalSet which) {
+  const long no_time[2] = {0, 0};  // the kernel's timespec
+  call(SYS_rt_sigtimedwait, arg(&which), 0, arg(no_time), sizeof(which));
 }
 
 }  // namespace memprof::sys
