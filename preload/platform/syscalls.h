@@ -128,8 +128,8 @@ inline long status_at(const char* path, struct stat* out, int flags) {
 // Does not follow a link at the end of the path.
 inline long status_of(const char* path, struct stat* out) { return status_at(path, out, AT_SYMLINK_NOFOLLOW); }
 inline long status_of_target(const char* path, struct stat* out) { return status_at(path, out, 0); }
-// Exclusive, waits; released by close_file.
-inline long lock_file(int fd) { return call(SYS_flock, fd, 2 /* LOCK_EX */); }
+// Exclusive, without waiting; released by close_file.
+inline long lock_file(int fd) { return call(SYS_flock, fd, 2 | 4 /* LOCK_EX | LOCK_NB */); }
 inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd, arg(to), static_cast<long>(bytes)); }
 inline long write_file(int fd, const void* from, size_t bytes) {
   return call(SYS_write, fd, arg(from), static_cast<long>(bytes));

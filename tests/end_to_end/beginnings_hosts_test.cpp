@@ -85,6 +85,14 @@ TEST_CASE("an empty file that was made for the trace is taken", "[hosts][output]
     CHECK(outcome.err.empty());
     CHECK(Trace(directory / "trace.bin").allocations() == expected(outcome, "allocations"));
   }
+  SECTION("not when the shell made it for the program's output") {
+    const fs::path place = directory / "trace.bin";
+    const auto redirect = [&] { dup2(open(place.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1); };
+    const Outcome outcome =
+        run({{host_path("churn"), "1000"}, recording_environment(), directory.path(), "", redirect});
+    CHECK(outcome.err.find("exists and is not a finished trace") != std::string::npos);
+    CHECK(read_file(place).find("expect open 1\n") != std::string::npos);
+  }
   SECTION("not when it has another name, too") {
     write_file(directory / "other", "");
     fs::create_hard_link(directory / "other", directory / "trace.bin");

@@ -1,6 +1,7 @@
 // Where the trace goes, and what happens when it cannot.
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -107,6 +108,29 @@ TEST_CASE("the trace that a living process writes is left alone", "[hosts][outpu
   CHECK(whole.complete());
   const Trace other(directory / ("trace." + std::to_string(newcomer.pid) + ".bin"));
   CHECK(other.allocations() == expected(newcomer, "allocations"));
+}
+
+TEST_CASE("a finished trace that has the name trace.bin.old already", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome first = record(directory.path(), {});
+  fs::create_hard_link(directory / "trace.bin", directory / "trace.bin.old");
+  const Outcome second = record(directory.path(), {});
+  CHECK(first.err + second.err == "");
+  CHECK(Trace(directory / "trace.bin.old").pid() == static_cast<uint64_t>(first.pid));
+  CHECK(Trace(directory / "trace.bin").pid() == static_cast<uint64_t>(second.pid));
+}
+
+TEST_CASE("a finished trace that somebody has locked is left alone", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome first = record(directory.path(), {});
+  const int fd = open((directory / "trace.bin").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(flock(fd, LOCK_EX) == 0);
+  const Outcome second = record(directory.path(), {});
+  close(fd);
+  CHECK(first.err + second.err == "");
+  CHECK(Trace(directory / "trace.bin").pid() == static_cast<uint64_t>(first.pid));
+  const Trace other(directory / ("trace." + std::to_string(second.pid) + ".bin"));
+  CHECK(other.allocations() == expected(second, "allocations"));
 }
 
 TEST_CASE("a missing directory: the program runs on, one line says so", "[hosts][output]") {
