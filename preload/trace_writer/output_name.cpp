@@ -66,6 +66,15 @@ bool is_standard_stream(const struct stat& file) {
   return false;
 }
 
+// Regular files only: to open a fifo lets its writers in, who then have no reader; to open a device may start it.
+long open_existing(const char* path) {
+  struct stat status;
+  const long result = sys::status_of(path, &status);
+  if (result != 0) return result;
+  if (!S_ISREG(status.st_mode)) return -EEXIST;
+  return sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
 // Who wrote the open file that has our name?
 Existing inspect(int fd, const OutputRequest& request) {
   struct stat status;
@@ -194,7 +203,7 @@ bool lock_for_a_moment(int fd) {
 // Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
 // `begun_by_name`: files get their names before their headers here, so an empty one may be another newcomer's.
 Step make_room(const Path& name, bool names_pid, bool begun_by_name, const OutputRequest& request) {
-  const long opened = sys::open_file(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  const long opened = open_existing(name.c_str());
   if (opened == -ENOENT) return Step::try_again;
   if (opened < 0) return Step::give_up;
   const int fd = static_cast<int>(opened);
@@ -251,7 +260,7 @@ void add_number(unsigned number, Path* name) {
 bool wrote_with_pid(const OutputRequest& request, Path* name) {
   expand(request, 0, name);
   take_name_with_pid(request, name);
-  const long fd = sys::open_file(name->c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  const long fd = open_existing(name->c_str());
   if (fd < 0) return false;
   const bool ours = inspect(static_cast<int>(fd), request) == Existing::same_process;
   sys::close_file(static_cast<int>(fd));

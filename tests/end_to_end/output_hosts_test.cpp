@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,12 @@ void check_runs_on(const Outcome& outcome) {
   CHECK(outcome.out.find("expect open 1\n") != std::string::npos);
   INFO("stderr: " << outcome.err);
   CHECK(is_one_line(outcome.err));
+}
+
+// Until a process sleeps in openat, as the kernel tells.
+void wait_until_it_opens(pid_t pid) {
+  const std::string openat = std::to_string(SYS_openat) + " ";
+  while (!read_file("/proc/" + std::to_string(pid) + "/syscall").starts_with(openat)) sched_yield();
 }
 
 // A tmpfs of `bytes` on `directory`, in a mount namespace that only this test process is in. False when not allowed.
@@ -162,6 +169,17 @@ TEST_CASE("a directory, a link, a fifo or somebody's file in the trace's place i
     REQUIRE(mkfifo(place.c_str(), 0600) == 0);
     check_runs_on(record(directory.path(), {}));
     CHECK(fs::is_fifo(place));
+  }
+  SECTION("a fifo with a writer that waits for its reader") {
+    REQUIRE(mkfifo(place.c_str(), 0600) == 0);
+    Process writer({{"sh", "-c", "echo data >trace.bin"}, plain_environment(), directory.path(), "", {}});
+    wait_until_it_opens(writer.pid());
+    check_runs_on(record(directory.path(), {}));
+    const int reader = open(place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    CHECK(writer.finish().exit_status == 0);
+    char data[8] = {};
+    CHECK(read(reader, data, sizeof(data)) == 5);
+    close(reader);
   }
   SECTION("a file of somebody") {
     write_file(place, "a file that is no trace\n");
