@@ -1,5 +1,6 @@
 #include "platform/diagnostics.h"
 
+#include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 
@@ -24,6 +25,17 @@ void add_visible(const char* text, Text<1024>* line) {
   }
 }
 
+// A pipe that nobody reads sends SIGPIPE to who writes to it, a file at the host's RLIMIT_FSIZE SIGXFSZ. The host did
+// not write: the signal is taken away, unless one was pending before.
+void write_unnoticed(const char* line, size_t bytes) {
+  constexpr sys::SignalSet kOfWriting = sys::set_of(SIGPIPE) | sys::set_of(SIGXFSZ);
+  const SignalsBlocked until_done;  // SIGTTOU, too
+  const sys::SignalSet before = sys::pending_signals();
+  if (!sys::takes_a_line(2) || sys::write_file(2, line, bytes) >= 0) return;
+  const sys::SignalSet ours = sys::pending_signals() & ~before & kOfWriting;
+  if (ours != 0) sys::take_pending(ours);
+}
+
 }  // namespace
 
 void remember_stderr() {
@@ -43,7 +55,7 @@ void say(const char* text) {
   add_visible(text, &line);
   if (line.cut()) line.set_length(line.capacity() - 2);
   line.add('\n');
-  sys::write_file(2, line.c_str(), line.length());
+  write_unnoticed(line.c_str(), line.length());
 }
 
 }  // namespace memprof

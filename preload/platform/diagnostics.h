@@ -7,7 +7,7 @@ namespace memprof {
 void remember_stderr();
 
 // Writes "memprof: " + text + newline, if fd 2 is still that file: a daemon that closed it may have reused the number
-// for its data. Async-signal-safe.
+// for its data. Never waits and raises no signal: a line that cannot be written at once is left out. Async-signal-safe.
 void say(const char* text);
 
 }  // namespace memprof

@@ -128,11 +128,21 @@ inline long status_at(const char* path, struct stat* out, int flags) {
 // Does not follow a link at the end of the path.
 inline long status_of(const char* path, struct stat* out) { return status_at(path, out, AT_SYMLINK_NOFOLLOW); }
 inline long status_of_target(const char* path, struct stat* out) { return status_at(path, out, 0); }
-// Exclusive, waits; released by close_file.
-inline long lock_file(int fd) { return call(SYS_flock, fd, 2 /* LOCK_EX */); }
+// Exclusive, without waiting; released by close_file.
+inline long lock_file(int fd) { return call(SYS_flock, fd, 2 | 4 /* LOCK_EX | LOCK_NB */); }
 inline long read_file(int fd, void* to, size_t bytes) { return call(SYS_read, fd, arg(to), static_cast<long>(bytes)); }
 inline long write_file(int fd, const void* from, size_t bytes) {
   return call(SYS_write, fd, arg(from), static_cast<long>(bytes));
+}
+// Whether a write of a line would neither wait nor find a pipe that nobody reads.
+inline bool takes_a_line(int fd) {
+  struct {
+    int fd;
+    short events;
+    short results;
+  } entry{fd, 0x4 /* POLLOUT */, 0};  // the kernel's pollfd
+  const long no_time[2] = {0, 0};     // its timespec
+  return call(SYS_ppoll, arg(&entry), 1, arg(no_time), 0, sizeof(uint64_t)) == 1 && entry.results == entry.events;
 }
 // Up to 16 copies of the same bytes, by one call.
 inline long write_copies_at(int fd, const void* from, size_t bytes, unsigned copies, uint64_t offset) {
@@ -209,6 +219,19 @@ inline bool block_all_signals(SignalSet* before) {
 inline void restore_signals(SignalSet before) {
   enter_kernel(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before), 0, sizeof(SignalSet));
   calls_under_way->fetch_sub(1, std::memory_order_release);
+}
+
+// Signals are sets of bits, number 1 the lowest.
+constexpr SignalSet set_of(int signal) { return SignalSet{1} << (signal - 1); }
+inline SignalSet pending_signals() {
+  SignalSet pending = 0;
+  call(SYS_rt_sigpending, arg(&pending), sizeof(pending));
+  return pending;
+}
+// Takes one that is pending for this thread, if there is one; they must be blocked.
+inline void take_pending(SignalSet which) {
+  const long no_time[2] = {0, 0};  // the kernel's timespec
+  call(SYS_rt_sigtimedwait, arg(&which), 0, arg(no_time), sizeof(which));
 }
 
 }  // namespace memprof::sys

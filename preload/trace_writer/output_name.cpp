@@ -57,13 +57,33 @@ void expand(const OutputRequest& request, uint64_t number, Path* out) {
 
 enum class Existing { same_process, alive, finished, empty, foreign };
 
+// The shell made it a moment ago, for what the program is going to write.
+bool is_standard_stream(const struct stat& file) {
+  for (int fd = 0; fd <= 2; ++fd) {
+    struct stat stream;
+    if (sys::status(fd, &stream) == 0 && stream.st_dev == file.st_dev && stream.st_ino == file.st_ino) return true;
+  }
+  return false;
+}
+
+// Regular files only: to open a fifo lets its writers in, who then have no reader; to open a device may start it.
+long open_existing(const char* path) {
+  struct stat status;
+  const long result = sys::status_of(path, &status);
+  if (result != 0) return result;
+  if (!S_ISREG(status.st_mode)) return -EEXIST;
+  return sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
 // Who wrote the open file that has our name?
 Existing inspect(int fd, const OutputRequest& request) {
   struct stat status;
   format::FileHeader header;
   if (sys::status(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Existing::foreign;
   // As mktemp leaves it: there is nothing in it to lose.
-  if (status.st_size == 0 && status.st_uid == sys::user_id() && status.st_nlink == 1) return Existing::empty;
+  if (status.st_size == 0 && status.st_uid == sys::user_id() && status.st_nlink == 1) {
+    return is_standard_stream(status) ? Existing::foreign : Existing::empty;
+  }
   const bool is_trace = sys::read_file(fd, &header, sizeof(header)) == sizeof(header) &&
                         __builtin_memcmp(header.magic, format::kMagic, sizeof(header.magic)) == 0;
   if (!is_trace) return Existing::foreign;
@@ -151,12 +171,6 @@ bool keep_numbered(const Path& name, bool names_pid, const OutputRequest& reques
   return false;
 }
 
-bool keep_old(const Path& name) {
-  Path old;
-  old.add(name.c_str()).add(".old");
-  return !old.cut() && sys::rename(name.c_str(), old.c_str()) == 0;
-}
-
 bool is_same_file(int fd, const char* path) {
   struct stat ours;
   struct stat there;
@@ -164,18 +178,42 @@ bool is_same_file(int fd, const char* path) {
          ours.st_ino == there.st_ino;
 }
 
+// `fd` is the file, and locked. Where both names are its names, rename succeeds and does nothing.
+bool keep_old(int fd, const Path& name) {
+  Path old;
+  old.add(name.c_str()).add(".old");
+  if (old.cut() || sys::rename(name.c_str(), old.c_str()) != 0) return false;
+  return !is_same_file(fd, name.c_str()) || sys::remove(name.c_str()) == 0;
+}
+
 enum class Step { try_again, use_pid, use_number, give_up };
+
+// Waits as long as another newcomer may need to move the file away. Anybody else's lock may stand for ever, and the
+// host would stand with it. A filesystem without locks does without.
+bool lock_for_a_moment(int fd) {
+  constexpr int kTries = 200;
+  constexpr long kPauseNs = 500'000;
+  for (int tries = 0; tries < kTries; ++tries) {
+    if (sys::lock_file(fd) != -EWOULDBLOCK) return true;
+    sys::sleep_ns(kPauseNs);
+  }
+  return false;
+}
 
 // Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
 // `begun_by_name`: files get their names before their headers here, so an empty one may be another newcomer's.
 Step make_room(const Path& name, bool names_pid, bool begun_by_name, const OutputRequest& request) {
-  const long opened = sys::open_file(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  const long opened = open_existing(name.c_str());
   if (opened == -ENOENT) return Step::try_again;
   if (opened < 0) return Step::give_up;
   const int fd = static_cast<int>(opened);
-  sys::lock_file(fd);
+  const bool locked = lock_for_a_moment(fd);
   Step step = Step::try_again;
-  if (is_same_file(fd, name.c_str())) {
+  if (!is_same_file(fd, name.c_str())) {
+    // moved away meanwhile
+  } else if (!locked) {
+    step = inspect(fd, request) == Existing::foreign ? Step::give_up : names_pid ? Step::use_number : Step::use_pid;
+  } else {
     switch (inspect(fd, request)) {
       case Existing::foreign: step = Step::give_up; break;
       case Existing::empty:
@@ -193,7 +231,7 @@ Step make_room(const Path& name, bool names_pid, bool begun_by_name, const Outpu
           if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
         } else if (parent_is_recorded()) {
           step = Step::use_pid;
-        } else if (!keep_old(name)) {
+        } else if (!keep_old(fd, name)) {
           step = Step::give_up;
         }
         break;
@@ -222,7 +260,7 @@ void add_number(unsigned number, Path* name) {
 bool wrote_with_pid(const OutputRequest& request, Path* name) {
   expand(request, 0, name);
   take_name_with_pid(request, name);
-  const long fd = sys::open_file(name->c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  const long fd = open_existing(name->c_str());
   if (fd < 0) return false;
   const bool ours = inspect(static_cast<int>(fd), request) == Existing::same_process;
   sys::close_file(static_cast<int>(fd));

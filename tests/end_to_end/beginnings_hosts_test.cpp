@@ -1,6 +1,8 @@
 // What a process leaves behind that is killed before, while and just after it begins its trace.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +85,14 @@ TEST_CASE("an empty file that was made for the trace is taken", "[hosts][output]
     CHECK(outcome.err.empty());
     CHECK(Trace(directory / "trace.bin").allocations() == expected(outcome, "allocations"));
   }
+  SECTION("not when the shell made it for the program's output") {
+    const fs::path place = directory / "trace.bin";
+    const auto redirect = [&] { dup2(open(place.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1); };
+    const Outcome outcome =
+        run({{host_path("churn"), "1000"}, recording_environment(), directory.path(), "", redirect});
+    CHECK(outcome.err.find("exists and is not a finished trace") != std::string::npos);
+    CHECK(read_file(place).find("expect open 1\n") != std::string::npos);
+  }
   SECTION("not when it has another name, too") {
     write_file(directory / "other", "");
     fs::create_hard_link(directory / "other", directory / "trace.bin");
@@ -115,4 +125,46 @@ TEST_CASE("what memprof says about a name does not steer the terminal", "[hosts]
   CHECK(outcome.exit_status == 0);
   CHECK(outcome.err.find("no/such\\x1b[31m\\xc2\\x9b31m\\x0d\\x0aname: no such directory") != std::string::npos);
   CHECK(outcome.err.find_first_of("\x1b\r\x9b") == std::string::npos);
+}
+
+TEST_CASE("what memprof says is left out where a write would kill or stop the program", "[hosts][output]") {
+  FreshDirectory directory;
+  const std::vector<std::string> settings =
+      GENERATE(std::vector<std::string>{"MEMPROF_OUTPUT=no/such/trace.bin"},
+               std::vector<std::string>{"MEMPROF_LIMIT=1"}, std::vector<std::string>{"MEMPROF_VERBOSE=1"});
+  INFO(settings[0]);
+  std::function<void()> replace_stderr;
+  SECTION("a pipe that nobody reads any more") {
+    replace_stderr = [] {
+      int ends[2];
+      if (pipe(ends) != 0 || dup2(ends[1], 2) != 2) _exit(kNotAllowed);
+      close(ends[0]);
+      close(ends[1]);
+    };
+  }
+  SECTION("a pipe that is full") {
+    replace_stderr = [] {
+      int ends[2];
+      if (pipe2(ends, O_NONBLOCK) != 0) _exit(kNotAllowed);
+      while (write(ends[1], "x", 1) == 1) {
+      }
+      fcntl(ends[1], F_SETFL, 0);
+      if (dup2(ends[1], 2) != 2) _exit(kNotAllowed);
+    };
+  }
+  SECTION("a file as long as RLIMIT_FSIZE allows") {
+    replace_stderr = [&] {
+      const rlimit none{0, 0};
+      const int fd = open((directory / "err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      if (dup2(fd, 2) != 2 || setrlimit(RLIMIT_FSIZE, &none) != 0) _exit(kNotAllowed);
+    };
+  }
+  const auto run_with = [&](const std::vector<std::string>& environment) {
+    return run({{host_path("churn"), "100000"}, environment, directory.path(), "", replace_stderr});
+  };
+  const Outcome native = run_with(plain_environment()), recorded = run_with(recording_environment(settings));
+  REQUIRE(native.exit_status == 0);
+  CHECK(recorded.exit_status == 0);
+  CHECK(recorded.signal == 0);
+  CHECK(recorded.out == native.out);
 }

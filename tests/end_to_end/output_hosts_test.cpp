@@ -1,9 +1,11 @@
 // Where the trace goes, and what happens when it cannot.
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +42,12 @@ void check_runs_on(const Outcome& outcome) {
   CHECK(outcome.out.find("expect open 1\n") != std::string::npos);
   INFO("stderr: " << outcome.err);
   CHECK(is_one_line(outcome.err));
+}
+
+// Until a process sleeps in openat, as the kernel tells.
+void wait_until_it_opens(pid_t pid) {
+  const std::string openat = std::to_string(SYS_openat) + " ";
+  while (!read_file("/proc/" + std::to_string(pid) + "/syscall").starts_with(openat)) sched_yield();
 }
 
 // A tmpfs of `bytes` on `directory`, in a mount namespace that only this test process is in. False when not allowed.
@@ -109,6 +117,29 @@ TEST_CASE("the trace that a living process writes is left alone", "[hosts][outpu
   CHECK(other.allocations() == expected(newcomer, "allocations"));
 }
 
+TEST_CASE("a finished trace that has the name trace.bin.old already", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome first = record(directory.path(), {});
+  fs::create_hard_link(directory / "trace.bin", directory / "trace.bin.old");
+  const Outcome second = record(directory.path(), {});
+  CHECK(first.err + second.err == "");
+  CHECK(Trace(directory / "trace.bin.old").pid() == static_cast<uint64_t>(first.pid));
+  CHECK(Trace(directory / "trace.bin").pid() == static_cast<uint64_t>(second.pid));
+}
+
+TEST_CASE("a finished trace that somebody has locked is left alone", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome first = record(directory.path(), {});
+  const int fd = open((directory / "trace.bin").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(flock(fd, LOCK_EX) == 0);
+  const Outcome second = record(directory.path(), {});
+  close(fd);
+  CHECK(first.err + second.err == "");
+  CHECK(Trace(directory / "trace.bin").pid() == static_cast<uint64_t>(first.pid));
+  const Trace other(directory / ("trace." + std::to_string(second.pid) + ".bin"));
+  CHECK(other.allocations() == expected(second, "allocations"));
+}
+
 TEST_CASE("a missing directory: the program runs on, one line says so", "[hosts][output]") {
   FreshDirectory directory;
   check_runs_on(record(directory.path(), {"MEMPROF_OUTPUT=no/such/directory/trace.bin"}));
@@ -138,6 +169,17 @@ TEST_CASE("a directory, a link, a fifo or somebody's file in the trace's place i
     REQUIRE(mkfifo(place.c_str(), 0600) == 0);
     check_runs_on(record(directory.path(), {}));
     CHECK(fs::is_fifo(place));
+  }
+  SECTION("a fifo with a writer that waits for its reader") {
+    REQUIRE(mkfifo(place.c_str(), 0600) == 0);
+    Process writer({{"sh", "-c", "echo data >trace.bin"}, plain_environment(), directory.path(), "", {}});
+    wait_until_it_opens(writer.pid());
+    check_runs_on(record(directory.path(), {}));
+    const int reader = open(place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    CHECK(writer.finish().exit_status == 0);
+    char data[8] = {};
+    CHECK(read(reader, data, sizeof(data)) == 5);
+    close(reader);
   }
   SECTION("a file of somebody") {
     write_file(place, "a file that is no trace\n");
