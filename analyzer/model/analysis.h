@@ -7,6 +7,7 @@
 #include "model/domains.h"
 #include "model/merge.h"
 #include "model/pairing.h"
+#include "model/selection.h"
 #include "model/site_keys.h"
 #include "trace/metadata.h"
 #include "trace/modules.h"
@@ -35,6 +36,7 @@ struct Trace {
   Clock clock;
   Domains domains;
   SiteKeys site_keys;
+  Selection selection;  // of every analysis
 };
 
 class ProgressSink {
