@@ -186,8 +186,7 @@ void Pairing::displace(Account& account, uint16_t domain, const Chunk& chunk, co
 inline void Pairing::allocate_block(Account& account, uint16_t domain, const Event& allocation, const Origin& origin) {
   const uint64_t address = allocation.address;
   if (!account.disputes.empty()) {
-    if (Dispute* dispute = account.disputes.find(address))
-      return join(account, domain, *dispute, {origin, allocation});
+    if (Dispute* dispute = account.disputes.find(address)) return join(account, domain, *dispute, {origin, allocation});
   }
   const auto [block, is_new] = account.live.find_or_add(address);
   if (is_new) {
@@ -275,8 +274,7 @@ void Pairing::orphan(Account& account, uint16_t domain, const StreamEvent& relea
     ++account.filtered_frees;
   else
     ++account.orphaned[static_cast<size_t>(orphan_kind_)];
-  if (visitor_)
-    visitor_->orphaned(domain, {release.event, release.number, release.thread, false, false}, orphan_kind_);
+  if (visitor_) visitor_->orphaned(domain, {release.event, release.number, release.thread, false, false}, orphan_kind_);
 }
 
 void Pairing::finish(SumOps& ops) {

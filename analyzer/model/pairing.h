@@ -2,8 +2,9 @@
 //
 //   alloc(p), p not live            opens a block
 //   free(p),  p live                closes it
-//   free(p),  p not live            disputed (disputes.h): its allocation may have been stamped too late; else an orphan
-//   alloc(p), p live                disputed: the free of the older block may have been; else a double allocation: the
+//   free(p),  p not live            disputed (disputes.h): its allocation may have been stamped too late; else an
+//   orphan alloc(p), p live                disputed: the free of the older block may have been; else a double
+//   allocation: the
 //                                   older block stays open for good
 //   ranges of the mmap domain       a free or a new mapping cuts what lies in its range
 //
@@ -30,7 +31,7 @@ namespace memprof {
 class Pairing {
  public:
   struct Config {
-    uint32_t flags = 0;  // format::FileFlags
+    uint32_t flags = 0;         // format::FileFlags
     uint64_t window_ticks = 0;  // of disputes
     uint64_t memory_page_size = 4096;
     size_t thread_count = 0;
@@ -65,9 +66,7 @@ class Pairing {
     bool is_allocation = false;
   };
 
-  Account& account_of(uint16_t domain) {
-    return accounts_[domain] ? *accounts_[domain] : add_account(domain);
-  }
+  Account& account_of(uint16_t domain) { return accounts_[domain] ? *accounts_[domain] : add_account(domain); }
   Account& add_account(uint16_t domain);
   SiteDirectory new_directory(uint16_t domain) const;
   void take(const Event& event, Origin origin);
