@@ -55,7 +55,8 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
     tell(domain, chunk, SumOp::Kind::carried, bytes);
   });
   for (const auto& [address, chunk] : std::exchange(account.displaced, {}))
-    if (visitor_ && chunk.is_chosen()) visitor_->open(domain, address, chunk, account.directory[chunk.site].stack, true);
+    if (visitor_ && chunk.is_chosen())
+      visitor_->open(domain, address, chunk, account.directory[chunk.site].stack, true);
 }
 
 }  // namespace memprof
