@@ -61,7 +61,8 @@ int read_options(int count, char** words, Shape& shape, std::string& path) {
   known.push_back({"help", no_argument, nullptr, 'h'});
   known.push_back({});
   int index = 0;
-  for (int found; (found = getopt_long(count, words, "ho:", known.data(), &index)) != -1;) {
+  for (int found;
+       (found = getopt_long(count, words, "ho:", known.data(), &index)) != -1;) {  // NOLINT(concurrency-mt-unsafe)
     if (found == 'h') return std::fputs(kUsage, stdout), 1;
     if (found == '?') return 3;
     if (found == 'o')
