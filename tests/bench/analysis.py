@@ -12,7 +12,7 @@ import corpus
 import measure
 
 PARTS = {  # and the figures of analysis_table.py that each finds
-    "summary": ("summary_ratio", "summary_s", "summary_warm_s", "interpret_s", "print_s"),
+    "summary": ("summary_ratio", "summary_cpu_ratio", "summary_s", "summary_warm_s", "interpret_s", "print_s"),
     "pairing": ("pairing_rate", "pairing_scaling", "pairing_ns"),
     "large": ("large_rss", "large_s", "large_rate"),
     "large-cores": ("large_scaling", "large_one_rate"),
@@ -73,8 +73,9 @@ class Analysis:
         samples = self.take_turns("summary", ways, self.options.runs)
         self.check_same_run(samples["print"][-1]["output"], trace)
         seconds = {way: median_wall(its) for way, its in samples.items()}
+        cpu = {way: statistics.median(sample["cpu_s"] for sample in its) for way, its in samples.items()}
         return {"summary_ratio": (seconds["interpret"] + seconds["print"]) / seconds["memprof"],
-                "summary_s": seconds["memprof"], "summary_warm_s": seconds["memprof-warm"],
+                "summary_cpu_ratio": (cpu["interpret"] + cpu["print"]) / cpu["memprof"], "summary_s": seconds["memprof"], "summary_warm_s": seconds["memprof-warm"],
                 "interpret_s": seconds["interpret"], "print_s": seconds["print"]}
 
     def pairing(self):

@@ -34,6 +34,7 @@ REACH = {
 }
 # What helps to understand them.
 ALSO = {
+    "summary_cpu_ratio": Figure("summary of the CPython trace, times as fast, by user+sys", form="{:.1f}"),
     "summary_s": Figure("summary of the CPython trace, s", form="{:.3f}"),
     "summary_warm_s": Figure("the same with MEMPROF_CACHE as an earlier summary left it, s", form="{:.3f}"),
     "interpret_s": Figure("heaptrack_interpret | zstd, s", form="{:.3f}"),
