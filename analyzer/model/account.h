@@ -47,9 +47,7 @@ struct Account {
   uint64_t closed_bytes() const { return carried_bytes() + bytes_allocated - open_bytes(); }
   uint64_t orphans() const { return orphaned[0] + orphaned[1] + orphaned[2]; }
   uint64_t frees() const { return closed_chunks() + orphans(); }
-  bool is_unused() const {
-    return allocations == 0 && carried_chunks() == 0 && orphans() == 0 && filtered_frees == 0;
-  }
+  bool is_unused() const { return allocations == 0 && carried_chunks() == 0 && orphans() == 0 && filtered_frees == 0; }
 };
 
 }  // namespace memprof

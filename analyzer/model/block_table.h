@@ -88,6 +88,8 @@ class BlockTable {
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Taken or not: what the table's memory grows with.
+  size_t places() const { return blocks_.size(); }
 
   // visit(address, chunk)
   template <class Visit>

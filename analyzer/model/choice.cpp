@@ -25,8 +25,8 @@ void Choice::ask(StackId stack) const {
 
 bool Choice::has_orphan(const Event& release, uint32_t thread) const {
   if (selection_.stack || selection_.least_size != 0 || selection_.most_size != Selection::kNoLimit) return false;
-  if (selection_.least_lifetime_ns != 0 || selection_.most_lifetime_ns != Selection::kNoLimit ||
-      selection_.temporary || selection_.alive_at_ns)
+  if (selection_.least_lifetime_ns != 0 || selection_.most_lifetime_ns != Selection::kNoLimit || selection_.temporary ||
+      selection_.alive_at_ns)
     return false;
   if (selection_.state && *selection_.state != BlockState::orphaned) return false;
   return (tags_.empty() || tags_[release.tag]) && (threads_.empty() || threads_[thread]);

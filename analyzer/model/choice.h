@@ -42,7 +42,7 @@ class Choice {
 
   const Selection& selection_;
   const StackNodes& nodes_;
-  std::vector<bool> tags_, threads_;     // empty: all
+  std::vector<bool> tags_, threads_;    // empty: all
   mutable std::vector<Answer> stacks_;  // by raw id; asked by one thread, that of pairing
   std::vector<bool> fates_;
   bool knows_fates_ = false;

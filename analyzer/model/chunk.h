@@ -38,8 +38,8 @@ struct Release {
 
 enum class OrphanKind : uint8_t { inherited, before_start, unknown, filtered };
 
-// Hears of every chosen block once, when its fate is known; blocks still open come at the end. `domain` is an index. The
-// calls come one after the other, from any thread.
+// Hears of every chosen block once, when its fate is known; blocks still open come at the end. `domain` is an index.
+// The calls come one after the other, from any thread.
 class ChunkVisitor {
  public:
   virtual ~ChunkVisitor() = default;

@@ -93,8 +93,7 @@ std::optional<uint32_t> EventFeed::wanted_stream() {
 }
 
 uint32_t EventFeed::slice_events() const {
-  return static_cast<uint32_t>(
-      std::clamp<size_t>(kEventsAhead / std::max<size_t>(begun_, 1), kLeastSlice, kMostSlice));
+  return static_cast<uint32_t>(std::clamp<size_t>(kEventsAhead / std::max<size_t>(begun_, 1), kLeastSlice, kMostSlice));
 }
 
 // With the lock held.

@@ -29,7 +29,7 @@ class Keeper : public ChunkVisitor {
 
 KeptEvents kept_events(const Trace& trace, ProgressSink* progress) {
   Keeper keeper;
-  analyse(trace, &keeper, progress);
+  analyse_from_begin(trace, &keeper, progress);
   return KeptEvents(std::move(keeper.events));
 }
 

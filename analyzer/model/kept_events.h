@@ -13,9 +13,7 @@ class KeptEvents {
  public:
   explicit KeptEvents(std::vector<bool> events) : events_(std::move(events)) {}
 
-  bool operator[](uint64_t event_number) const {
-    return event_number < events_.size() && events_[event_number];
-  }
+  bool operator[](uint64_t event_number) const { return event_number < events_.size() && events_[event_number]; }
 
  private:
   std::vector<bool> events_;

@@ -38,8 +38,8 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
   std::vector<bool> is_known(before.all().size());
   const bool is_by_stack = config_.site_keys.by == SiteKeys::By::stack;
   visit_all([&](Chunk& chunk, uint64_t, bool) {
-    if (config_.choice && !config_.choice->has_block(before[chunk.site].stack, chunk.tag, chunk.size, chunk.thread,
-                                                     chunk.number))
+    if (config_.choice &&
+        !config_.choice->has_block(before[chunk.site].stack, chunk.tag, chunk.size, chunk.thread, chunk.number))
       return;
     // Most blocks have the stack and the tag of another.
     if (is_by_stack && is_known[chunk.site] && before[chunk.site].tag == chunk.tag) return;

@@ -19,9 +19,9 @@ struct SumChange {
 
   uint16_t domain;  // index
   Kind kind;
-  uint32_t thread;  // index; that allocated the block
-  StackId stack;    // canonical; that allocated the block
-  uint64_t ticks;   // of the latest event: never goes back
+  uint32_t thread;       // index; that allocated the block
+  StackId stack;         // canonical; that allocated the block
+  uint64_t ticks;        // of the latest event: never goes back
   uint64_t alloc_ticks;  // of `allocated`
   uint64_t bytes;
 

@@ -19,7 +19,7 @@ struct SumOp {
     shrunk,            // bytes less of a block that stays
     carried,           // bytes and a block more, allocated before the window
     temporary,         // a block closed before was a temporary one
-    stamp,             // `ticks` is the stamp of the allocation that comes next, whose own are those of the latest event
+    stamp,  // `ticks` is the stamp of the allocation that comes next, whose own are those of the latest event
   };
 
   uint64_t bytes;

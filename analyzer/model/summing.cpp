@@ -18,9 +18,7 @@ void Summing::apply(const SumOps& ops) {
     const SumOp& op = ops[i];
     Sites& sites = accounts_[op.domain]->sites;
     switch (op.kind) {
-      case Kind::allocated:
-        sites.add_allocation(op.site, op.bytes, stamp_ != 0 ? stamp_ : op.ticks);
-        break;
+      case Kind::allocated: sites.add_allocation(op.site, op.bytes, stamp_ != 0 ? stamp_ : op.ticks); break;
       case Kind::closed_temporary: sites.add_temporary(op.site); [[fallthrough]];
       case Kind::closed: sites.close(op.site, op.bytes); break;
       case Kind::reopened: sites.reopen(op.site, op.bytes, op.ticks); break;
