@@ -48,7 +48,7 @@ Account& Pairing::account_of(uint16_t domain) {
   return *account;
 }
 
-// True for a release of the block that the thread's event before this one allocated.
+// True for a release of the block that the thread's event before this one allocated, as far as the trace still has it.
 bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t thread) {
   LatestEvent& latest = latest_[thread];
   event_count_ += !event.continues;
@@ -56,7 +56,7 @@ bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t thread) {
     latest = {event.address, domain, true};
     return false;
   }
-  const bool is_next = latest.is_allocation && latest.address == event.address && latest.domain == domain;
+  const bool is_next = !event.follows_gap && latest.is_allocation && latest.address == event.address && latest.domain == domain;
   latest.is_allocation = false;
   return is_next;
 }

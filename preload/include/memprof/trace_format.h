@@ -464,7 +464,8 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //   000001SI         realloc: pv dt to its begin; pv units from begin to end; old = ADDR(last_free);
 //                    if S: pv zz(stack - last_stack), raw16 tag, sets last_stack, else one byte, a place in stacks[];
 //                    pv size; if I: new = old, else on_free(old), then new = ADDR(base(c))
-//   00000010         extension: byte type, pv length, length bytes. Changes nothing; readers skip it
+//   00000010         extension: byte type (EventExtension), pv length, length bytes. Changes nothing; readers skip those
+//                    that they do not know
 //   00000000         end of the page's records; 00000001 and 00000011 are malformed
 // No record but an extension is longer than kMostEventBytes. dt < 2^49, a realloc's duration < 2^42 units.
 //
@@ -488,6 +489,13 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //                                      z = 0x55602a: address 16 * 0x2ab015 = 0x2ab0150
 //     0c 03 80 0c 00                   00001TSZ = 1,0,0: free, dt 3, distance 1 (that block), tag 12 (free)
 // clang-format on
+
+enum class EventExtension : uint8_t {
+  // No bytes. Written by programs that make a trace of another one, never by the recorder: the thread had events
+  // between the record before, of whichever of its streams, and the next one here, and they were left out.
+  gap = 1,
+};
+
 inline constexpr uint32_t kTimeShift = 4;
 inline constexpr uint32_t kMostEventBytes = 48;
 inline constexpr unsigned kEventContexts = 512;
