@@ -21,7 +21,7 @@ void put_little_endian(Bytes& out, uint64_t value, unsigned count) {
 
 // pv: as many leading ones as further bytes, the value big-endian behind them.
 void put_number(Bytes& out, uint64_t value) {
-  const unsigned bits = std::max(1, std::bit_width(value));
+  const auto bits = static_cast<unsigned>(std::bit_width(value | 1));
   const unsigned further = std::min((bits - 1) / 7, 8u);
   const unsigned ones = 0xff00u >> further & 0xff;
   put_byte(out, further == 8 ? ones : ones | value >> (8 * further));

@@ -1,6 +1,4 @@
-// Writes a trace: the header of another one, then pages. Until commit() there is nothing at the path; a process that
-// dies before, whatever kills it, leaves nothing behind (on file systems with O_TMPFILE; on others a signal handler
-// removes the temporary file). What was at the path is replaced in one step and never written into or followed.
+// Writes a trace: the header of another one, then pages. There is nothing at the path until commit() (new_file.h).
 //
 //     NewTraceFile out = NewTraceFile::create(path, trace.file.header());
 //     out.append(head, payload);     // kind, stream_id, sequence, threads and times are the caller's
@@ -9,36 +7,25 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 
 #include "memprof/trace_format.h"
+#include "trace/new_file.h"
 
 namespace memprof {
 
-// The new file could not be made; what() names it and says why.
-class NewTraceError : public std::runtime_error {
- public:
-  NewTraceError(const std::string& path, const std::string& why);
-};
-
 class NewTraceFile {
  public:
-  // Named: what a file system without O_TMPFILE gets in any case.
-  enum class Temporary { unnamed, named };
+  using Temporary = NewFile::Temporary;
 
-  // Throws NewTraceError, as all of them do. The file is for its owner alone (0600). Refuses a path where something
-  // other than a regular file is.
+  // Throws NewTraceError, as all of them do.
   static NewTraceFile create(const std::string& path, const format::FileHeader& like,
                              Temporary temporary = Temporary::unnamed);
-  NewTraceFile(NewTraceFile&&) noexcept;
-  NewTraceFile& operator=(NewTraceFile&&) noexcept;
-  ~NewTraceFile();  // uncommitted: nothing was ever there
 
-  // Whether the path leads to that very file: a trace is not to be replaced by what is made of it.
-  static bool is_same_file(const std::string& path, const std::string& trace);
+  static bool is_same_file(const std::string& path, const std::string& trace) {
+    return NewFile::is_same_file(path, trace);
+  }
 
   // What commit() writes; page_count and checksum are settled there. kPageCountClosed is taken from it.
   format::FileHeader& header() { return header_; }
@@ -57,11 +44,9 @@ class NewTraceFile {
   void commit(uint64_t missing_pages = 0);
 
  private:
-  struct Place;
-  NewTraceFile(std::unique_ptr<Place> place, const format::FileHeader& like);
-  void write(uint64_t offset, std::span<const std::byte> bytes);
+  NewTraceFile(NewFile file, const format::FileHeader& like);
 
-  std::unique_ptr<Place> place_;
+  NewFile file_;
   format::FileHeader header_;
   uint64_t next_page_ = 1;
 };

@@ -1,0 +1,20 @@
+// The commands that write a trace of another one: `memprof-analyze compress|decompress -o OUT TRACE`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "cli/command_line.h"
+#include "report/output.h"
+#include "trace/trace_file.h"
+
+namespace memprof {
+
+bool is_rewrite(Command command);
+void add_rewrite_options(CLI::App& app, CommandLine& line, std::string& trace);
+// What is wrong with the options; empty when all is well, and for other commands.
+std::string check_rewrite(const CommandLine& line);
+// Returns the exit status; throws NewTraceError. Says on `out` what was written.
+int run_rewrite(const CommandLine& line, const TraceFile& file, Output& out);
+
+}  // namespace memprof
