@@ -33,6 +33,8 @@ constexpr CommandInfo kCommands[] = {
     {Command::timeline, "timeline", "What is open over time, the rates, the process's memory, marks"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::diff, "diff", "What changed from one trace to another, by stack"},
+    {Command::extract, "extract", "Write a trace of a window of time, with the blocks that were open when it began"},
+    {Command::strip, "strip", "Write a trace without some blocks: the temporary ones, unless filters say which stay"},
     {Command::compress, "compress", "Write the trace packed: every command reads it, and a part of it alone"},
     {Command::decompress, "decompress", "Write a packed trace as it was recorded"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},

@@ -9,7 +9,7 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, compress, decompress, dump };
+enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, extract, strip, compress, decompress, dump };
 
 struct CommandLine {
   Command command = Command::summary;

@@ -132,8 +132,10 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
       report_chunks(trace, line.options, out, &progress);
       return kDone;
     }
+    case Command::extract:
+    case Command::strip:
     case Command::compress:
-    case Command::decompress: return run_rewrite(line, trace.file, out);
+    case Command::decompress: return run_rewrite(line, trace, out);
     case Command::dump:
       line.dump_stats ? report_dump_stats(trace, line.options, out) : report_dump(trace, line.sections, out);
       return kDone;

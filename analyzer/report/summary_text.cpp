@@ -32,8 +32,8 @@ class SummaryText {
   void print() {
     print_process();
     print_losses();
-    static const Account kNothing(trace_.nodes, false, 0);
-    const Account& heap = analysis_.heap() ? *analysis_.heap() : kNothing;
+    const Account nothing(SiteDirectory(trace_.nodes, false, true), 0);
+    const Account& heap = analysis_.heap() ? *analysis_.heap() : nothing;
     print_totals(heap);
     print_domains();
     print_orphans(heap);

@@ -42,14 +42,16 @@ class Rewriter {
       : trace_(trace), is_kept_(is_kept), out_(out), stacks_(trace.nodes) {}
 
   void write_events(ProgressSink* progress) {
-    Merge merge(trace_.file);
+    EventFeed feed(trace_.file);
+    Merge merge(feed);
     for (StreamPages pages : trace_.file.streams(StreamKind::events)) streams_.push_back({{trace_.file, pages}});
-    gaps_.resize(merge.threads().size());
+    gaps_.resize(feed.threads().size());
     uint64_t announced = 0;
-    for (Run run; merge.next(run);) {
-      for (const Event& event : run.events) add(event, streams_[run.stream], gaps_[run.thread]);
-      if (progress && merge.pages_read() >= announced + kProgressPages)
-        progress->advance(announced = merge.pages_read(), merge.page_count());
+    for (Batch batch; merge.next(batch);) {
+      for (const Run& run : batch.runs)
+        for (const Event& event : run.events) add(event, streams_[run.stream], gaps_[run.thread]);
+      if (progress && feed.pages_read() >= announced + kProgressPages)
+        progress->advance(announced = feed.pages_read(), feed.page_count());
     }
     for (Stream& stream : streams_) stream.pages.finish(out_);
   }

@@ -68,6 +68,30 @@ TEST_CASE("every command says of a compressed trace what it says of the trace", 
   }
 }
 
+TEST_CASE("a stripped trace has the blocks that were not temporary, and says how many were", "[hosts][rewrite]") {
+  for (const std::string host : {"malloc_family", "threads_realloc", "churn"}) {
+    INFO(host);
+    const HostRun run({host_path(host)});
+    const fs::path trace = run.directory() / "trace.bin", stripped = run.directory() / "stripped";
+    const Outcome outcome = make("strip", trace, stripped);
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_status == 0);
+    CHECK(outcome.out.find("without ") != std::string::npos);
+    const Json before = summary_of(trace), after = summary_of(stripped);
+    CHECK(after.at("temporary") == 0);
+    CHECK(after.at("open") == before.at("open"));
+    CHECK(after.at("stacks") <= before.at("stacks"));
+    const uint64_t temporary = before.at("temporary");
+    CHECK(after.at("allocations") == before.at("allocations").get<uint64_t>() - temporary);
+    CHECK(after.at("frees") == before.at("frees").get<uint64_t>() - temporary);
+    CHECK(after.at("trace").at("stripped").at("allocations") >= temporary);
+    CHECK(output_of({"summary"}, stripped).find(" were stripped") != std::string::npos);
+    // Twice is once.
+    CHECK(make("strip", stripped, run.directory() / "again").exit_status == 0);
+    CHECK(summary_of(run.directory() / "again") == after);
+  }
+}
+
 TEST_CASE("what cannot be made of a trace is said, and nothing is written", "[hosts][rewrite]") {
   const HostRun run({host_path("malloc_family")});
   const fs::path trace = run.directory() / "trace.bin", packed = run.directory() / "packed",
@@ -85,6 +109,8 @@ TEST_CASE("what cannot be made of a trace is said, and nothing is written", "[ho
   refuses({"compress", "-o", other.string(), packed.string()}, 2, "is compressed already");
   refuses({"decompress", "-o", other.string(), trace.string()}, 2, "is not compressed");
   refuses({"compress", trace.string()}, 2, "add -o OUT");
+  refuses({"strip", trace.string()}, 2, "add -o OUT");
+  refuses({"extract", "-o", other.string(), trace.string()}, 2, "add --from T");
   refuses({"compress", "-o", trace.string(), trace.string()}, 2, "is the trace itself");
   refuses({"compress", "-o", (run.directory() / "no" / "where").string(), trace.string()}, 4, "cannot be written");
   refuses({"compress", "-o", other.string(), (run.directory() / "nothing").string()}, 3, "nothing");

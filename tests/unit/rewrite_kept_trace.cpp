@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "every_report.h"
+#include "model/kept_events.h"
 #include "new_directory.h"
 
 using namespace memprof;
@@ -24,9 +25,11 @@ struct Numbered {
 
 std::vector<Numbered> events_of(const Trace& trace) {
   std::vector<Numbered> events;
-  Merge merge(trace.file);
-  for (Run run; merge.next(run);)
-    for (const Event& event : run.events) events.push_back({event, run.thread});
+  EventFeed feed(trace.file);
+  Merge merge(feed);
+  for (Batch batch; merge.next(batch);)
+    for (const Run& run : batch.runs)
+      for (const Event& event : run.events) events.push_back({event, run.thread});
   return events;
 }
 
@@ -197,7 +200,7 @@ TEST_CASE("a window keeps its clock, its record, and the nodes of its stacks alo
 TEST_CASE("a trace that nobody closed keeps the times of its events", "[kept trace]") {
   TraceBuilder b;
   const uint32_t stack = b.stack(0x100);
-  b.header.nominal_ticks_per_second = 2'000'000'000;
+  b.header.clock = format::Clock::tsc;
   b.alloc(1, 1'000, 0x1000, 24, stack);
   b.free(1, 500'000, 0x1000);
   b.new_page(1);
@@ -218,4 +221,30 @@ TEST_CASE("damage of a trace is not forgotten in what is made of it", "[kept tra
   CHECK(trace.file.damage().pages() == 1);
   CHECK_FALSE(part.file.complete());
   CHECK(part.file.damage().missing_pages() == 1);
+}
+
+TEST_CASE("an extracted window reads as the window of the trace", "[kept trace]") {
+  for (const uint64_t seed : {12u, 13u}) {
+    for (const auto& [from, to] :
+         {std::pair(0u, 1500u), std::pair(700u, 1500u), std::pair(1000u, 1010u), std::pair(2000u, 100'000u)}) {
+      CAPTURE(seed, from, to);
+      Trace trace(open_bytes(random_trace(seed, 3'000).build()));
+      const std::vector<Numbered> events = events_of(trace);
+      const auto time_of = [&](size_t number) { return events[number].event.ticks - TraceBuilder::kStart; };
+      trace.selection.from_ns = from == 0 ? 0 : time_of(from);
+      trace.selection.to_ns = to < events.size() ? time_of(to) : Selection::kNoLimit;
+      const KeptEvents chosen = kept_events(trace);
+      Trace part = kept(
+          trace, [&](uint64_t number) { return chosen[number]; },
+          format::Window{trace.selection.from_ns, trace.selection.to_ns});
+      CHECK(part.selection.from_ns == trace.selection.from_ns);
+      CHECK(part.selection.to_ns == trace.selection.to_ns);
+      ReportOptions options;
+      options.symbols = false;
+      const EveryReport before = every_report(trace, options), after = every_report(part, options);
+      CHECK(after.csv == before.csv);
+      CHECK(after.chunks == before.chunks);
+      CHECK(events_of(part).size() < events.size());
+    }
+  }
 }
