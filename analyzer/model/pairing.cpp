@@ -225,7 +225,10 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
 
 bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent& release) {
   return account.mappings->unmap(release.event.address, release.event.size, [&](const Mappings::Cut& cut) {
-    if (!cut.is_last) return tell(domain, cut.chunk, SumOp::Kind::shrunk, cut.bytes);
+    if (!cut.is_last) {
+      if (visitor_) visitor_->cut(cut.chunk, release.event, release.number);
+      return tell(domain, cut.chunk, SumOp::Kind::shrunk, cut.bytes);
+    }
     if (!is_counted(cut.chunk)) return;
     StreamEvent last = release;
     last.is_next_of_thread = release.is_next_of_thread && release.event.address == cut.address;

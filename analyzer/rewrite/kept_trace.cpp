@@ -38,8 +38,8 @@ class ThreadGap {
 
 class Rewriter {
  public:
-  Rewriter(const Trace& trace, const EventFilter& is_kept, NewTraceFile& out)
-      : trace_(trace), is_kept_(is_kept), out_(out), stacks_(trace.nodes) {}
+  Rewriter(const Trace& trace, const EventFilter& kept, NewTraceFile& out)
+      : trace_(trace), kept_(kept), out_(out), stacks_(trace.nodes) {}
 
   void write_events(ProgressSink* progress) {
     EventFeed feed(trace_.file);
@@ -103,14 +103,14 @@ class Rewriter {
   }
 
   void add(Event event, Stream& stream, ThreadGap& gap) {
-    if (!is_kept_(number_++)) {
+    const KeptEvents::Part part = kept_(number_++);
+    if (part != KeptEvents::Part::whole) count_left_out(event);
+    if (part == KeptEvents::Part::nothing) {
       stream.kept_last = false;
       gap.leave_out();
-      const bool is_release = event.kind == EventKind::release;
-      (is_release ? result_.left_out.frees : result_.left_out.allocations) += 1;
-      if (!is_release) result_.left_out.bytes += event.size;
       return;
     }
+    if (part == KeptEvents::Part::end) event = end_of(event);
     event.stack = stacks_.keep(event.stack);
     event.continues = event.continues && stream.kept_last;
     event.follows_gap = event.follows_gap || gap.is_before(event);
@@ -120,8 +120,23 @@ class Rewriter {
     ++result_.events;
   }
 
+  void count_left_out(const Event& event) {
+    const bool is_release = event.kind == EventKind::release;
+    (is_release ? result_.left_out.frees : result_.left_out.allocations) += 1;
+    if (!is_release) result_.left_out.bytes += event.size;
+  }
+
+  // What the mapping did to those that lay in its place, without itself.
+  static Event end_of(Event mapping) {
+    mapping.kind = EventKind::release;
+    mapping.tag = static_cast<uint16_t>(format::Function::munmap);
+    mapping.size = std::max<uint64_t>(mapping.size, 1);
+    mapping.continues = false;
+    return mapping;
+  }
+
   const Trace& trace_;
-  const EventFilter& is_kept_;
+  const EventFilter& kept_;
   NewTraceFile& out_;
   StackPages stacks_;
   std::vector<Stream> streams_;
@@ -132,10 +147,10 @@ class Rewriter {
 
 }  // namespace
 
-KeptTrace write_kept_trace(const Trace& trace, const EventFilter& is_kept, std::optional<format::Window> window,
+KeptTrace write_kept_trace(const Trace& trace, const EventFilter& kept, std::optional<format::Window> window,
                            const std::string& path, ProgressSink* progress) {
   NewTraceFile out = NewTraceFile::create(path, trace.file.header());
-  Rewriter rewriter(trace, is_kept, out);
+  Rewriter rewriter(trace, kept, out);
   rewriter.write_events(progress);
   rewriter.write_stacks();
   rewriter.copy_other_pages();

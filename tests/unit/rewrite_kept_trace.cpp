@@ -33,11 +33,13 @@ std::vector<Numbered> events_of(const Trace& trace) {
   return events;
 }
 
-Trace kept(const Trace& trace, const EventFilter& is_kept, std::optional<format::Window> window = {}) {
+Trace kept(const Trace& trace, const EventFilter& filter, std::optional<format::Window> window = {}) {
   const NewDirectory directory;
-  write_kept_trace(trace, is_kept, window, directory.at("kept"), nullptr);
+  write_kept_trace(trace, filter, window, directory.at("kept"), nullptr);
   return Trace(open_bytes(directory.read("kept")));
 }
+
+KeptEvents::Part whole_if(bool is_kept) { return is_kept ? KeptEvents::Part::whole : KeptEvents::Part::nothing; }
 
 // Addresses are used again, blocks wander between threads, and half of them are temporary.
 TraceBuilder random_trace(uint64_t seed, size_t events) {
@@ -111,7 +113,7 @@ std::set<uint64_t> temporary_events(const std::vector<Numbered>& events) {
 TEST_CASE("a trace of all events is the same trace", "[kept trace]") {
   for (const uint64_t seed : {1u, 2u, 3u}) {
     Trace trace(open_bytes(random_trace(seed, 6'000).build()));
-    Trace copy = kept(trace, [](uint64_t) { return true; });
+    Trace copy = kept(trace, [](uint64_t) { return whole_if(true); });
     REQUIRE(copy.file.complete());
     ReportOptions options;
     options.symbols = false;
@@ -132,7 +134,7 @@ TEST_CASE("without the temporary blocks the others are as they were", "[kept tra
     const Trace trace(open_bytes(random_trace(seed, 6'000).build()));
     const std::set<uint64_t> temporary = temporary_events(events_of(trace));
     REQUIRE(temporary.size() > 200);
-    const Trace stripped = kept(trace, [&](uint64_t number) { return !temporary.contains(number); });
+    const Trace stripped = kept(trace, [&](uint64_t number) { return whole_if(!temporary.contains(number)); });
     std::vector<std::string> expected = chunk_lines(trace);
     const size_t all = expected.size();
     std::erase_if(expected,
@@ -161,7 +163,7 @@ TEST_CASE("any choice of blocks keeps these blocks, their threads and their stac
       }
       if (is_chosen[event.address]) chosen.insert(i);
     }
-    const Trace part = kept(trace, [&](uint64_t number) { return chosen.contains(number); });
+    const Trace part = kept(trace, [&](uint64_t number) { return whole_if(chosen.contains(number)); });
     std::vector<std::string> expected = chunk_lines(trace);
     std::erase_if(expected, [](const std::string& line) {
       return nlohmann::json::parse(line).at("size").get<uint64_t>() % 5 != 0;
@@ -179,7 +181,7 @@ TEST_CASE("a window keeps its clock, its record, and the nodes of its stacks alo
   const format::Window window{events[1000].event.ticks - TraceBuilder::kStart,
                               events[1040].event.ticks - TraceBuilder::kStart};
   const Trace part = kept(
-      trace, [](uint64_t number) { return number >= 1000 && number < 1020; }, window);
+      trace, [](uint64_t number) { return whole_if(number >= 1000 && number < 1020); }, window);
   REQUIRE(part.metadata.window);
   CHECK(part.metadata.window->from_ns == window.from_ns);
   CHECK(part.metadata.window->to_ns == window.to_ns);
@@ -207,7 +209,7 @@ TEST_CASE("a trace that nobody closed keeps the times of its events", "[kept tra
   b.alloc(1, 900'000'000, 0x2000, 24, stack);
   b.pages().back().head.base_monotonic_ns += 77'777;
   const Trace trace(open_bytes(b.build()));
-  const Trace part = kept(trace, [](uint64_t number) { return number < 2; });
+  const Trace part = kept(trace, [](uint64_t number) { return whole_if(number < 2); });
   CHECK(part.clock.ns_since_start(TraceBuilder::kStart + 500'000) ==
         trace.clock.ns_since_start(TraceBuilder::kStart + 500'000));
   CHECK(analyse(part).duration_ns() == analyse(trace).duration_ns());
@@ -217,7 +219,7 @@ TEST_CASE("damage of a trace is not forgotten in what is made of it", "[kept tra
   Bytes bytes = random_trace(11, 3'000).build();
   bytes[4 * format::kMinPageSize + 200] ^= std::byte{1};
   const Trace trace(open_bytes(bytes));
-  const Trace part = kept(trace, [](uint64_t) { return true; });
+  const Trace part = kept(trace, [](uint64_t) { return whole_if(true); });
   CHECK(trace.file.damage().pages() == 1);
   CHECK_FALSE(part.file.complete());
   CHECK(part.file.damage().missing_pages() == 1);
@@ -247,4 +249,40 @@ TEST_CASE("an extracted window reads as the window of the trace", "[kept trace]"
       CHECK(events_of(part).size() < events.size());
     }
   }
+}
+
+TEST_CASE("parts of mappings that others took are kept with their block", "[kept trace]") {
+  TraceBuilder b;
+  const uint32_t one = b.stack(0x100), other = b.stack(0x200);
+  const uint64_t page = 4096, at = 0x7f0000000000;
+  b.alloc(1, 10, at, 10 * page, one, Function::mmap);
+  b.free(1, 20, at + 2 * page, Function::munmap, page, one);       // a part, before the window
+  b.alloc(1, 30, at + 5 * page, 2 * page, other, Function::mmap);  // replaces a part of it
+  b.alloc(1, 40, 0x1000, 8, other);
+  b.free(1, 50, at + 9 * page, Function::munmap, page, one);
+  b.alloc(1, 60, at, page, other, Function::mmap);
+  b.free(1, 70, at + 5 * page, Function::munmap, 2 * page, other);
+  b.close(1000);
+  Trace trace(open_bytes(b.build()));
+  const auto open_bytes_of = [](const Trace& of) {
+    const Analysis analysis = analyse(of);
+    for (uint16_t i = 0; i < of.domains.all().size(); ++i)
+      if (of.domains.all()[i].name == "mmap" && analysis.pairing.account(i))
+        return analysis.pairing.account(i)->open_bytes();
+    return uint64_t{0};
+  };
+  const auto rewritten = [&] {
+    const KeptEvents chosen = kept_events(trace);
+    return kept(trace, [&](uint64_t number) { return chosen[number]; });
+  };
+  trace.selection.stack = [&](StackId stack) { return stack == one; };
+  CHECK(open_bytes_of(trace) == (10 - 1 - 2 - 1 - 1) * page);
+  CHECK(open_bytes_of(rewritten()) == open_bytes_of(trace));
+  trace.selection.from_ns = 25;
+  CHECK(open_bytes_of(trace) == 5 * page);
+  CHECK(open_bytes_of(rewritten()) == 5 * page);
+  trace.selection.from_ns = 0;
+  trace.selection.stack = [&](StackId stack) { return stack == other; };
+  CHECK(open_bytes_of(trace) == page);
+  CHECK(open_bytes_of(rewritten()) == page);
 }
