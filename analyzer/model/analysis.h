@@ -45,8 +45,9 @@ struct Trace {
   Clock clock;
   Domains domains;
   SiteKeys site_keys;
-  Selection selection;  // of every analysis
-  unsigned threads;     // that an analysis runs on
+  Selection selection;       // of every analysis
+  unsigned threads;          // that an analysis runs on
+  CacheDirectory cache{{}};  // for checkpoints; none unless it is set
 };
 
 // The accounts after the last event of the window that the trace's selection names, or of the trace.
@@ -67,5 +68,7 @@ struct Analysis {
 // may be null; `trace` outlives the result.
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
                  SumObserver* observer = nullptr);
+// The same, and never from a checkpoint: the numbers of events count from the begin of the trace.
+Analysis analyse_from_begin(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress);
 
 }  // namespace memprof

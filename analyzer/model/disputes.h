@@ -79,6 +79,7 @@ class HandOvers {
     return places_[(address * 0x9e3779b97f4a7c15u) >> (64 - kPlaceBits)];
   }
   std::vector<std::optional<HandOver>>& all() { return places_; }
+  const std::vector<std::optional<HandOver>>& all() const { return places_; }
 
  private:
   static constexpr unsigned kPlaceBits = 12;

@@ -46,7 +46,7 @@ class Keeper : public ChunkVisitor {
 
 KeptEvents kept_events(const Trace& trace, ProgressSink* progress) {
   Keeper keeper;
-  analyse(trace, &keeper, progress);
+  analyse_from_begin(trace, &keeper, progress);
   return keeper.take();
 }
 

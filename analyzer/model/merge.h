@@ -24,7 +24,7 @@ struct StreamPoint {
 // Runs that follow each other, and the slices that their events lie in.
 struct Batch {
   std::vector<Run> runs;
-  uint64_t first_number = 0;  // of the first event; they are numbered in the order of the merge from 0
+  uint64_t first_number = 0;  // of the first event; they are numbered in the order of the merge
   uint32_t event_count = 0;
   std::vector<std::unique_ptr<Slice>> spent;  // of which later batches need nothing
   // Where each stream goes on behind the batch; empty unless it was asked for.
@@ -46,6 +46,9 @@ class Merge {
 
   // Takes the slices that a batch is done with.
   void recycle(Batch& batch);
+
+  // Before the first event: others have the numbers below.
+  void start_numbers_at(uint64_t number) { next_number_ = number; }
 
   // For who takes the events on one thread: recycles the batch and fills it anew, decoding what it needs. False at the
   // end.

@@ -52,7 +52,7 @@ Pairing::Config Pairing::config_for(const TraceFile& file, const Clock& clock, c
                          uint64_t{2} << file.header().time_shift);
   config.memory_page_size = file.header().memory_page_size;
   config.thread_count = feed.threads().size();
-  config.one_stream = feed.stream_count() <= 1;
+  config.stream_count = feed.stream_count();
   return config;
 }
 
@@ -192,7 +192,7 @@ inline void Pairing::allocate_block(Account& account, uint16_t domain, const Eve
   const auto [block, is_new] = account.live.find_or_add(address);
   if (is_new) {
     begin_chunk(account, domain, allocation, origin, block.chunk);
-  } else if (config_.one_stream) {
+  } else if (is_one_stream()) {
     displace(account, domain, block.chunk, allocation);
     begin_chunk(account, domain, allocation, origin, block.chunk);
   } else {
@@ -208,7 +208,7 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
   if (BlockTable::Block* const block = account.live.find(address)) {
     const Chunk chunk = block->chunk;
     account.live.erase(block);
-    if (!config_.one_stream && chunk.stream != origin.stream) {
+    if (!is_one_stream() && chunk.stream != origin.stream) {
       tell(domain, chunk, SumOp::Kind::closed, chunk.size);
       return hand_over(account, domain, chunk, {origin, release});
     }
@@ -216,7 +216,7 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
     const Release end = describe_end(chunk, release, origin);
     tell(domain, chunk, end.is_temporary ? SumOp::Kind::closed_temporary : SumOp::Kind::closed, chunk.size);
     report_closed(account, domain, address, chunk, end);
-  } else if (config_.one_stream) {
+  } else if (is_one_stream()) {
     orphan(account, domain, {origin, release});
   } else {
     join(account, domain, begin_dispute(account, domain, address, release.ticks), {origin, release});
@@ -240,7 +240,7 @@ bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent&
 
 void Pairing::release_mapping(Account& account, uint16_t domain, const StreamEvent& release) {
   if (cut_mappings(account, domain, release)) return;
-  if (config_.one_stream)
+  if (is_one_stream())
     orphan(account, domain, release);
   else
     account.pending.push(release);

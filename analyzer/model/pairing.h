@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/account.h"
@@ -28,6 +29,9 @@
 
 namespace memprof {
 
+class ByteReader;
+class ByteWriter;
+
 class Pairing {
  public:
   struct Config {
@@ -35,7 +39,7 @@ class Pairing {
     uint64_t window_ticks = 0;  // of disputes
     uint64_t memory_page_size = 4096;
     size_t thread_count = 0;
-    bool one_stream = false;  // nothing can be inverted
+    size_t stream_count = 0;
     SiteKeys site_keys{};
     uint64_t from_ticks = 0;         // where the selection's window begins
     const Choice* choice = nullptr;  // null: every block
@@ -49,6 +53,13 @@ class Pairing {
   void process(const Batch& batch, SumOps& ops);
   // After the last event: settles what is held and reports the open blocks.
   void finish(SumOps& ops);
+
+  // Between two events, without a selection: what is known by then, for restore(). False, and nothing to be used, while
+  // events are in dispute.
+  bool save(ByteWriter& out) const;
+  // In place of the events before that moment, which is before the window. Returns how many numbers the blocks took;
+  // nothing, and no use of this any more, when the bytes are not what save() writes.
+  std::optional<uint64_t> restore(ByteReader& in);
 
   // By index of Domains::all(); null for a domain without events.
   const Account* account(uint16_t domain) const { return accounts_[domain].get(); }
@@ -71,6 +82,8 @@ class Pairing {
   SiteDirectory new_directory(uint16_t domain) const;
   void take(const Event& event, Origin origin);
   bool note_event(const Event& event, uint16_t domain, uint32_t thread);
+  // Nothing can be inverted.
+  bool is_one_stream() const { return config_.stream_count <= 1; }
   bool is_counted(const Chunk& chunk) const { return in_window_ && chunk.is_chosen(); }
 
   // The window begins: every block gets its site in it, or none.

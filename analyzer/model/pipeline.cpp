@@ -85,8 +85,10 @@ void Pipeline::decode(std::unique_lock<std::mutex>& lock, uint32_t stream) {
 void Pipeline::merge(std::unique_lock<std::mutex>& lock) {
   is_merging_ = true;
   const uint64_t decoded = decoded_;
+  const bool wants_points = wants_points_;
   lock.unlock();
   const Merge::Outcome outcome = merge_.fill(*begun_);
+  if (wants_points) begun_->points = merge_.points();
   lock.lock();
   is_merging_ = false;
   is_merged_ = outcome == Merge::Outcome::finished;
@@ -102,10 +104,15 @@ void Pipeline::pair(std::unique_lock<std::mutex>& lock) {
   std::unique_ptr<SumOps> ops = take_or_make(spare_ops_);
   lock.unlock();
   pairing_.process(*batch, *ops);
+  const uint64_t pages_read = feed_.pages_read();
+  // Batches that were merged before it was taken have points too.
+  if (!batch->points.empty() && checkpoints_->is_due(pages_read))
+    checkpoints_->take(pairing_, batch->points, pages_read);
   merge_.recycle(*batch);
-  announce();
+  announce(pages_read);
   lock.lock();
   is_pairing_ = false;
+  wants_points_ = checkpoints_ && checkpoints_->is_due(pages_read);
   spare_batches_.push_back(std::move(batch));
   told_.push_back(std::move(ops));
 }
@@ -134,12 +141,10 @@ void Pipeline::sum(std::unique_lock<std::mutex>& lock) {
   spare_ops_.push_back(std::move(ops));
 }
 
-void Pipeline::announce() {
-  if (!progress_) return;
-  const uint64_t pages = feed_.pages_read();
-  if (pages < announced_ + kProgressPages) return;
-  announced_ = pages;
-  progress_->advance(pages, feed_.page_count());
+void Pipeline::announce(uint64_t pages_read) {
+  if (!progress_ || pages_read < announced_ + kProgressPages) return;
+  announced_ = pages_read;
+  progress_->advance(pages_read, feed_.page_count());
 }
 
 }  // namespace memprof

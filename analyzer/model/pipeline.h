@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 
+#include "model/checkpoints.h"
 #include "model/merge.h"
 #include "model/pairing.h"
 #include "model/summing.h"
@@ -29,9 +30,15 @@ class ProgressSink {
 
 class Pipeline {
  public:
-  // All outlive it; `progress` may be null.
-  Pipeline(EventFeed& feed, Merge& merge, Pairing& pairing, Summing& summing, ProgressSink* progress)
-      : feed_(feed), merge_(merge), pairing_(pairing), summing_(summing), progress_(progress) {}
+  // All outlive it; `progress` and `checkpoints` may be null.
+  Pipeline(EventFeed& feed, Merge& merge, Pairing& pairing, Summing& summing, ProgressSink* progress,
+           CheckpointWriter* checkpoints)
+      : feed_(feed),
+        merge_(merge),
+        pairing_(pairing),
+        summing_(summing),
+        progress_(progress),
+        checkpoints_(checkpoints) {}
 
   // `threads`: this one included.
   void run(unsigned threads);
@@ -46,7 +53,7 @@ class Pipeline {
   void pair(std::unique_lock<std::mutex>& lock);
   void finish(std::unique_lock<std::mutex>& lock);
   void sum(std::unique_lock<std::mutex>& lock);
-  void announce();
+  void announce(uint64_t pages_read);
 
   static constexpr size_t kMostWaiting = 3;  // batches between two steps
   static constexpr uint32_t kSmallBatch = 1u << 12;
@@ -56,15 +63,17 @@ class Pipeline {
   Pairing& pairing_;
   Summing& summing_;
   ProgressSink* progress_;
+  CheckpointWriter* checkpoints_;
 
   std::mutex mutex_;  // of all that follows
   std::condition_variable changed_;
   std::exception_ptr failure_;
   bool is_merging_ = false, is_pairing_ = false, is_summing_ = false;
   bool is_merged_ = false, is_paired_ = false;
-  bool merge_waits_ = false;  // for a stream to be decoded
-  uint64_t decoded_ = 0;      // slices
-  uint64_t announced_ = 0;    // pages
+  bool merge_waits_ = false;   // for a stream to be decoded
+  uint64_t decoded_ = 0;       // slices
+  uint64_t announced_ = 0;     // pages
+  bool wants_points_ = false;  // the next batch is to come with them
   std::unique_ptr<Batch> begun_ = std::make_unique<Batch>();
   std::deque<std::unique_ptr<Batch>> merged_, spare_batches_;
   std::deque<std::unique_ptr<SumOps>> told_, spare_ops_;

@@ -52,6 +52,7 @@ class StackNodes {
   // The canonical id of every stack is what `group_of` has for it, until ungroup_stacks().
   void group_stacks(const std::vector<StackId>& group_of);
   void ungroup_stacks();
+  bool are_grouped() const { return !ungrouped_.empty(); }
 
   // Innermost first. At most `limit` frames, whatever the trace says; true in `more` when there were others.
   std::vector<StackId> frames(StackId id, size_t limit, bool* more = nullptr) const;
