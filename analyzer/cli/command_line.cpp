@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cli/exit_status.h"
+#include "cli/rewrite_commands.h"
 #include "report/escape.h"
 #include "report/leaks_moment.h"
 
@@ -32,6 +33,10 @@ constexpr CommandInfo kCommands[] = {
     {Command::timeline, "timeline", "What is open over time, the rates, the process's memory, marks"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::diff, "diff", "What changed from one trace to another, by stack"},
+    {Command::extract, "extract", "Write a trace of a window of time, with the blocks that were open when it began"},
+    {Command::strip, "strip", "Write a trace without some blocks: the temporary ones, unless filters say which stay"},
+    {Command::compress, "compress", "Write the trace packed: every command reads it, and a part of it alone"},
+    {Command::decompress, "decompress", "Write a packed trace as it was recorded"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
 };
 
@@ -133,6 +138,7 @@ class Parser {
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
+    if (is_rewrite(info.command)) return add_rewrite_options(command, line_, trace_);
     if (info.command == Command::diff) {
       command.add_option("old", trace_, "The trace to compare with")->type_name("OLD");
       command.add_option("new", line_.new_trace, "The trace that is looked at")->type_name("NEW");
@@ -320,6 +326,7 @@ class Parser {
       return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
     if (std::string problem = check_diff(); !problem.empty()) return problem;
     if (std::string problem = check_leaks(); !problem.empty()) return problem;
+    if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";

@@ -7,6 +7,7 @@
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
+#include "cli/rewrite_commands.h"
 #include "report/escape.h"
 
 namespace memprof {
@@ -131,6 +132,10 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
       report_chunks(trace, line.options, out, &progress);
       return kDone;
     }
+    case Command::extract:
+    case Command::strip:
+    case Command::compress:
+    case Command::decompress: return run_rewrite(line, trace, out);
     case Command::dump:
       line.dump_stats ? report_dump_stats(trace, line.options, out) : report_dump(trace, line.sections, out);
       return kDone;

@@ -10,6 +10,10 @@ namespace {
 
 constexpr size_t kDefaultTop = 5;
 
+Json stripped_json(const format::Stripped& stripped) {
+  return {{"allocations", stripped.allocations}, {"bytes", stripped.bytes}, {"frees", stripped.frees}};
+}
+
 Json trace_json(const Analysis& analysis) {
   const TraceFile& file = analysis.trace.file;
   const format::FileHeader& header = file.header();
@@ -25,6 +29,8 @@ Json trace_json(const Analysis& analysis) {
           {"threads", analysis.threads.size()},
           {"events", analysis.pairing.event_count()},
           {"bytes", file.size_bytes()},
+          {"compressed", file.is_compressed()},
+          {"stripped", stripped_json(analysis.trace.metadata.stripped)},
           {"complete", file.complete()},
           {"end", ending_name(file)},
           {"stopped", header.stopped == 0 ? Json() : Json(drop_cause_name(header.stopped - 1))},
