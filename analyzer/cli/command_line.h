@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "report/nearest_word.h"
 #include "report/report_options.h"
 #include "report/reports.h"
 
@@ -31,8 +32,5 @@ struct ParseResult {
 
 // `arguments` without the program's name.
 ParseResult parse_command_line(std::vector<std::string> arguments);
-
-// The candidate that a typing error may have turned into `word`; empty when none is near.
-std::string nearest_word(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace memprof

@@ -37,14 +37,16 @@ struct Account {
   uint64_t filtered_frees = 0;
   uint64_t double_allocations = 0;
   uint64_t mismatched_frees = 0;  // by the tags alone
+  // When the window of the selection began; 0 without one.
+  uint64_t open_at_start_chunks = 0, open_at_start_bytes = 0;
 
   uint64_t open_chunks() const { return sites.open_chunks(); }
   uint64_t open_bytes() const { return sites.open_bytes(); }
-  uint64_t closed_chunks() const { return allocations - open_chunks(); }
-  uint64_t closed_bytes() const { return bytes_allocated - open_bytes(); }
+  uint64_t closed_chunks() const { return allocations + open_at_start_chunks - open_chunks(); }
+  uint64_t closed_bytes() const { return bytes_allocated + open_at_start_bytes - open_bytes(); }
   uint64_t orphans() const { return orphaned[0] + orphaned[1] + orphaned[2]; }
   uint64_t frees() const { return closed_chunks() + orphans(); }
-  bool is_unused() const { return allocations == 0 && orphans() == 0 && filtered_frees == 0; }
+  bool is_unused() const { return allocations == 0 && open_at_start_chunks == 0 && orphans() == 0 && filtered_frees == 0; }
 };
 
 }  // namespace memprof

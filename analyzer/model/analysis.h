@@ -1,6 +1,7 @@
 // Everything about one trace that the reports draw on.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "model/clock.h"
@@ -53,6 +54,9 @@ struct Analysis {
 
   const Account* heap() const { return pairing.account(Domains::kHeap); }
   uint64_t duration_ns() const;
+  // Of what the selection is about: the window, or the whole trace.
+  uint64_t from_ns() const { return trace.selection.from_ns; }
+  uint64_t end_ns() const { return std::min(trace.selection.to_ns, duration_ns()); }
 };
 
 // One pass over all events. `visitor`, `progress` and `observer` may be null; `trace` outlives the result.

@@ -27,11 +27,13 @@ struct Site {
   uint64_t at_peak_bytes = 0;
   uint64_t at_peak_chunks = 0;
   uint64_t temporary = 0;
+  uint64_t carried_chunks = 0, carried_bytes = 0;  // open when the window of the selection began
   StackId stack = 0;  // canonical
   uint16_t tag = 0;   // of the first allocation
   bool has_other_tags = false;
 
-  uint64_t closed_chunks() const { return allocations - open_chunks; }
+  uint64_t closed_chunks() const { return allocations + carried_chunks - open_chunks; }
+  uint64_t closed_bytes() const { return bytes_allocated + carried_bytes - open_bytes; }
 };
 
 class Sites {
