@@ -1,13 +1,12 @@
 // Everything about one trace that the reports draw on.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 
 #include "model/clock.h"
 #include "model/domains.h"
-#include "model/merge.h"
 #include "model/pairing.h"
+#include "model/pipeline.h"
 #include "model/selection.h"
 #include "model/site_keys.h"
 #include "trace/metadata.h"
@@ -18,7 +17,7 @@
 
 namespace memprof {
 
-// The small parts of a trace, read whole.
+// The small parts of a trace, read whole, and what is asked of it.
 struct Trace {
   explicit Trace(TraceFile opened)
       : file(std::move(opened)),
@@ -27,7 +26,10 @@ struct Trace {
         samples(read_samples(file)),
         nodes(file),
         clock(file),
-        domains(metadata) {}
+        domains(metadata),
+        threads(default_threads(file)) {}
+
+  static unsigned default_threads(const TraceFile& file);
 
   TraceFile file;
   Metadata metadata;
@@ -38,28 +40,25 @@ struct Trace {
   Domains domains;
   SiteKeys site_keys;
   Selection selection;  // of every analysis
+  unsigned threads;     // that an analysis runs on
 };
 
-class ProgressSink {
- public:
-  virtual ~ProgressSink() = default;
-  virtual void advance(uint64_t pages_done, uint64_t pages_total) = 0;
-};
-
-// The accounts after the last event.
+// The accounts after the last event of the window that the trace's selection names, or of the trace.
 struct Analysis {
   const Trace& trace;
   std::vector<Thread> threads;
   Pairing pairing;
 
   const Account* heap() const { return pairing.account(Domains::kHeap); }
+  // Of the whole trace.
   uint64_t duration_ns() const;
-  // Of what the selection is about: the window, or the whole trace.
+  // Of the window: [from_ns, end_ns); 0 and duration_ns() without one.
   uint64_t from_ns() const { return trace.selection.from_ns; }
-  uint64_t end_ns() const { return std::min(trace.selection.to_ns, duration_ns()); }
+  uint64_t end_ns() const;
 };
 
-// One pass over all events. `visitor`, `progress` and `observer` may be null; `trace` outlives the result.
+// One pass over all events, two where the selection asks for the fate of blocks. `visitor`, `progress` and `observer`
+// may be null; `trace` outlives the result.
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
                  SumObserver* observer = nullptr);
 

@@ -29,8 +29,17 @@ class Mappings {
   // The range must be free: unmap it first.
   void map(uint64_t address, const Chunk& chunk);
 
-  // Every region that is open, with the bytes of it that still are.
-  void visit_open(const std::function<void(uint64_t address, const Chunk&, uint64_t bytes)>& visit) const;
+  // Every region that is open, with the bytes of it that still are: visit(address, chunk, bytes).
+  template <class Visit>
+  void visit_open(Visit&& visit) const {
+    for (const Region& region : regions_)
+      if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
+  }
+  template <class Visit>
+  void visit_open(Visit&& visit) {
+    for (Region& region : regions_)
+      if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
+  }
 
  private:
   struct Region {

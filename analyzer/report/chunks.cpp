@@ -28,7 +28,7 @@ class ChunkLines : public ChunkVisitor {
   void begin(const std::vector<Thread>& threads) override { threads_ = &threads; }
 
   void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) override {
-    if (!wants(domain, BlockState::closed)) return;
+    if (!wants(domain)) return;
     const StackId free_stack = trace_.nodes.canonical(release.event.stack);
     const bool mismatched =
         release.is_mismatched && judge_.is_mismatch(stack, chunk.tag, free_stack, release.event.tag);
@@ -41,7 +41,7 @@ class ChunkLines : public ChunkVisitor {
   }
 
   void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) override {
-    if (!wants(domain, BlockState::open)) return;
+    if (!wants(domain)) return;
     begin_line("open", address, chunk.size);
     times(time(chunk.alloc_ticks), "null");
     threads(thread(chunk.thread), "null");
@@ -51,7 +51,7 @@ class ChunkLines : public ChunkVisitor {
   }
 
   void orphaned(uint16_t domain, const Release& release, OrphanKind kind) override {
-    if (!wants(domain, BlockState::orphaned) || kind == OrphanKind::filtered) return;
+    if (kind == OrphanKind::filtered || !wants(domain)) return;
     static constexpr const char* kKinds[] = {"inherited", "before_start", "unknown"};
     begin_line("orphaned", release.event.address, release.event.size);
     times("null", time(release.event.ticks));
@@ -62,10 +62,8 @@ class ChunkLines : public ChunkVisitor {
   }
 
  private:
-  // The selection may be of a state; it knows no domains.
-  bool wants(uint16_t domain, BlockState state) {
-    const std::optional<BlockState>& only = trace_.selection.state;
-    const bool is_wanted = (!domain_ || *domain_ == domain) && (!only || *only == state);
+  bool wants(uint16_t domain) {
+    const bool is_wanted = !domain_ || *domain_ == domain;
     is_empty_ = is_empty_ && !is_wanted;
     return is_wanted;
   }

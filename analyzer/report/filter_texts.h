@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace memprof {
@@ -26,8 +27,18 @@ struct FilterTexts {
 
 // How many of each kind an analysis asked about, and how many of them were chosen: why an answer is empty.
 struct FilterCounts {
-  struct Count {
-    uint64_t asked = 0, chosen = 0;
+  class Count {
+   public:
+    // More than one analysis may ask about the same.
+    void note(uint32_t id, bool is_chosen) {
+      if (met_.insert(id).second) chosen_ += is_chosen;
+    }
+    uint64_t asked() const { return met_.size(); }
+    uint64_t chosen() const { return chosen_; }
+
+   private:
+    std::unordered_set<uint32_t> met_;
+    uint64_t chosen_ = 0;
   };
   Count threads, tags, stacks;
 };

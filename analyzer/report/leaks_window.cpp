@@ -63,7 +63,7 @@ class SpanOfBlocks : public ChunkVisitor {
 
 LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, ProgressSink* progress) {
   LeakSpan span;
-  span.end_ns = std::min(end_of_trace_ns(trace, progress), trace.selection.to_ns);
+  span.end_ns = ends_early(trace) ? trace.selection.to_ns : end_of_trace_ns(trace, progress);
   span.open_at_ns = trace.selection.to_ns;
   span.to_ns = UINT64_MAX;
   if (options.older_ns) {

@@ -136,8 +136,7 @@ class Builder {
       const std::string name = found == names.end() ? std::string() : found->second;
       const bool is_chosen =
           patterns.choose([&](const NamePattern& pattern) { return matches_thread(pattern, thread.serial, name); });
-      ++counts->threads.asked;
-      counts->threads.chosen += is_chosen;
+      counts->threads.note(thread.serial, is_chosen);
       return is_chosen;
     };
   }
@@ -175,8 +174,7 @@ class Builder {
     selection().tag = [patterns, &domains, counts = counts_](uint16_t tag) {
       const bool is_chosen =
           patterns.choose([&](const NamePattern& pattern) { return matches_tag(pattern, domains, tag); });
-      ++counts->tags.asked;
-      counts->tags.chosen += is_chosen;
+      if (domains.tag(tag).is_known) counts->tags.note(tag, is_chosen);
       return is_chosen;
     };
   }
@@ -204,8 +202,7 @@ class Builder {
     }
     selection().stack = [filter, counts = counts_](StackId stack) {
       const bool is_chosen = filter->matches(stack);
-      ++counts->stacks.asked;
-      counts->stacks.chosen += is_chosen;
+      counts->stacks.note(stack, is_chosen);
       return is_chosen;
     };
   }

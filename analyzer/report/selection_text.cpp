@@ -75,9 +75,9 @@ std::vector<std::string> count_lines(const ReportOptions& options) {
   std::vector<std::string> lines;
   if (!options.filter_counts) return lines;
   const auto add = [&](const std::string& filter, const FilterCounts::Count& count, const char* what) {
-    if (count.asked != 0)
+    if (count.asked() != 0)
       lines.push_back(
-          fmt::format("{} chose {} of {} {}", filter, format_count(count.chosen), format_count(count.asked), what));
+          fmt::format("{} chose {} of {} {}", filter, format_count(count.chosen()), format_count(count.asked()), what));
   };
   std::string frames;
   for (const NamedList& list : lists_of(options.filters)) {
@@ -115,8 +115,8 @@ Json window_json(const Analysis& analysis, const Account* account) {
   return {{"from_ns", analysis.from_ns()},
           {"to_ns", analysis.end_ns()},
           {"open_at_start",
-           {{"chunks", account ? account->open_at_start_chunks : 0},
-            {"bytes", account ? account->open_at_start_bytes : 0}}}};
+           {{"chunks", account ? account->carried_chunks() : 0},
+            {"bytes", account ? account->carried_bytes() : 0}}}};
 }
 
 Json filters_json(const ReportOptions& options) {

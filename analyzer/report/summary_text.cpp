@@ -37,9 +37,9 @@ class SummaryText {
   void print() {
     print_process();
     print_losses();
-    static const Account kNothing(trace_.nodes, false, 0);
+    const Account nothing(SiteDirectory(trace_.nodes, false, true), 0);
     const Account* const chosen = analysis_.pairing.account(domain_);
-    const Account& account = chosen ? *chosen : kNothing;
+    const Account& account = chosen ? *chosen : nothing;
     print_totals(account);
     print_domains();
     if (account.is_unused() && options_.filters.choose()) {
@@ -97,8 +97,8 @@ class SummaryText {
     out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(escape_text(options_.domain), 12),
                name_columns(), "blocks", "bytes");
     if (trace_.selection.from_ns != 0)
-      row("open at " + format_duration(trace_.selection.from_ns), heap.open_at_start_chunks,
-          format_bytes(heap.open_at_start_bytes), "");
+      row("open at " + format_duration(trace_.selection.from_ns), heap.carried_chunks(),
+          format_bytes(heap.carried_bytes()), "");
     row("allocated", heap.allocations, format_bytes(heap.bytes_allocated), "");
     row("freed", heap.frees(), format_bytes(heap.closed_bytes()), "");
     row(ends_early(trace_) ? "open " + at_end(trace_) : "open at end", heap.open_chunks(),

@@ -25,7 +25,7 @@ class ThreadShares : public SumObserver {
     if (change.thread >= shares_.size()) shares_.resize(change.thread + 1);
     Share& share = shares_[change.thread];
     put_aside(share);
-    const bool is_more = change.kind == SumChange::Kind::allocated || change.kind == SumChange::Kind::reopened;
+    const bool is_more = change.is_more();
     const uint64_t delta = is_more ? change.bytes : -change.bytes;
     share.bytes += delta;
     total_ += delta;
@@ -143,12 +143,9 @@ class TimelineObserver : public SumObserver {
 
   void apply(Grower& grower, const SumChange& change) {
     switch (change.kind) {
-      case SumChange::Kind::allocated:
-        if (clock_.ns_since_start(change.alloc_ticks) < begin_ns_.front())
-          return current_ == 0 ? grower.carry(change.bytes) : grower.change(current_, change.bytes, 1);
-        grower.allocate(interval_of(change.alloc_ticks), change.bytes);
-        [[fallthrough]];
+      case SumChange::Kind::allocated: grower.allocate(interval_of(change.alloc_ticks), change.bytes); [[fallthrough]];
       case SumChange::Kind::reopened: return grower.change(current_, change.bytes, 1);
+      case SumChange::Kind::carried: return grower.carry(change.bytes);
       case SumChange::Kind::closed: return grower.change(current_, -change.bytes, -uint64_t{1});
       case SumChange::Kind::shrunk: return grower.change(current_, -change.bytes, 0);
     }

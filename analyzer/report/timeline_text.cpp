@@ -65,7 +65,7 @@ class TextReport {
 
  private:
   bool is_empty() const {
-    return !timeline_.account || (timeline_.account->allocations == 0 && timeline_.account->open_at_start_chunks == 0);
+    return !timeline_.account || (timeline_.account->allocations == 0 && timeline_.account->carried_chunks() == 0);
   }
 
   template <class Get>

@@ -38,6 +38,8 @@ class StackNodes {
 
   // The id that stands for all stacks equal to `id`; kLostStack for ids that the trace does not have.
   StackId canonical(StackId id) const;
+  // The same where stacks are grouped too.
+  StackId canonical_stack(StackId id) const { return id < ungrouped_.size() ? ungrouped_[id] : canonical(id); }
   const StackNode& node(StackId id) const { return nodes_[id < nodes_.size() ? id : kLostStack]; }
   bool is_frame(StackId id) const { return id >= format::kFirstNode && node(id).parent != 0; }
   StackRoot root(StackId id) const;

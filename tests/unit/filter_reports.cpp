@@ -131,16 +131,16 @@ TEST_CASE("an empty answer says which filter chose nothing", "[filters]") {
   options.filters.threads = {"worker*"};
   options.filters.functions = {"open_*", "!std::*"};
   const auto counts = std::make_shared<FilterCounts>();
-  counts->threads = {12, 0};
+  for (uint32_t thread = 0; thread < 12; ++thread) counts->threads.note(thread, false);
   options.filter_counts = counts;
   const Trace trace(open_bytes(sample()));
   const auto why = [&] { return written_by([&](Output& out) { print_why_empty(out, trace, options); }); };
   CHECK(why() ==
         "only: thread worker*; function open_*, not std::*\n"
         "  --thread worker* chose 0 of 12 threads\n");
-  counts->threads = {12, 3};
-  counts->stacks = {1200, 0};
-  CHECK_THAT(why(), Contains("chose 3 of 12 threads\n  --function open_*, not std::* chose 0 of 1,200 stacks\n"));
+  for (uint32_t stack = 0; stack < 1200; ++stack) counts->stacks.note(stack, false);
+  for (int again = 0; again < 2; ++again) counts->threads.note(12, true);
+  CHECK_THAT(why(), Contains("chose 1 of 13 threads\n  --function open_*, not std::* chose 0 of 1,200 stacks\n"));
   CHECK(describe_emptiness(trace, options).starts_with("; only: thread worker*; "));
   CHECK(written_by([&](Output& out) { print_why_empty(out, trace, {}); }).empty());
 }

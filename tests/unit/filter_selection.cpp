@@ -232,10 +232,10 @@ TEST_CASE("the counts tell what a filter chose from", "[filters]") {
   for (const uint32_t stack : {sample.inner, sample.outer, sample.other}) built.selection.stack(stack);
   built.selection.thread({1, 0});
   built.selection.thread({2, 0});
-  CHECK(built.counts->stacks.asked == 3);
-  CHECK(built.counts->stacks.chosen == 0);
-  CHECK(built.counts->threads.asked == 2);
-  CHECK(built.counts->threads.chosen == 1);
+  CHECK(built.counts->stacks.asked() == 3);
+  CHECK(built.counts->stacks.chosen() == 0);
+  CHECK(built.counts->threads.asked() == 2);
+  CHECK(built.counts->threads.chosen() == 1);
 }
 
 TEST_CASE("frames of inlined calls count, and source files", "[filters]") {
