@@ -27,7 +27,13 @@ struct Trace {
         nodes(file),
         clock(file),
         domains(metadata),
-        threads(default_threads(file)) {}
+        threads(default_threads(file)) {
+    // A trace that was extracted from another one is of a window.
+    if (metadata.window) {
+      selection.from_ns = metadata.window->from_ns;
+      selection.to_ns = metadata.window->to_ns;
+    }
+  }
 
   static unsigned default_threads(const TraceFile& file);
 

@@ -48,6 +48,8 @@ class ChunkVisitor {
   virtual void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) = 0;
   virtual void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) = 0;
   virtual void orphaned(uint16_t domain, const Release& release, OrphanKind kind) = 0;
+  // An event took a part of a mapping. Of every one, also before the window: what is chosen is not known then.
+  virtual void cut(const Chunk&, const Event&, uint64_t /*number*/) {}
 };
 
 }  // namespace memprof

@@ -123,7 +123,8 @@ inline bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t th
     latest = {event.address, domain, true};
     return false;
   }
-  const bool is_next = latest.is_allocation && latest.address == event.address && latest.domain == domain;
+  const bool is_next = latest.is_allocation && latest.address == event.address && latest.domain == domain &&
+                       !event.follows_gap;
   latest.is_allocation = false;
   return is_next;
 }
@@ -227,7 +228,10 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
 
 bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent& release) {
   return account.mappings->unmap(release.event.address, release.event.size, [&](const Mappings::Cut& cut) {
-    if (!cut.is_last) return tell(domain, cut.chunk, SumOp::Kind::shrunk, cut.bytes);
+    if (!cut.is_last) {
+      if (visitor_) visitor_->cut(cut.chunk, release.event, release.number);
+      return tell(domain, cut.chunk, SumOp::Kind::shrunk, cut.bytes);
+    }
     if (!is_counted(cut.chunk)) return;
     StreamEvent last = release;
     last.is_next_of_thread = release.is_next_of_thread && release.event.address == cut.address;
