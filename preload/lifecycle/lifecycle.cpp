@@ -175,7 +175,7 @@ void close_trace(format::EndState state) {
   end_samples();
   seal_own_pages();
   seal_record_streams();
-  if (sys::may_call()) {  // else the file keeps what was reserved
+  if (sys::may_call()) {                    // else the file keeps what was reserved
     close_trace_file(states_in_use() + 1);  // each thread may go on a little, and one meet new stacks
     std::atomic_ref(trace_header->recorder_bytes)
         .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
@@ -246,6 +246,11 @@ __attribute__((destructor(101))) void end_process() {
 
 void note_fork() { forked_at = read_ticks(); }
 
+void note_forked() {
+  if (trace_header != nullptr)
+    std::atomic_ref(trace_header->last_fork_ns).store(monotonic_ns(), std::memory_order_relaxed);
+}
+
 void begin_forked_child() {
   if (!sys::may_call()) return;  // it can have no trace
   const OwnCalls own;
@@ -299,7 +304,10 @@ void go_idle() { keep_events_out(Mode::stopped); }
 void note_end(format::EndState state) {
   if (recording_control == nullptr) return;
   if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
-  if (is_traced_process()) say_who_was_called();
+  if (is_traced_process()) {
+    say_who_was_called();
+    say_if_removed();
+  }
   if (state == format::EndState::immediate_exit) {
     if (is_traced_process()) say_end();
     close_trace(state);

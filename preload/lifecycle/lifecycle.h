@@ -17,6 +17,8 @@ void begin_forked_child();
 
 // The calling thread forks now: its child's trace will say when.
 void note_fork();
+// It has, and is the parent.
+void note_forked();
 
 // An event came while not recording: counted as dropped if recording stopped early.
 void note_unrecorded_event();

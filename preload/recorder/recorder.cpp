@@ -44,7 +44,7 @@ __attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const 
   return stack;
 }
 
-// The stack's node; kNoStack: recording has stopped.
+// The stack's node; kNoStack: the event is lost.
 __attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller,
                                                           Function function) {
   const StackCache::Stack* known = state->stacks.find(caller, state->encoder.expected_stack());
@@ -69,10 +69,10 @@ __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t firs
   return true;
 }
 
-// Recording has stopped: this event and all that follow are counted, not written.
+// This event is counted, not written, and when recording is over all that follow are.
 __attribute__((noinline, cold)) void lose_event() {
   count_dropped(stop_cause());
-  go_idle();
+  if (is_over()) go_idle();
 }
 
 template <typename Encode>

@@ -22,7 +22,9 @@ constexpr uint64_t kMostGrowthPages = 64;
 constexpr uint64_t kFolioPages = 4;
 
 struct OpenFile {
-  int fd = -1;
+  uint32_t owner = 0;
+  int fd = -1;        // the owner's number
+  int guest_fd = -1;  // a vfork child's
   dev_t device = 0;
   ino_t inode = 0;
   uint64_t limit_pages = 0;
@@ -71,13 +73,15 @@ DropCause cause_of(long error) {
 
 }  // namespace
 
-void adopt_file(const OutputFile& made, uint64_t limit_bytes) {
+void adopt_file(const OutputFile& made, uint64_t limit_bytes, uint32_t owner) {
   struct stat status;
   sys::status(made.fd, &status);
   file.device = status.st_dev;
   file.inode = status.st_ino;
   set_trace_path(made.path);
+  file.owner = owner;
   file.fd = move_high(made.fd);
+  file.guest_fd = -1;
   file.limit_pages = limit_bytes / kPageSize;
   if (limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
   file.growth_pages = kFirstGrowthPages;
@@ -102,17 +106,43 @@ const char* trace_path() { return file.path.c_str(); }
 bool is_our_file(int fd, struct stat* status) {
   return fd >= 0 && sys::status(fd, status) == 0 && status->st_dev == file.device && status->st_ino == file.inode;
 }
+
+namespace {
+
+// -1 when that is not our file.
+int open_again(const char* path, int flags) {
+  const auto fd = static_cast<int>(sys::open_file(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | flags));
+  struct stat status;
+  if (fd < 0 || is_our_file(fd, &status)) return fd < 0 ? -1 : move_high(fd);
+  sys::close_file(fd);
+  return -1;
+}
+
+// What the owner has open can be opened through it, when the path does not lead there from here.
+int open_through_owner() {
+  Text<64> path;
+  path.add("/proc/").add_number(file.owner).add("/fd/").add_number(static_cast<uint64_t>(file.fd));
+  return open_again(path.c_str(), 0);
+}
+
+}  // namespace
+
+bool is_vfork_child() { return sys::may_call() && sys::process_id() != file.owner; }
+
 int descriptor() {
   struct stat status;
   if (is_our_file(file.fd, &status)) return file.fd;
-  const long fd = sys::open_file(file.path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return -1;
-  if (!is_our_file(static_cast<int>(fd), &status)) {
-    sys::close_file(static_cast<int>(fd));
-    return -1;
-  }
-  file.fd = move_high(static_cast<int>(fd));
-  return file.fd;
+  const bool is_guest = is_vfork_child();
+  if (is_guest && is_our_file(file.guest_fd, &status)) return file.guest_fd;
+  int& number = is_guest ? file.guest_fd : file.fd;
+  const int opened = open_again(file.path.c_str(), O_NOFOLLOW);
+  if (opened >= 0) return number = opened;
+  return is_guest && file.fd >= 0 ? number = open_through_owner() : -1;
+}
+
+bool is_removed() {
+  struct stat status;
+  return is_our_file(descriptor(), &status) && status.st_nlink == 0;
 }
 
 // ext4 makes a page-cache folio as large as the write that brings the pages in. A first store to such pages costs a

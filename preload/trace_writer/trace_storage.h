@@ -13,8 +13,9 @@
 
 namespace memprof {
 
-// Takes over the descriptor of a file just made. limit_bytes 0: none. Single-threaded.
-void adopt_file(const OutputFile& made, uint64_t limit_bytes);
+// Takes over the descriptor of a file just made. limit_bytes 0: none. `owner` is the process whose memory this is.
+// Single-threaded.
+void adopt_file(const OutputFile& made, uint64_t limit_bytes, uint32_t owner);
 // Where the file is from now on.
 void set_trace_path(const char* path);
 // The file stays.
@@ -22,6 +23,10 @@ void close_descriptor();
 
 // The descriptor, opened anew by its path when the host has closed it; -1 when the path does not lead there any more.
 int descriptor();
+// A vfork child has its parent's memory, and descriptors of its own: what it cannot open, its parent may still have.
+bool is_vfork_child();
+// Whether the file has no name left.
+bool is_removed();
 // Whether the number is still our file's; its status then.
 bool is_our_file(int fd, struct stat* status);
 
