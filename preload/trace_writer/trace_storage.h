@@ -42,6 +42,14 @@ Growth grow_to(uint64_t pages);
 // those that follow it up to the end or to the next that starts_folio().
 void prepare_pages(int fd, uint64_t first_page, uint64_t end_page);
 bool starts_folio(uint64_t page);
+struct Mapped {
+  unsigned char* start;  // nullptr: why_not says why
+  uint64_t file_bytes;
+  format::DropCause why_not;
+};
+// Maps pages of the file that have blocks. Closed and reused between two calls, the number may be another file's when
+// it is mapped: then again. `are_new`: nobody has written there yet.
+Mapped map_pages(uint64_t first_page, uint64_t pages, bool are_new);
 // Gives back the blocks behind so many pages.
 void cut_file(uint64_t pages);
 

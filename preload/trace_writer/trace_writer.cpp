@@ -121,30 +121,6 @@ PageHeader* page_of_reserve(uint64_t number) {
   return reinterpret_cast<PageHeader*>(start + (number - reserve.first_page) * kPageSize);
 }
 
-struct Mapped {
-  unsigned char* start;  // nullptr: why_not says why
-  uint64_t file_bytes;
-  DropCause why_not;
-};
-
-// Maps pages of the file that have blocks. Closed and reused between two calls, the number may be another file's when
-// it is mapped: then again. `are_new`: nobody has written there yet.
-Mapped map_pages(uint64_t first_page, uint64_t pages, bool are_new) {
-  constexpr int kTries = 3;
-  for (int tries = 0; tries < kTries; ++tries) {
-    const int fd = descriptor();
-    if (fd < 0) break;
-    if (are_new) prepare_pages(fd, first_page, first_page + pages);
-    void* start = sys::map(pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
-    if (start == nullptr) return {nullptr, 0, DropCause::no_memory};
-    struct stat status;
-    if (is_our_file(fd, &status))
-      return {static_cast<unsigned char*>(start), static_cast<uint64_t>(status.st_size), {}};
-    sys::unmap(start, pages * kPageSize);
-  }
-  return {nullptr, 0, DropCause::file_lost};
-}
-
 // Maps the run when it is new, and makes its page ready to be written to.
 bool make_page_ready(PageRun* run, uint64_t number, DropCause* why_not) {
   uint64_t file_bytes = 0;

@@ -122,7 +122,7 @@ TEST_CASE("a quota that is used up stops the recording, not the program", "[host
       record_on(directory.path(),
                 "truncate -s 128M image && mkfs.btrfs -q image && mount -t btrfs -o loop image \"$place\" &&"
                 " btrfs quota enable \"$place\" && btrfs subvolume create \"$place/limited\" &&"
-                " btrfs qgroup limit 1M \"$place/limited\" && sync && place=$place/limited");
+                " btrfs qgroup limit 2M \"$place/limited\" && sync && place=$place/limited");
   if (!was_prepared(outcome, directory.path(), "a btrfs quota")) return;
   check_stopped(Trace(directory / "kept"), outcome, "no_space");
 }
