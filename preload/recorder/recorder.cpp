@@ -1,5 +1,6 @@
 #include "recorder/recorder.h"
 
+#include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
 #include "recorder/stack_check.h"
@@ -58,6 +59,7 @@ __attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, co
 // A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the
 // page.
 __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t first_ticks) {
+  open_gate_after_guest();
   const uint64_t first_units = EventEncoder::units_down(first_ticks);
   const uint64_t start_units = state->encoder.time() > first_units ? state->encoder.time() : first_units;
   if (!state->events.roll(format::StreamKind::events, state->stream_id, state->thread_serial, state->thread_id,
