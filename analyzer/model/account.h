@@ -1,29 +1,29 @@
 // The blocks of one domain: what is live, what waits for its partner, the sums.
 #pragma once
 
-#include <tsl/robin_map.h>
-
 #include <cstdint>
 #include <memory>
 
+#include "model/block_table.h"
 #include "model/chunk.h"
 #include "model/disputes.h"
 #include "model/mappings.h"
 #include "model/pending_window.h"
 #include "model/sites.h"
-#include "trace/keyed_hash.h"
 
 namespace memprof {
 
-using LiveBlocks = tsl::robin_map<uint64_t, Chunk, KeyedHash>;
-
 struct Account {
-  Account(const StackNodes& nodes, bool dense_sites, uint64_t window_ticks)
-      : sites(nodes, dense_sites), disputes(window_ticks), pending(window_ticks) {}
+  Account(SiteDirectory sites_met, uint64_t window_ticks)
+      : directory(std::move(sites_met)), disputes(window_ticks), pending(window_ticks) {}
 
+  // Written by Summing alone, complete when the analysis is.
   Sites sites;
+
+  // The rest is pairing's.
+  SiteDirectory directory;
   // Of domains whose blocks end whole.
-  LiveBlocks live;
+  BlockTable live;
   HandOvers hand_overs;
   Disputes disputes;
   // Of the others; null in the first.
@@ -40,11 +40,14 @@ struct Account {
 
   uint64_t open_chunks() const { return sites.open_chunks(); }
   uint64_t open_bytes() const { return sites.open_bytes(); }
-  uint64_t closed_chunks() const { return allocations - open_chunks(); }
-  uint64_t closed_bytes() const { return bytes_allocated - open_bytes(); }
+  // When the window of the analysis began; 0 without one.
+  uint64_t carried_chunks() const { return sites.carried_chunks(); }
+  uint64_t carried_bytes() const { return sites.carried_bytes(); }
+  uint64_t closed_chunks() const { return carried_chunks() + allocations - open_chunks(); }
+  uint64_t closed_bytes() const { return carried_bytes() + bytes_allocated - open_bytes(); }
   uint64_t orphans() const { return orphaned[0] + orphaned[1] + orphaned[2]; }
   uint64_t frees() const { return closed_chunks() + orphans(); }
-  bool is_unused() const { return allocations == 0 && orphans() == 0 && filtered_frees == 0; }
+  bool is_unused() const { return allocations == 0 && carried_chunks() == 0 && orphans() == 0 && filtered_frees == 0; }
 };
 
 }  // namespace memprof

@@ -1,39 +1,136 @@
 #include "model/analysis.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "model/checkpoints.h"
+#include "model/choice.h"
+#include "model/fates.h"
+#include "trace/byte_reader.h"
 
 namespace memprof {
 
 namespace {
 
-// A call a page would be noise; the bar is redrawn far less often anyway.
-constexpr uint64_t kProgressPages = 64;
+// Threads are not worth their start for what one of them has done before the others run.
+constexpr uint64_t kPagesOfOneThread = 32;
+// Three steps of the pipeline are one thread's at a time, so more have nothing to do.
+constexpr unsigned kMostThreads = 4;
+
+// Where the trace ends, by what is known when its last event was `last_ticks`.
+uint64_t duration_of(const Trace& trace, uint64_t last_ticks) {
+  const format::FileHeader& header = trace.file.header();
+  if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
+  return trace.clock.ns_since_start(std::max(last_ticks, trace.file.last_page_point().ticks));
+}
+
+uint64_t end_of(const Trace& trace, uint64_t last_ticks) {
+  return std::min(trace.selection.to_ns, duration_of(trace, last_ticks));
+}
+
+// One pass. A `choice` and a window belong to the trace's selection.
+class Pass {
+ public:
+  enum class Start { begin, checkpoint };
+
+  Pass(const Trace& trace, const Choice* choice, ChunkVisitor* visitor, Start start)
+      : trace_(trace), visitor_(visitor), feed_(trace.file) {
+    config_ = Pairing::config_for(trace.file, trace.clock, feed_);
+    config_.site_keys = trace.site_keys;
+    config_.from_ticks = trace.clock.first_ticks_at(trace.selection.from_ns);
+    config_.choice = choice;
+    pairing_ = new_pairing();
+    if (config_.from_ticks != 0 && start == Start::checkpoint) start_at_checkpoint();
+  }
+
+  Analysis run(ProgressSink* progress, SumObserver* observer) {
+    Merge merge(feed_, trace_.clock.first_ticks_at(trace_.selection.to_ns));
+    merge.start_numbers_at(numbers_taken_);
+    Summing summing(pairing_->accounts(), observer);
+    std::optional<CheckpointWriter> checkpoints;
+    if (leaves_checkpoints()) checkpoints.emplace(trace_.file, trace_.cache);
+    if (visitor_) visitor_->begin(feed_.threads());
+    Pipeline(feed_, merge, *pairing_, summing, progress, checkpoints ? &*checkpoints : nullptr).run(trace_.threads);
+    if (checkpoints) checkpoints->finish();
+    return {trace_, feed_.threads(), std::move(*pairing_)};
+  }
+
+ private:
+  std::unique_ptr<Pairing> new_pairing() const {
+    return std::make_unique<Pairing>(trace_.domains, trace_.nodes, config_, visitor_);
+  }
+
+  bool leaves_checkpoints() const {
+    return trace_.selection.is_everything() && trace_.site_keys.by == SiteKeys::By::stack &&
+           !trace_.nodes.are_grouped() && CheckpointWriter::is_worth_it(trace_.file, trace_.cache);
+  }
+
+  void start_at_checkpoint() {
+    const CheckpointFile file(trace_.file, trace_.cache);
+    const auto state = file.state_before(config_.from_ticks);
+    if (!state) return;
+    ByteReader in(*state);
+    const std::optional<uint64_t> numbers = pairing_->restore(in);
+    std::vector<StreamPoint> points(feed_.stream_count());
+    bool is_good = numbers.has_value();
+    for (StreamPoint& point : points) {
+      uint64_t page = 0, events = 0;
+      is_good = is_good && in.read_varint(page) && in.read_varint(events) && in.read_varint(point.last_ticks) &&
+                page <= UINT32_MAX && events <= UINT32_MAX;
+      point.position = {static_cast<uint32_t>(page), static_cast<uint32_t>(events)};
+    }
+    if (!is_good) {
+      pairing_ = new_pairing();
+      return;
+    }
+    numbers_taken_ = *numbers;
+    for (uint32_t stream = 0; stream < points.size(); ++stream)
+      feed_.start_at(stream, points[stream].position, points[stream].last_ticks);
+  }
+
+  const Trace& trace_;
+  ChunkVisitor* visitor_;
+  EventFeed feed_;
+  Pairing::Config config_;
+  std::unique_ptr<Pairing> pairing_;
+  uint64_t numbers_taken_ = 0;  // by blocks of a checkpoint
+};
+
+Analysis analyse_from(Pass::Start start, const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress,
+                      SumObserver* observer) {
+  const Selection& selection = trace.selection;
+  if (!selection.asks_for_allocation() && !selection.asks_for_fate())
+    return Pass(trace, nullptr, visitor, start).run(progress, observer);
+  Choice choice(selection, trace.nodes, EventFeed(trace.file).threads());
+  if (selection.asks_for_fate()) {
+    Fates fates(selection, trace.clock);
+    const Analysis first = Pass(trace, &choice, &fates, start).run(progress, nullptr);
+    choice.set_fates(fates.take(first.end_ns()));
+  }
+  return Pass(trace, &choice, visitor, start).run(progress, observer);
+}
 
 }  // namespace
 
-Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress, SumObserver* observer) {
-  Merge merge(trace.file);
-  Pairing::Config config = Pairing::config_for(trace.file, trace.clock, merge);
-  config.site_keys = trace.site_keys;
-  Pairing pairing(trace.domains, trace.nodes, config, visitor, observer);
-  if (visitor) visitor->begin(merge.threads());
-  Run run;
-  uint64_t announced = 0;
-  while (merge.next(run)) {
-    pairing.process(run);
-    if (progress && merge.pages_read() >= announced + kProgressPages) {
-      announced = merge.pages_read();
-      progress->advance(announced, merge.page_count());
-    }
-  }
-  pairing.finish();
-  return {trace, merge.threads(), std::move(pairing)};
+unsigned Trace::default_threads(const TraceFile& file) {
+  uint64_t pages = 0;
+  for (const PageEntry& page : file.pages()) pages += page.kind == format::StreamKind::events;
+  return pages <= kPagesOfOneThread ? 1 : std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads);
 }
 
-uint64_t Analysis::duration_ns() const {
-  const format::FileHeader& header = trace.file.header();
-  if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
-  return trace.clock.ns_since_start(std::max(pairing.last_ticks(), trace.file.last_page_point().ticks));
+Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress, SumObserver* observer) {
+  return analyse_from(Pass::Start::checkpoint, trace, visitor, progress, observer);
 }
+
+Analysis analyse_from_begin(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
+  return analyse_from(Pass::Start::begin, trace, visitor, progress, nullptr);
+}
+
+uint64_t Analysis::duration_ns() const { return duration_of(trace, pairing.last_ticks()); }
+
+uint64_t Analysis::end_ns() const { return end_of(trace, pairing.last_ticks()); }
 
 }  // namespace memprof

@@ -5,8 +5,8 @@
 
 #include "model/clock.h"
 #include "model/domains.h"
-#include "model/merge.h"
 #include "model/pairing.h"
+#include "model/pipeline.h"
 #include "model/selection.h"
 #include "model/site_keys.h"
 #include "trace/metadata.h"
@@ -17,7 +17,7 @@
 
 namespace memprof {
 
-// The small parts of a trace, read whole.
+// The small parts of a trace, read whole, and what is asked of it.
 struct Trace {
   explicit Trace(TraceFile opened)
       : file(std::move(opened)),
@@ -26,7 +26,16 @@ struct Trace {
         samples(read_samples(file)),
         nodes(file),
         clock(file),
-        domains(metadata) {}
+        domains(metadata),
+        threads(default_threads(file)) {
+    // A trace that was extracted from another one is of a window.
+    if (metadata.window) {
+      selection.from_ns = metadata.window->from_ns;
+      selection.to_ns = metadata.window->to_ns;
+    }
+  }
+
+  static unsigned default_threads(const TraceFile& file);
 
   TraceFile file;
   Metadata metadata;
@@ -36,27 +45,30 @@ struct Trace {
   Clock clock;
   Domains domains;
   SiteKeys site_keys;
-  Selection selection;  // of every analysis
+  Selection selection;       // of every analysis
+  unsigned threads;          // that an analysis runs on
+  CacheDirectory cache{{}};  // for checkpoints; none unless it is set
 };
 
-class ProgressSink {
- public:
-  virtual ~ProgressSink() = default;
-  virtual void advance(uint64_t pages_done, uint64_t pages_total) = 0;
-};
-
-// The accounts after the last event.
+// The accounts after the last event of the window that the trace's selection names, or of the trace.
 struct Analysis {
   const Trace& trace;
   std::vector<Thread> threads;
   Pairing pairing;
 
   const Account* heap() const { return pairing.account(Domains::kHeap); }
+  // Of the whole trace.
   uint64_t duration_ns() const;
+  // Of the window: [from_ns, end_ns); 0 and duration_ns() without one.
+  uint64_t from_ns() const { return trace.selection.from_ns; }
+  uint64_t end_ns() const;
 };
 
-// One pass over all events. `visitor`, `progress` and `observer` may be null; `trace` outlives the result.
+// One pass over all events, two where the selection asks for the fate of blocks. `visitor`, `progress` and `observer`
+// may be null; `trace` outlives the result.
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
                  SumObserver* observer = nullptr);
+// The same, and never from a checkpoint: the numbers of events count from the begin of the trace.
+Analysis analyse_from_begin(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress);
 
 }  // namespace memprof

@@ -10,13 +10,17 @@
 namespace memprof {
 
 struct Chunk {
-  uint64_t size;  // asked for
-  uint64_t alloc_ticks;
-  SiteIndex site;
-  uint32_t thread;  // index of the allocating thread
-  uint32_t stream;  // of its allocation
-  uint16_t tag;
+  uint64_t size = 0;  // asked for
+  uint64_t alloc_ticks = 0;
+  uint64_t number = 0;  // of its allocation: see Run::first_number
+  SiteIndex site = 0;   // kNotChosen: it counts in no number
+  uint32_t thread = 0;  // index of the allocating thread
+  uint32_t stream = 0;  // of its allocation
+  uint16_t tag = 0;
+
+  bool is_chosen() const { return site != kNotChosen; }
 };
+static_assert(sizeof(Chunk) == 40);
 
 struct Thread {
   uint32_t serial;
@@ -26,6 +30,7 @@ struct Thread {
 // What ended a block.
 struct Release {
   Event event;
+  uint64_t number;  // of the event
   uint32_t thread;
   bool is_temporary;
   bool is_mismatched;  // by the tags; symbols may explain it away
@@ -33,7 +38,8 @@ struct Release {
 
 enum class OrphanKind : uint8_t { inherited, before_start, unknown, filtered };
 
-// Hears of every block once, when its fate is known; blocks still open come at the end. `domain` is an index.
+// Hears of every chosen block once, when its fate is known; blocks still open come at the end. `domain` is an index.
+// The calls come one after the other, from any thread.
 class ChunkVisitor {
  public:
   virtual ~ChunkVisitor() = default;
@@ -42,6 +48,8 @@ class ChunkVisitor {
   virtual void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) = 0;
   virtual void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) = 0;
   virtual void orphaned(uint16_t domain, const Release& release, OrphanKind kind) = 0;
+  // An event took a part of a mapping. Of every one, also before the window: what is chosen is not known then.
+  virtual void cut(const Chunk&, const Event&, uint64_t /*number*/) {}
 };
 
 }  // namespace memprof

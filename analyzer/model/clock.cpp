@@ -40,6 +40,18 @@ uint64_t Clock::ns_since_start(uint64_t ticks) const {
   return ns < 9e18 ? static_cast<uint64_t>(ns) : 9'000'000'000'000'000'000u;
 }
 
+// By halving: exact for every rate, and asked seldom.
+uint64_t Clock::first_ticks_at(uint64_t ns) const {
+  if (ns == 0) return 0;
+  uint64_t before = start_ticks_, at = UINT64_MAX;
+  if (ns_since_start(at - 1) < ns) return UINT64_MAX;
+  while (at - before > 1) {
+    const uint64_t middle = before + (at - before) / 2;
+    (ns_since_start(middle) < ns ? before : at) = middle;
+  }
+  return at;
+}
+
 uint64_t Clock::ticks_of_duration(uint64_t ns) const {
   return static_cast<uint64_t>(static_cast<double>(ns) * ticks_per_second_ / 1e9);
 }

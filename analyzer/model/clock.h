@@ -13,6 +13,8 @@ class Clock {
 
   // Ticks before the start (a damaged or clamped stamp) are time 0.
   uint64_t ns_since_start(uint64_t ticks) const;
+  // The first at which so much time has passed; UINT64_MAX: it never does.
+  uint64_t first_ticks_at(uint64_t ns) const;
   uint64_t ticks_of_duration(uint64_t ns) const;
   double ticks_per_second() const { return ticks_per_second_; }
 

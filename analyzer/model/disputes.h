@@ -36,12 +36,16 @@ inline constexpr uint64_t kReorderWindowWithOrphansNs = 1'000;
 
 inline constexpr uint64_t kEndOfTime = UINT64_MAX;
 
-// An event, and who did it.
-struct StreamEvent {
-  Event event;
+// Who did an event.
+struct Origin {
+  uint64_t number;  // of the event: Batch::first_number and on
   uint32_t stream;
   uint32_t thread;
   bool is_next_of_thread;  // of a release: the event before it, of the same thread, allocated this address
+};
+
+struct StreamEvent : Origin {
+  Event event;
 };
 
 struct Dispute {
@@ -49,9 +53,10 @@ struct Dispute {
 
   struct Entry {
     StreamEvent arrived;
-    Chunk chunk{};            // of an allocation that is in the sums
-    bool is_counted = false;  // it is
-    bool is_closed = false;   // and was taken out again
+    Chunk chunk{};               // of an allocation that is in the sums
+    bool is_counted = false;     // it is
+    bool is_closed = false;      // and was taken out again
+    bool left_in_window = true;  // when the window had begun
   };
 
   uint64_t address;
@@ -66,6 +71,7 @@ class HandOvers {
   struct HandOver {
     Chunk chunk;
     StreamEvent release;
+    bool left_in_window;  // as in Dispute::Entry
   };
 
   std::optional<HandOver>& place_of(uint64_t address) {
@@ -73,6 +79,7 @@ class HandOvers {
     return places_[(address * 0x9e3779b97f4a7c15u) >> (64 - kPlaceBits)];
   }
   std::vector<std::optional<HandOver>>& all() { return places_; }
+  const std::vector<std::optional<HandOver>>& all() const { return places_; }
 
  private:
   static constexpr unsigned kPlaceBits = 12;
@@ -85,6 +92,10 @@ class Disputes {
   explicit Disputes(uint64_t window_ticks) : window_ticks_(window_ticks) {}
 
   bool empty() const { return by_address_.empty(); }
+  template <class Visit>
+  void visit(Visit&& visit) {
+    for (auto at = by_address_.begin(); at != by_address_.end(); ++at) visit(*at.value());
+  }
   uint64_t window_ticks() const { return window_ticks_; }
   // nullptr: nothing is disputed there.
   Dispute* find(uint64_t address);

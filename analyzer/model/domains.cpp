@@ -61,8 +61,4 @@ std::string Domains::tag_name(uint16_t tag) const {
   return user.empty() ? function_name(tag) : fmt::format("{} {}", function_name(tag), user);
 }
 
-bool are_mismatched(Family allocated, Family freed) {
-  return allocated != freed && allocated != Family::none && freed != Family::none;
-}
-
 }  // namespace memprof

@@ -49,6 +49,8 @@ class Domains {
   std::unordered_map<uint16_t, uint16_t> index_;         // of a domain, by its number
 };
 
-bool are_mismatched(format::Family allocated, format::Family freed);
+inline bool are_mismatched(format::Family allocated, format::Family freed) {
+  return allocated != freed && allocated != format::Family::none && freed != format::Family::none;
+}
 
 }  // namespace memprof

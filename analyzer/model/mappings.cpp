@@ -70,9 +70,4 @@ void Mappings::map(uint64_t address, const Chunk& chunk) {
   parts_.emplace(address, Part{end, index});
 }
 
-void Mappings::visit_open(const std::function<void(uint64_t, const Chunk&, uint64_t)>& visit) const {
-  for (const Region& region : regions_)
-    if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
-}
-
 }  // namespace memprof

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "model/chunk.h"
+#include "trace/byte_reader.h"
+#include "trace/byte_writer.h"
 
 namespace memprof {
 
@@ -29,8 +31,25 @@ class Mappings {
   // The range must be free: unmap it first.
   void map(uint64_t address, const Chunk& chunk);
 
-  // Every region that is open, with the bytes of it that still are.
-  void visit_open(const std::function<void(uint64_t address, const Chunk&, uint64_t bytes)>& visit) const;
+  // Every region that is open, with the bytes of it that still are: visit(address, chunk, bytes).
+  template <class Visit>
+  void visit_open(Visit&& visit) const {
+    for (const Region& region : regions_)
+      if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
+  }
+  template <class Visit>
+  void visit_open(Visit&& visit) {
+    for (Region& region : regions_)
+      if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
+  }
+
+  // Count of regions, each: address, chunk (put_chunk(chunk)), bytes mapped and open; count of parts, each: begin, end,
+  // which of the regions.
+  template <class Put>
+  void save(ByteWriter& out, Put&& put_chunk) const;
+  // get_chunk(chunk) is false when the bytes are wrong, as this is.
+  template <class Get>
+  bool restore(ByteReader& in, Get&& get_chunk);
 
  private:
   struct Region {
@@ -52,5 +71,46 @@ class Mappings {
   std::vector<Region> regions_;
   std::vector<uint32_t> free_regions_;
 };
+
+template <class Put>
+void Mappings::save(ByteWriter& out, Put&& put_chunk) const {
+  std::vector<uint32_t> number_of(regions_.size());
+  uint32_t count = 0;
+  for (size_t i = 0; i < regions_.size(); ++i)
+    if (regions_[i].mapped_bytes != 0) number_of[i] = count++;
+  out.put_varint(count);
+  for (const Region& region : regions_) {
+    if (region.mapped_bytes == 0) continue;
+    out.put_varint(region.address);
+    put_chunk(region.chunk);
+    out.put_varint(region.mapped_bytes);
+    out.put_varint(region.open_bytes);
+  }
+  out.put_varint(parts_.size());
+  for (const auto& [begin, part] : parts_) {
+    out.put_varint(begin);
+    out.put_varint(part.end);
+    out.put_varint(number_of[part.region]);
+  }
+}
+
+template <class Get>
+bool Mappings::restore(ByteReader& in, Get&& get_chunk) {
+  uint64_t count, begin, end, region;
+  if (!in.read_varint(count)) return false;
+  for (; count != 0; --count) {
+    Region& added = regions_.emplace_back();
+    if (!in.read_varint(added.address) || !get_chunk(added.chunk) || !in.read_varint(added.mapped_bytes) ||
+        !in.read_varint(added.open_bytes))
+      return false;
+  }
+  if (!in.read_varint(count)) return false;
+  for (; count != 0; --count) {
+    if (!in.read_varint(begin) || !in.read_varint(end) || !in.read_varint(region)) return false;
+    if (begin >= end || region >= regions_.size()) return false;
+    parts_.emplace(begin, Part{end, static_cast<uint32_t>(region)});
+  }
+  return true;
+}
 
 }  // namespace memprof

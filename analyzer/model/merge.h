@@ -6,57 +6,85 @@
 #include <span>
 #include <vector>
 
-#include "model/chunk.h"
-#include "trace/event_stream.h"
-#include "trace/trace_file.h"
+#include "model/event_feed.h"
 
 namespace memprof {
 
 struct Run {
   std::span<const Event> events;
   uint32_t stream;  // index, unique among the events streams
-  uint32_t thread;  // index into Merge::threads()
+  uint32_t thread;  // index into EventFeed::threads()
+};
+
+struct StreamPoint {
+  StreamPosition position{};
+  uint64_t last_ticks = 0;  // of the event before
+};
+
+// Runs that follow each other, and the slices that their events lie in.
+struct Batch {
+  std::vector<Run> runs;
+  uint64_t first_number = 0;  // of the first event; they are numbered in the order of the merge
+  uint32_t event_count = 0;
+  std::vector<std::unique_ptr<Slice>> spent;  // of which later batches need nothing
+  // Where each stream goes on behind the batch; empty unless it was asked for.
+  std::vector<StreamPoint> points;
 };
 
 class Merge {
  public:
-  explicit Merge(const TraceFile& file);
+  // Events before `to_ticks`. `feed` outlives the merge; it is where it is to begin.
+  explicit Merge(EventFeed& feed, uint64_t to_ticks = UINT64_MAX);
 
-  // False at the end. The run is valid until the next call.
-  bool next(Run& run);
+  enum class Outcome {
+    full,     // more follows
+    waiting,  // the feed must decode first; the batch may hold events already
+    finished,
+  };
+  // Appends to `batch`, which is given out when it is full, or when the feed is behind and it is not empty.
+  Outcome fill(Batch& batch);
 
-  const std::vector<Thread>& threads() const { return threads_; }
-  size_t stream_count() const { return streams_.size(); }
-  uint64_t page_count() const { return page_count_; }
-  uint64_t pages_read() const { return pages_read_; }
+  // Takes the slices that a batch is done with.
+  void recycle(Batch& batch);
+
+  // Before the first event: others have the numbers below.
+  void start_numbers_at(uint64_t number) { next_number_ = number; }
+
+  // For who takes the events on one thread: recycles the batch and fills it anew, decoding what it needs. False at the
+  // end.
+  bool next(Batch& batch);
+
+  // For Batch::points, when fill() has returned it.
+  std::vector<StreamPoint> points() const;
 
  private:
-  struct Stream {
-    StreamPages pages;
-    uint32_t thread;
-    std::unique_ptr<EventStream> reader;  // while the stream has begun and not ended
-    std::span<const Event> batch;
-    size_t position = 0;
-  };
+  // In the order of the heap: the stream's next event, or what none of its events lies before.
   struct Head {
     uint64_t key;
     uint32_t stream;
-    // For std heaps, which put the greatest on top.
-    bool operator<(const Head& other) const { return key != other.key ? key > other.key : stream > other.stream; }
+    bool operator<(const Head& other) const { return key != other.key ? key < other.key : stream < other.stream; }
+  };
+  struct Taken {
+    std::unique_ptr<Slice> slice;
+    uint32_t used = 0;      // of the slice
+    bool is_ahead = false;  // of all others, when the slice ended
+    StreamPoint point;
   };
 
-  bool refill(Stream& stream);
-  void push(uint32_t stream, uint64_t key);
+  static constexpr uint32_t kBatchEvents = 1u << 14;
 
-  const TraceFile& file_;
-  std::vector<Thread> threads_;
-  std::vector<Stream> streams_;
-  std::vector<Head> heap_;
-  // The stream of the last run: its batch must live until the next call, so it is put back only then.
-  static constexpr uint32_t kNone = UINT32_MAX;
-  uint32_t current_ = kNone;
-  uint64_t page_count_ = 0;
-  uint64_t pages_read_ = 0;
+  void begin_slice(Batch& batch);
+  void take_run(Batch& batch);
+  void sift_top_down();
+  void drop_top();
+  // The least key of the other streams.
+  uint64_t key_behind_top() const;
+
+  EventFeed& feed_;
+  const uint64_t to_key_;
+  std::vector<Taken> taken_;  // by stream
+  std::vector<Head> heap_;    // the least on top
+  uint64_t next_number_ = 0;
 };
 
 }  // namespace memprof

@@ -7,45 +7,65 @@
 //   allocation: the
 //                                   older block stays open for good
 //   ranges of the mmap domain       a free or a new mapping cuts what lies in its range
+//
+// Before the window of a selection begins, nothing is counted or told: blocks only become live and end. When it begins,
+// what is live is carried into it (begin_window). What pairing tells of the sums goes into SumOps; which numbers it
+// keeps itself stands in Account.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/account.h"
+#include "model/choice.h"
 #include "model/clock.h"
 #include "model/domains.h"
 #include "model/findings.h"
 #include "model/merge.h"
 #include "model/site_keys.h"
-#include "model/sum_observer.h"
+#include "model/sum_ops.h"
 
 namespace memprof {
+
+class ByteReader;
+class ByteWriter;
 
 class Pairing {
  public:
   struct Config {
-    uint32_t flags = 0;  // format::FileFlags
-    uint64_t window_ticks = 0;
+    uint32_t flags = 0;         // format::FileFlags
+    uint64_t window_ticks = 0;  // of disputes
     uint64_t memory_page_size = 4096;
     size_t thread_count = 0;
-    bool one_stream = false;  // nothing can be inverted
+    size_t stream_count = 0;
     SiteKeys site_keys{};
+    uint64_t from_ticks = 0;         // where the selection's window begins
+    const Choice* choice = nullptr;  // null: every block
   };
-  static Config config_for(const TraceFile& file, const Clock& clock, const Merge& merge);
+  static Config config_for(const TraceFile& file, const Clock& clock, const EventFeed& feed);
 
-  // `visitor` and `observer` may be null. All references outlive the pairing.
-  Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor,
-          SumObserver* observer = nullptr);
+  // `visitor` may be null. All references outlive the pairing.
+  Pairing(const Domains& domains, const StackNodes& nodes, const Config& config, ChunkVisitor* visitor);
 
-  void process(const Run& run);
+  // Appends to `ops`.
+  void process(const Batch& batch, SumOps& ops);
   // After the last event: settles what is held and reports the open blocks.
-  void finish();
+  void finish(SumOps& ops);
+
+  // Between two events, without a selection: what is known by then, for restore(). False, and nothing to be used, while
+  // events are in dispute.
+  bool save(ByteWriter& out) const;
+  // In place of the events before that moment, which is before the window. Returns how many numbers the blocks took;
+  // nothing, and no use of this any more, when the bytes are not what save() writes.
+  std::optional<uint64_t> restore(ByteReader& in);
 
   // By index of Domains::all(); null for a domain without events.
   const Account* account(uint16_t domain) const { return accounts_[domain].get(); }
+  const std::vector<std::unique_ptr<Account>>& accounts() const { return accounts_; }
   const Findings& findings() const { return findings_; }
+  // In the window.
   uint64_t event_count() const { return event_count_; }
   uint64_t last_ticks() const { return last_ticks_; }
 
@@ -57,23 +77,40 @@ class Pairing {
     bool is_allocation = false;
   };
 
-  Account& account_of(uint16_t domain);
-  // The four ways in which the open sums change.
-  void close(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes);
-  void reopen(Account& account, uint16_t domain, const Chunk& chunk);
-  void shrink(Account& account, uint16_t domain, const Chunk& chunk, uint64_t bytes);
-  Chunk begin_chunk(Account& account, uint16_t domain, const StreamEvent& allocation);
-  void tell_observer(const Account& account, uint16_t domain, const Chunk& chunk, SumChange::Kind kind, uint64_t bytes);
-
+  Account& account_of(uint16_t domain) { return accounts_[domain] ? *accounts_[domain] : add_account(domain); }
+  Account& add_account(uint16_t domain);
+  SiteDirectory new_directory(uint16_t domain) const;
+  void take(const Event& event, Origin origin);
   bool note_event(const Event& event, uint16_t domain, uint32_t thread);
+  // Nothing can be inverted.
+  bool is_one_stream() const { return config_.stream_count <= 1; }
+  bool is_counted(const Chunk& chunk) const { return in_window_ && chunk.is_chosen(); }
 
-  void release_block(Account& account, uint16_t domain, const StreamEvent& release);
-  void allocate_block(Account& account, uint16_t domain, const StreamEvent& allocation);
-  void displace(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& allocation);
-  // The block is out of the sums already.
-  void report_closed(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release);
+  // The window begins: every block gets its site in it, or none.
+  void begin_window();
+  void carry_blocks(Account& account, uint16_t domain);
+  SiteIndex site_for(Account& account, uint16_t domain, StackId stack, const Chunk& chunk);
+  StackId stack_of(const Account& account, const Chunk& chunk) const {
+    return chunk.is_chosen() ? account.directory[chunk.site].stack : format::kNoStack;
+  }
+
+  // How the open sums change.
+  void tell(uint16_t domain, const Chunk& chunk, SumOp::Kind kind, uint64_t bytes) {
+    if (is_counted(chunk)) ops_->push_back({bytes, last_ticks_, chunk.site, chunk.thread, domain, kind});
+  }
+  void close(uint16_t domain, Dispute::Entry& entry);
+  void reopen(uint16_t domain, Dispute::Entry& entry);
+  // Fills `chunk`: in place, as every copy of one waits for what was just stored.
+  void begin_chunk(Account& account, uint16_t domain, const Event& allocation, const Origin& origin, Chunk& chunk);
+
+  void release_block(Account& account, uint16_t domain, const Event& release, const Origin& origin);
+  void allocate_block(Account& account, uint16_t domain, const Event& allocation, const Origin& origin);
+  void displace(Account& account, uint16_t domain, const Chunk& chunk, const Event& allocation);
+  // The end of a block that left the sums in the window.
+  void report_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk, const Release& end);
 
   void hand_over(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release);
+  void report_hand_over(Account& account, uint16_t domain, const HandOvers::HandOver& hand_over);
   void settle_hand_overs(Account& account, uint16_t domain);
   Dispute& begin_dispute(Account& account, uint16_t domain, uint64_t address, uint64_t ticks);
   void join(Account& account, uint16_t domain, Dispute& dispute, const StreamEvent& arrived);
@@ -88,17 +125,18 @@ class Pairing {
   void settle_expired(Account& account, uint16_t domain, uint64_t now);
   void report_open(const Account& account, uint16_t domain);
   void orphan(Account& account, uint16_t domain, const StreamEvent& release);
-  Release describe_end(Account& account, const Chunk& chunk, const StreamEvent& release);
+  Release describe_end(const Chunk& chunk, const Event& release, const Origin& origin) const;
 
   const Domains& domains_;
   const StackNodes& nodes_;
   const Config config_;
   const OrphanKind orphan_kind_;
   ChunkVisitor* visitor_;
-  SumObserver* observer_;
+  SumOps* ops_ = nullptr;  // while a call is under way
   std::vector<std::unique_ptr<Account>> accounts_;
   std::vector<LatestEvent> latest_;  // by thread
   Findings findings_;
+  bool in_window_;
   uint64_t event_count_ = 0;
   uint64_t last_ticks_ = 0;
 };

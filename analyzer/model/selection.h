@@ -46,9 +46,7 @@ struct Selection {
   std::optional<uint64_t> alive_at_ns;  // allocated then or before, ended after it
 
   bool has_window() const { return from_ns != 0 || to_ns != kNoLimit; }
-  bool asks_for_allocation() const {
-    return thread || tag || stack || least_size != 0 || most_size != kNoLimit;
-  }
+  bool asks_for_allocation() const { return thread || tag || stack || least_size != 0 || most_size != kNoLimit; }
   bool asks_for_fate() const {
     return least_lifetime_ns != 0 || most_lifetime_ns != kNoLimit || temporary || state || alive_at_ns;
   }

@@ -4,7 +4,6 @@
 // Groups of whole stacks (by function, module) need no key: StackNodes::group_stacks() makes such stacks one.
 #pragma once
 
-#include "trace/event.h"
 #include "trace/stack_nodes.h"
 
 namespace memprof {
@@ -16,13 +15,13 @@ struct SiteKeys {
   StackId first_group = 0;  // of StackNodes::add_groups()
 
   // `thread`: index of the allocating one.
-  StackId of(const Event& allocation, uint32_t thread) const {
+  StackId of(StackId stack, uint16_t tag, uint32_t thread) const {
     switch (by) {
       case By::thread: return first_group + thread;
-      case By::tag: return first_group + allocation.tag;
+      case By::tag: return first_group + tag;
       case By::stack: break;
     }
-    return allocation.stack;
+    return stack;
   }
 };
 

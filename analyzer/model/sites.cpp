@@ -2,23 +2,21 @@
 
 namespace memprof {
 
-Sites::Sites(const StackNodes& nodes, bool dense) : nodes_(nodes) {
-  if (dense) by_stack_.resize(nodes.id_limit(), kNone);
+void Sites::add_site(StackId stack) {
+  Site site;
+  site.stack = stack;
+  // It was not there at earlier maxima: zero bytes, already settled.
+  site.settled_epoch = peak_epoch_;
+  sites_.push_back(site);
 }
 
-SiteIndex Sites::find_or_add(StackId stack, uint16_t tag) {
-  const StackId canonical = nodes_.canonical(stack);
-  const auto [found, is_new] = by_canonical_.emplace(canonical, static_cast<SiteIndex>(sites_.size()));
-  if (is_new) {
-    Site site;
-    site.stack = canonical;
-    site.tag = tag;
-    // It was not there at earlier maxima: zero bytes, already settled.
-    site.settled_epoch = peak_epoch_;
-    sites_.push_back(site);
+void Sites::settle(const SiteDirectory& directory) {
+  for (SiteIndex index = 0; index < sites_.size(); ++index) {
+    Site& site = sites_[index];
+    put_peak_aside(site);
+    site.tag = directory[index].tag;
+    site.has_other_tags = directory[index].has_other_tags;
   }
-  if (stack < by_stack_.size()) by_stack_[stack] = found->second;
-  return found->second;
 }
 
 }  // namespace memprof

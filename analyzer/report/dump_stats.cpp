@@ -88,10 +88,13 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
   const double bytes_per_pair = 2 * divide(static_cast<double>(event_pages.used), events.allocations + events.frees);
   const double whole_pages_per_pair =
       2 * divide(static_cast<double>(event_pages.used + event_pages.waste), events.allocations + events.frees);
+  const double file_per_pair =
+      2 * divide(static_cast<double>(file.size_bytes()), events.allocations + events.frees);
 
   if (options.json) {
     Json document = {{"schema", "memprof.dump-stats/1"},
                      {"file_bytes", file.size_bytes()},
+                     {"compressed", file.is_compressed()},
                      {"pages", file.page_count()},
                      {"unwritten_pages", file.unwritten_pages()}};
     for (const auto& [name, kind] : kKinds) {
@@ -108,13 +111,14 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
     document["bytes_per_event"] = bytes_per_event;
     document["bytes_per_pair"] = bytes_per_pair;
     document["bytes_per_pair_whole_pages"] = whole_pages_per_pair;
+    document["file_bytes_per_pair"] = file_per_pair;
     document["damaged_pages"] = file.damage().pages();
     print_json(out, document);
     return;
   }
 
-  out.print("{} in {}, {} never written\n\n", format_bytes(file.size_bytes()),
-            count_of(file.page_count(), "page", "pages"), format_count(file.unwritten_pages()));
+  out.print("{}{} in {}, {} never written\n\n", format_bytes(file.size_bytes()),
+            file.is_compressed() ? " compressed," : "", count_of(file.page_count(), "page", "pages"), format_count(file.unwritten_pages()));
   out.print("  {:<10} {:>8} {:>10} {:>14} {:>8} {:>12}\n", "kind", "streams", "pages", "bytes used", "fill", "waste");
   for (const auto& [name, kind] : kKinds) {
     const StreamUse use = count_streams(file, kind);
@@ -131,6 +135,7 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
   out.print("  {:<24} {:>14.2f}\n", "bytes an event", bytes_per_event);
   out.print("  {:<24} {:>14.2f}   page headers included, new stacks excluded ({:.2f} with unused page ends)\n",
             "bytes an alloc+free pair", bytes_per_pair, whole_pages_per_pair);
+  if (file.is_compressed()) out.print("  {:<24} {:>14.2f}   all of the compressed file\n", "", file_per_pair);
 }
 
 }  // namespace memprof

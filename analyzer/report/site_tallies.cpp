@@ -35,7 +35,7 @@ void SiteTallies::closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId 
   }
   if (!is_realloc_[release.event.tag] || release.event.stack == format::kNoStack) return;
   // The release half of a realloc carries the stack of the call.
-  SiteTally& caller = tallies_[trace_.nodes.canonical(trace_.site_keys.of(release.event, release.thread))];
+  SiteTally& caller = tallies_[trace_.nodes.canonical(trace_.site_keys.of(release.event.stack, release.event.tag, release.thread))];
   caller.bytes_taken += chunk.size;
   all_.bytes_taken += chunk.size;
 }

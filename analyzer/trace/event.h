@@ -15,7 +15,9 @@ struct Event {
   uint16_t tag;
   EventKind kind;
   // The second half of a realloc: the same event of its thread as the release before it.
-  bool continues;
+  bool continues : 1;
+  // The trace was rewritten without the events of the thread that lay between the one before and this.
+  bool follows_gap : 1 = false;
 };
 static_assert(sizeof(Event) == 32);
 

@@ -1,4 +1,4 @@
-// What the reader of an events page knows after each record and guesses about the next: the state that
+// What the reader, or the writer, of an events page knows after each record and guesses about the next: the state that
 // trace_format.h describes under "Event records", kept exactly as the writer kept it.
 //
 // Every index comes from a hash or a mask, so bytes of a broken page can make it wrong, never unsafe.
@@ -65,9 +65,18 @@ class EventPredictor {
     const uint64_t last = classes_[size.number].last;
     return last != 0 ? last : last_alloc_;
   }
+  static uint8_t stack_place(uint32_t id) { return static_cast<uint8_t>((id * kMultiplier32) >> 25); }
+  static uint8_t block_place(uint64_t address) { return static_cast<uint8_t>(((address >> 4) * kMultiplier64) >> 56); }
+  // How many allocations ago the block was handed out, 0 when that is not known.
+  uint32_t distance(uint64_t address) const {
+    const Block& block = blocks_[block_place(address)];
+    if (address == 0 || block.address != address) return 0;
+    const uint32_t ago = allocations_ - block.number;
+    return ago < format::kEventBlocks ? ago : 0;
+  }
 
   void on_stack(uint32_t id, uint64_t size, uint16_t tag) {
-    stacks_[(id * kMultiplier32) >> 25] = {id, fits_32(size) ? static_cast<uint32_t>(size) : 0, tag};
+    stacks_[stack_place(id)] = {id, fits_32(size) ? static_cast<uint32_t>(size) : 0, tag};
     last_tag = tag;
   }
 
@@ -85,14 +94,14 @@ class EventPredictor {
     }
     bump_ = address + kGranule * size.granules;
     c.last = last_alloc_ = address;
-    const uint8_t place = place_of(address);
+    const uint8_t place = block_place(address);
     blocks_[place] = {address, allocations_, size.number};
     ring_[allocations_ % format::kEventBlocks] = place;
     ++allocations_;
   }
 
   void on_free(uint64_t address) {
-    if (const Block& block = blocks_[place_of(address)]; address != 0 && block.address == address) {
+    if (const Block& block = blocks_[block_place(address)]; address != 0 && block.address == address) {
       PerClass& c = classes_[block.size_class];
       c.top = (c.top + 1) % format::kEventFreed;
       c.freed[c.top] = address;
@@ -147,16 +156,7 @@ class EventPredictor {
   };
 
   static bool fits_32(uint64_t size) { return size <= UINT32_MAX; }
-  static uint8_t place_of(uint64_t address) { return static_cast<uint8_t>(((address >> 4) * kMultiplier64) >> 56); }
   void push_symbol(uint32_t symbol) { history_ = (history_ << 16 | symbol) & 0xFFFF'FFFF'FFFF; }
-
-  // How many allocations ago the block was handed out, 0 when that is not known.
-  uint32_t distance(uint64_t address) const {
-    const Block& block = blocks_[place_of(address)];
-    if (address == 0 || block.address != address) return 0;
-    const uint32_t ago = allocations_ - block.number;
-    return ago < format::kEventBlocks ? ago : 0;
-  }
 
   uint64_t history_ = 0;
   uint64_t bump_ = 0;

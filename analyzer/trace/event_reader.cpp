@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace memprof {
 
@@ -18,7 +19,7 @@ uint64_t unzigzag(uint64_t value) { return value >> 1 ^ (0 - (value & 1)); }
 void EventReader::start(std::span<const std::byte> payload, const PageStart& start) {
   begin_ = at_ = payload.data();
   end_ = begin_ + payload.size();
-  is_damaged_ = false;
+  is_damaged_ = follows_gap_ = false;
   time_shift_ = start.time_shift;
   most_time_ = kMaxEventTicks >> time_shift_;
   const uint64_t base = start.base_ticks >> time_shift_;
@@ -36,8 +37,9 @@ size_t EventReader::read(std::span<Event> out) {
       at_ = end_ = begin;
     } else if (outcome == Outcome::end) {
       at_ = end_ = begin;
-    } else {
-      count += outcome == Outcome::event ? 1 : outcome == Outcome::two_events ? 2 : 0;
+    } else if (outcome != Outcome::no_event) {
+      out[count].follows_gap = std::exchange(follows_gap_, false);
+      count += outcome == Outcome::event ? 1 : 2;
     }
   }
   return count;
@@ -168,10 +170,11 @@ EventReader::Outcome EventReader::read_realloc(uint8_t token, Event* out) {
 
 // 00000010
 EventReader::Outcome EventReader::read_extension() {
-  read_byte();
+  const auto type = static_cast<format::EventExtension>(read_byte());
   const uint64_t length = read_prefix_varint();
   if (at_ > end_ || length > static_cast<uint64_t>(end_ - at_)) return Outcome::malformed;
   at_ += length;
+  follows_gap_ |= type == format::EventExtension::gap;
   return Outcome::no_event;
 }
 

@@ -66,6 +66,7 @@ class EventReader {
   uint64_t most_time_ = 0;
   uint32_t time_shift_ = 0;
   bool is_damaged_ = false;
+  bool follows_gap_ = false;
   EventPredictor predictor_;
 };
 

@@ -1,4 +1,4 @@
-// Reads the events of one stream in order, a small batch at a time: the page buffer and the batch are all it holds.
+// Reads the events of one stream in order, a slice at a time: a page buffer and the reader's state are all it holds.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,38 @@
 
 namespace memprof {
 
+// Where in a stream: a page of it, and how many of that page's events lie before.
+struct StreamPosition {
+  uint32_t page = 0;
+  uint32_t events = 0;
+};
+
 class EventStream {
  public:
-  EventStream(const TraceFile& file, StreamPages pages) : file_(&file), pages_(pages) {}
+  // Begins at `start`, of whose page the events before are read over. `last_ticks`: the time of the event before.
+  EventStream(const TraceFile& file, StreamPages pages, StreamPosition start = {}, uint64_t last_ticks = 0);
 
-  // The next events, times never going back. Empty at the end of the stream. Valid until the next call.
-  std::span<const Event> next_batch();
-  // Of the page that the last batch came from.
-  const PageEntry& page() const { return pages_[next_page_ == 0 ? 0 : next_page_ - 1]; }
+  // The next events, times never going back; both halves of a realloc or none. 0 at the end of the stream. `out` holds
+  // at least 2.
+  size_t read(std::span<Event> out);
+  // Pages that were begun.
   size_t pages_read() const { return next_page_; }
+  // Behind the last event that was read.
+  StreamPosition position() const;
 
  private:
   bool open_next_page();
-
-  // A realloc's halves stay together, so a batch holds at least two. Small: thousands of streams may be open.
-  static constexpr size_t kBatchEvents = 256;
+  size_t skip(std::span<Event> read);
 
   const TraceFile* file_;
   StreamPages pages_;
-  size_t next_page_ = 0;
+  size_t next_page_;
+  uint32_t events_of_page_ = 0;  // that were read
+  uint32_t events_to_skip_;
   bool page_is_open_ = false;
-  uint64_t last_ticks_ = 0;
+  uint64_t last_ticks_;
   EventReader reader_;
   std::vector<std::byte> buffer_;
-  std::vector<Event> batch_;
 };
 
 }  // namespace memprof

@@ -63,6 +63,20 @@ bool add_record(Metadata& metadata, const Record& record) {
       metadata.domains.push_back({head.domain, std::move(name)});
       return true;
     }
+    case MetadataRecord::window: {
+      format::Window window;
+      if (!ByteReader(record.payload).read(window) || window.from_ns > window.to_ns) return false;
+      metadata.window = window;
+      return true;
+    }
+    case MetadataRecord::stripped: {
+      format::Stripped more;
+      if (!ByteReader(record.payload).read(more)) return false;
+      metadata.stripped.allocations += more.allocations;
+      metadata.stripped.bytes += more.bytes;
+      metadata.stripped.frees += more.frees;
+      return true;
+    }
   }
   return true;  // a type of a later library
 }

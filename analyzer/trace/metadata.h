@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ struct Metadata {
   std::vector<ThreadName> thread_names;
   std::vector<Tag> tags;
   std::vector<Domain> domains;
+  // Of a trace that was made of another one.
+  std::optional<format::Window> window;
+  format::Stripped stripped{};
 };
 
 Metadata read_metadata(const TraceFile& file);

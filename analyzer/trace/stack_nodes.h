@@ -38,6 +38,8 @@ class StackNodes {
 
   // The id that stands for all stacks equal to `id`; kLostStack for ids that the trace does not have.
   StackId canonical(StackId id) const;
+  // The same where stacks are grouped too.
+  StackId canonical_stack(StackId id) const { return id < ungrouped_.size() ? ungrouped_[id] : canonical(id); }
   const StackNode& node(StackId id) const { return nodes_[id < nodes_.size() ? id : kLostStack]; }
   bool is_frame(StackId id) const { return id >= format::kFirstNode && node(id).parent != 0; }
   StackRoot root(StackId id) const;
@@ -50,6 +52,7 @@ class StackNodes {
   // The canonical id of every stack is what `group_of` has for it, until ungroup_stacks().
   void group_stacks(const std::vector<StackId>& group_of);
   void ungroup_stacks();
+  bool are_grouped() const { return !ungrouped_.empty(); }
 
   // Innermost first. At most `limit` frames, whatever the trace says; true in `more` when there were others.
   std::vector<StackId> frames(StackId id, size_t limit, bool* more = nullptr) const;

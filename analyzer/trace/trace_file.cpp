@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -14,7 +12,6 @@
 #include <utility>
 
 #include "trace/file_header.h"
-#include "trace/read_bytes.h"
 #include "trace/trace_error.h"
 
 namespace memprof {
@@ -36,67 +33,38 @@ TraceFile TraceFile::from_descriptor(int descriptor, std::string name) {
 }
 
 TraceFile::TraceFile(int descriptor, std::string name)
-    : descriptor_(descriptor), name_(std::move(name)), damage_(std::make_unique<Damage>()) {
-  try {
-    read_header();
-    check_live_part();
-    count_pages();
-    index_pages();
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
+    : name_(std::move(name)), source_(open_page_source(descriptor, name_)), damage_(std::make_unique<Damage>()) {
+  read_header();
+  check_live_part();
+  count_pages();
+  index_pages();
 }
 
-TraceFile::TraceFile(TraceFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      name_(std::move(other.name_)),
-      header_(other.header_),
-      size_bytes_(other.size_bytes_),
-      page_count_(other.page_count_),
-      unwritten_pages_(other.unwritten_pages_),
-      pages_(std::move(other.pages_)),
-      last_page_point_(other.last_page_point_),
-      damage_(std::move(other.damage_)) {}
-
-TraceFile& TraceFile::operator=(TraceFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  name_ = std::move(other.name_);
-  header_ = other.header_;
-  size_bytes_ = other.size_bytes_;
-  page_count_ = other.page_count_;
-  unwritten_pages_ = other.unwritten_pages_;
-  pages_ = std::move(other.pages_);
-  last_page_point_ = other.last_page_point_;
-  damage_ = std::move(other.damage_);
-  return *this;
-}
-
-TraceFile::~TraceFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
+TraceFile::TraceFile(TraceFile&&) noexcept = default;
+TraceFile& TraceFile::operator=(TraceFile&&) noexcept = default;
+TraceFile::~TraceFile() = default;
 
 void TraceFile::fail(uint64_t offset, std::string expected, std::string found) const {
   throw TraceError(name_, offset, std::move(expected), std::move(found));
 }
 
+std::string TraceFile::error_text(int error) {
+  return error == EBADMSG ? "what the compressed trace holds of it is damaged" : std::strerror(error);
+}
+
 void TraceFile::read_header() {
-  struct stat status;
-  if (::fstat(descriptor_, &status) != 0) fail(0, "a readable trace file", std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) fail(0, "a regular file", S_ISDIR(status.st_mode) ? "a directory" : "something else");
-  size_bytes_ = static_cast<uint64_t>(status.st_size);
+  size_bytes_ = source_->size_bytes();
 
   std::byte bytes[sizeof(FileHeader)];
   int error = 0;
-  const size_t got = read_bytes(descriptor_, 0, bytes, error);
-  if (error != 0) fail(got, "readable bytes", std::strerror(error));
+  const size_t got = source_->read(0, bytes, error);
+  if (error != 0) fail(got, "readable bytes", error_text(error));
   // end_state is stored last, so it is taken from the snapshot first; a second look at the live part, which a fence
   // parts from the first, then has the end pair that belongs to it (matches the release store of end_state).
   format::EndState end_state{};
   std::memcpy(&end_state, bytes + offsetof(FileHeader, end_state), sizeof end_state);
   std::atomic_thread_fence(std::memory_order_acquire);
-  if (got == sizeof bytes)
-    read_bytes(descriptor_, format::kFixedBytes, std::span(bytes).subspan(format::kFixedBytes), error);
+  if (got == sizeof bytes) source_->read(format::kFixedBytes, std::span(bytes).subspan(format::kFixedBytes), error);
   header_ = parse_file_header(name_, std::span(bytes).first(got), size_bytes_);
   header_.end_state = end_state;
 }
@@ -120,7 +88,7 @@ uint64_t TraceFile::claimed_pages_now() const {
   uint64_t count = 0;
   int error = 0;
   const auto bytes = std::as_writable_bytes(std::span(&count, 1));
-  if (read_bytes(descriptor_, offsetof(FileHeader, page_count), bytes, error) != bytes.size()) return 0;
+  if (source_->read(offsetof(FileHeader, page_count), bytes, error) != bytes.size()) return 0;
   std::atomic_thread_fence(std::memory_order_acquire);
   return count & ~format::kPageCountClosed;
 }
@@ -155,13 +123,9 @@ void TraceFile::index_pages() {
     }
   } else {
     // Stacks and modules that were written while the events were indexed; events of that time are left alone.
-    struct stat status;
-    if (::fstat(descriptor_, &status) == 0 && status.st_size > 0) {
-      const uint64_t size_now = static_cast<uint64_t>(status.st_size);
-      const uint64_t pages_now = std::min(claimed_pages_now(), size_now / page_size());
-      for (uint64_t page = page_count_; page < std::min(pages_now, format::kMaxPages); ++page)
-        if (index_page(page, false)) page_count_ = std::max(page_count_, page + 1);
-    }
+    const uint64_t pages_now = std::min(claimed_pages_now(), source_->size_bytes() / page_size());
+    for (uint64_t page = page_count_; page < std::min(pages_now, format::kMaxPages); ++page)
+      if (index_page(page, false)) page_count_ = std::max(page_count_, page + 1);
   }
   std::sort(pages_.begin(), pages_.end(), [](const PageEntry& a, const PageEntry& b) {
     return std::tie(a.kind, a.stream_id, a.sequence, a.page) < std::tie(b.kind, b.stream_id, b.sequence, b.page);
@@ -174,10 +138,7 @@ void TraceFile::index_pages() {
 // reserved far ahead, or a hostile sparse one, would cost a read for each page of nothing.
 uint64_t TraceFile::index_page_and_skip(uint64_t page, uint64_t end) {
   if (index_page(page, true)) return page + 1;
-  const off_t data = ::lseek(descriptor_, static_cast<off_t>((page + 1) * page_size()), SEEK_DATA);
-  uint64_t next = page + 1;
-  if (data >= 0) next = std::max(next, static_cast<uint64_t>(data) / page_size());
-  if (data < 0 && errno == ENXIO) next = end;
+  uint64_t next = std::max(page + 1, source_->next_data((page + 1) * page_size()) / page_size());
   next = std::min(next, end);
   unwritten_pages_ += next - page - 1;
   return next;
@@ -188,11 +149,11 @@ bool TraceFile::index_page(uint64_t page, bool events_too) {
   PageHeader head;
   int error = 0;
   const auto bytes = std::as_writable_bytes(std::span(&head, 1));
-  const size_t got = read_bytes(descriptor_, page * page_size(), bytes, error);
+  const size_t got = source_->read(page * page_size(), bytes, error);
   // Orders this read of `used` before every later read of payload; matches the writer's release store of `used`.
   std::atomic_thread_fence(std::memory_order_acquire);
   if (error != 0) {
-    damage_->add_page(page, std::strerror(error));
+    damage_->add_page(page, error_text(error));
     return false;
   }
   if (got < sizeof head) {
@@ -268,10 +229,9 @@ bool TraceFile::read_page(const PageEntry& entry, std::vector<std::byte>& buffer
   const size_t wanted = sizeof(PageHeader) + entry.used;
   buffer.assign(wanted + kPayloadPadding, std::byte{0});
   int error = 0;
-  const size_t got =
-      read_bytes(descriptor_, uint64_t{entry.page} * page_size(), std::span(buffer).first(wanted), error);
+  const size_t got = source_->read(uint64_t{entry.page} * page_size(), std::span(buffer).first(wanted), error);
   if (error != 0 || got < sizeof(PageHeader)) {
-    damage_->add_page(entry.page, error != 0 ? std::strerror(error) : "the file ends inside it");
+    damage_->add_page(entry.page, error != 0 ? error_text(error) : "the file ends inside it");
     return false;
   }
   PageHeader head;

@@ -1,5 +1,7 @@
 // Opens a trace, checks its header and indexes its pages. Everything else reads pages through it.
 //
+// A compressed trace is read as the one that was packed (page_source.h).
+//
 // Pages are read with pread into the caller's buffer, not mapped: the file may be shortened by somebody while it is
 // read, and a mapped page that is gone is a SIGBUS. A page costs one more copy of its bytes, about 1 µs.
 //
@@ -16,6 +18,7 @@
 
 #include "memprof/trace_format.h"
 #include "trace/damage.h"
+#include "trace/page_source.h"
 
 namespace memprof {
 
@@ -52,7 +55,12 @@ class TraceFile {
 
   const std::string& name() const { return name_; }
   const format::FileHeader& header() const { return header_; }
-  uint64_t size_bytes() const { return size_bytes_; }
+  // Of the file; less than its pages take when it is compressed.
+  uint64_t size_bytes() const { return source_->stored_bytes(); }
+  bool is_compressed() const { return source_->is_compressed(); }
+  // Of the trace as it was recorded, when it was opened.
+  uint64_t recorded_bytes() const { return size_bytes_; }
+  const PageSource& source() const { return *source_; }
   uint32_t page_size() const { return header_.page_size; }
   // Pages that are both claimed and in the file, the header page included.
   uint64_t page_count() const { return page_count_; }
@@ -80,6 +88,8 @@ class TraceFile {
  private:
   TraceFile(int descriptor, std::string name);
 
+  // An errno value of the source as text.
+  static std::string error_text(int error);
   void read_header();
   void check_live_part();
   void count_pages();
@@ -91,8 +101,8 @@ class TraceFile {
   uint64_t claimed_pages_now() const;
   [[noreturn]] void fail(uint64_t offset, std::string expected, std::string found) const;
 
-  int descriptor_;
   std::string name_;
+  std::unique_ptr<PageSource> source_;
   format::FileHeader header_{};
   uint64_t size_bytes_ = 0;
   uint64_t page_count_ = 0;

@@ -13,6 +13,7 @@
 
 #include "../unit/trace_builder.h"
 #include "trace/event_reader.h"
+#include "trace/page_group.h"
 #include "trace/trace_file.h"
 #include "trace_seal.h"
 
@@ -66,6 +67,32 @@ void add_event_pages(Corpus& corpus, const TraceFile& file) {
       put(input, payload.first(std::min<size_t>(payload.size(), 2048)));
       corpus.add("event", input);
     }
+  }
+}
+
+// Two pages at a time: their payloads, and the group that is made of them.
+void add_groups(Corpus& corpus, const TraceFile& file) {
+  Bytes head, payloads;
+  std::vector<PayloadShape> shapes;
+  std::vector<std::byte> buffer;
+  std::span<const std::byte> payload;
+  for (const PageEntry& page : file.pages()) {
+    if (!file.read_page(page, buffer, payload)) continue;
+    const auto part = payload.first(std::min<size_t>(payload.size(), 1024));
+    shapes.push_back({page.kind == StreamKind::events, static_cast<uint32_t>(part.size())});
+    put(payloads, part);
+    head.push_back(std::byte{shapes.back().is_events});
+    put_value(head, static_cast<uint16_t>(part.size()));
+    if (shapes.size() < 2) continue;
+    for (const bool is_payload : {true, false}) {
+      Bytes input = {std::byte{2} | (is_payload ? std::byte{0x80} : std::byte{0})};
+      put(input, head);
+      put(input, is_payload ? payloads : pack_group(shapes, payloads));
+      corpus.add("group", input);
+    }
+    head.clear();
+    payloads.clear();
+    shapes.clear();
   }
 }
 
@@ -149,6 +176,7 @@ void add_trace(Corpus& corpus, const Bytes& bytes) {
   const TraceFile file = TraceFile::from_descriptor(test::memory_file(bytes), "seed");
   corpus.add("header", Bytes(bytes.begin(), bytes.begin() + sizeof(format::FileHeader)));
   add_event_pages(corpus, file);
+  add_groups(corpus, file);
   add_stack_pages(corpus, file);
   // Small pages already, or what breaks them is the point: as it is.
   const bool is_small = file.page_size() == format::kMinPageSize && bytes.size() <= kMostBytes;

@@ -39,7 +39,7 @@ TEST_CASE("blocks at addresses that were chosen for one bucket cost what others 
     for (uint64_t k = 1; k <= kBlocks; ++k) b.alloc(1, k, folds ? folding_address(k) : k << 36, 16, s);
     const Analysed a(b);
     REQUIRE(a.heap().open_chunks() == kBlocks);
-    CHECK(a.heap().live.bucket_count() <= 8 * kBlocks);
+    CHECK(a.heap().live.places() <= 8 * kBlocks);
   }
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("events that wait at addresses that were chosen for one bucket find th
   PendingWindow window(1000);
   constexpr uint64_t kEvents = 30'000;
   for (uint64_t k = 1; k <= kEvents; ++k)
-    window.push({Event{5, k << 36, 0, 0, 0, EventKind::release, false}, 1, 0, false});
+    window.push({{k, 1, 0, false}, Event{5, k << 36, 0, 0, 0, EventKind::release, false}});
   for (uint64_t k = kEvents; k >= 1; --k) REQUIRE(window.take_oldest(k << 36).event.address == k << 36);
   CHECK(window.empty());
 }

@@ -52,21 +52,38 @@ TEST_CASE("runs of all streams come in the order of the clock, each stream in it
     b.alloc(stream, 1 + times[stream - 1], 0x1000 + static_cast<uint64_t>(i) * 16, stream, s);
   }
   const TraceFile file = open_bytes(b.build());
-  Merge merge(file);
-  Run run;
+  EventFeed feed(file);
+  Merge merge(feed);
+  Batch batch;
   uint64_t last = 0, events = 0;
   std::vector<uint64_t> last_address(times.size() + 1);
-  while (merge.next(run)) {
-    REQUIRE_FALSE(run.events.empty());
-    for (const Event& event : run.events) {
-      REQUIRE(event.ticks >= last);
-      last = event.ticks;
-      REQUIRE(event.address > last_address[event.size]);
-      last_address[event.size] = event.address;
-      REQUIRE(merge.threads()[run.thread].serial == event.size);
-      ++events;
+  while (merge.next(batch)) {
+    REQUIRE(batch.first_number == events);
+    for (const Run& run : batch.runs) {
+      REQUIRE_FALSE(run.events.empty());
+      for (const Event& event : run.events) {
+        REQUIRE(event.ticks >= last);
+        last = event.ticks;
+        REQUIRE(event.address > last_address[event.size]);
+        last_address[event.size] = event.address;
+        REQUIRE(feed.threads()[run.thread].serial == event.size);
+        ++events;
+      }
     }
   }
   CHECK(events == 20'000);
-  CHECK(merge.pages_read() == merge.page_count());
+  CHECK(feed.pages_read() == feed.page_count());
+}
+
+TEST_CASE("the first ticks of a time are those at which reports begin to say it", "[model]") {
+  std::mt19937_64 random(5);
+  for (const uint64_t rate : {uint64_t{1'000'000}, uint64_t{999'999'937}, uint64_t{2'450'000'000}}) {
+    const Clock clock = clock_of(format::Clock::tsc, 5'000'000'900, 1'100, rate);
+    for (int i = 0; i < 1'000; ++i) {
+      const uint64_t ns = random() >> (random() % 40 + 20);
+      const uint64_t ticks = clock.first_ticks_at(ns);
+      CHECK(clock.ns_since_start(ticks) >= ns);
+      if (ns != 0) CHECK(clock.ns_since_start(ticks - 1) < ns);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 // The golden trace of each released version reads as it did, and breaks like every other trace.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -74,8 +75,8 @@ std::vector<size_t> meaningful_bytes(const Bytes& whole) {
 
 }  // namespace
 
-TEST_CASE("the golden trace of version 1 reads as recorded", "[reader]") {
-  const Analysed a(golden("trace_v1.bin"));
+TEST_CASE("the golden trace of version 1 reads as recorded, compressed or not", "[reader]") {
+  const Analysed a(golden(GENERATE("trace_v1.bin", "compressed_v1.bin")));
   CHECK(a.trace.file.complete());
   CHECK(a.trace.metadata.command == std::vector<std::string>{"./golden"});
   CHECK(a.result.threads.size() == 2);
@@ -141,5 +142,49 @@ TEST_CASE("the golden trace cut at any byte is read or refused", "[reader]") {
     REQUIRE((is_read == (length >= sizeof(format::FileHeader))));
     // Of the last page, the rest that holds nothing may be missing.
     if (length + page_size <= whole.size()) REQUIRE_FALSE(complete);
+  }
+}
+
+TEST_CASE("the golden compressed trace reads as the one that was packed", "[reader]") {
+  ReportOptions options;
+  options.symbols = false;
+  Trace plain(open_bytes(golden("trace_v1.bin"))), packed(open_bytes(golden("compressed_v1.bin")));
+  REQUIRE(packed.file.is_compressed());
+  const EveryReport expected = every_report(plain, options), found = every_report(packed, options);
+  CHECK(found.csv == expected.csv);
+  CHECK(found.chunks == expected.chunks);
+  for (size_t i = 0; i < plain.file.pages().size(); ++i) {
+    std::vector<std::byte> one, other;
+    std::span<const std::byte> payload, original;
+    REQUIRE(plain.file.read_page(plain.file.pages()[i], one, original));
+    REQUIRE(packed.file.read_page(packed.file.pages()[i], other, payload));
+    CHECK(std::ranges::equal(payload, original));
+  }
+}
+
+TEST_CASE("the golden compressed trace with any one byte wrong is read in part or refused", "[reader]") {
+  const Bytes whole = golden("compressed_v1.bin");
+  const Damaged damaged(whole);
+  REQUIRE(damaged.is_read(true));
+  for (size_t at = 0; at < whole.size(); ++at) {
+    CAPTURE(at);
+    for (unsigned bit = 0; bit < 9; ++bit) {
+      damaged.flip(at, bit == 8 ? std::byte{0xff} : static_cast<std::byte>(1u << bit));
+      bool complete = false;
+      damaged.is_read(bit == 8, &complete);
+      // Everything but a reserved field has a checksum.
+      REQUIRE_FALSE(complete);
+    }
+    damaged.flip(at, std::byte{0});
+  }
+}
+
+TEST_CASE("the golden compressed trace cut at any byte is refused", "[reader]") {
+  const Bytes whole = golden("compressed_v1.bin");
+  const Damaged damaged(whole);
+  for (size_t length = whole.size(); length-- > 0;) {
+    CAPTURE(length);
+    damaged.cut(length);
+    REQUIRE_FALSE(damaged.is_read(false));
   }
 }

@@ -69,6 +69,8 @@
 //
 // EVENTS pages: see "Event records" below, after the constants that they use.
 //
+// A trace may be packed: compressed_trace.h.
+//
 // VERSIONS. format_version grows by one whenever a reader of the old version would misread a new file: a changed
 // field, a changed token, a new meaning. New page kinds, new record types, new tags, new drop causes and use of
 // reserved zero bytes do not: readers skip or name what they do not know. Readers read every version released, each
@@ -277,6 +279,10 @@ enum class MetadataRecord : uint16_t {
   tag = 8,           // TagDefinition, followed by its name
   domain = 9,        // DomainDefinition, followed by its name
   library = 10,      // version of the recording library, text
+  // The recorder writes none of these: they say what is left of another trace. Of several windows the last one counts,
+  // several stripped ones add up.
+  window = 11,    // Window: only what concerns this time was kept
+  stripped = 12,  // Stripped: blocks of all times were left out
 };
 
 struct Mark {
@@ -299,6 +305,18 @@ struct DomainDefinition {
   uint16_t domain;  // >= kFirstDefinedDomain
   uint16_t reserved[3];
 };
+// Kept are the events from from_ns on and before to_ns, and the allocations before of the blocks that were open then.
+struct Window {
+  uint64_t from_ns;  // since the start of the trace
+  uint64_t to_ns;    // UINT64_MAX: to its end
+};
+// Of the blocks that were left out, in all domains.
+struct Stripped {
+  uint64_t allocations;
+  uint64_t bytes;  // asked for
+  uint64_t frees;
+};
+static_assert(sizeof(Window) == 16 && sizeof(Stripped) == 24);
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
               sizeof(DomainDefinition) == 8);
 
@@ -465,7 +483,8 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //   000001SI         realloc: pv dt to its begin; pv units from begin to end; old = ADDR(last_free);
 //                    if S: pv zz(stack - last_stack), raw16 tag, sets last_stack, else one byte, a place in stacks[];
 //                    pv size; if I: new = old, else on_free(old), then new = ADDR(base(c))
-//   00000010         extension: byte type, pv length, length bytes. Changes nothing; readers skip it
+//   00000010         extension: byte type (EventExtension), pv length, length bytes. Changes nothing; readers skip those
+//                    that they do not know
 //   00000000         end of the page's records; 00000001 and 00000011 are malformed
 // No record but an extension is longer than kMostEventBytes. dt < 2^49, a realloc's duration < 2^42 units.
 //
@@ -489,6 +508,13 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //                                      z = 0x55602a: address 16 * 0x2ab015 = 0x2ab0150
 //     0c 03 80 0c 00                   00001TSZ = 1,0,0: free, dt 3, distance 1 (that block), tag 12 (free)
 // clang-format on
+
+enum class EventExtension : uint8_t {
+  // No bytes. Written by programs that make a trace of another one, never by the recorder: the thread had events
+  // between the record before, of whichever of its streams, and the next one here, and they were left out.
+  gap = 1,
+};
+
 inline constexpr uint32_t kTimeShift = 4;
 inline constexpr uint32_t kMostEventBytes = 48;
 inline constexpr unsigned kEventContexts = 512;

@@ -1,0 +1,114 @@
+#include "cli/rewrite_commands.h"
+
+#include <fmt/format.h>
+
+#include "cli/diagnostics.h"
+#include "cli/exit_status.h"
+#include "cli/progress_bar.h"
+#include "model/kept_events.h"
+#include "report/escape.h"
+#include "report/numbers.h"
+#include "rewrite/compress.h"
+#include "rewrite/kept_trace.h"
+#include "trace/new_file.h"
+
+namespace memprof {
+
+namespace {
+
+const char* name_of(Command command) {
+  switch (command) {
+    case Command::extract: return "extract";
+    case Command::strip: return "strip";
+    case Command::compress: return "compress";
+    default: return "decompress";
+  }
+}
+
+int refuse(const std::string& why) {
+  say_on_stderr(fmt::format("memprof-analyze: {}\n", why));
+  return kUsageError;
+}
+
+void print_sizes(const std::string& path, const TraceFile& file, Output& out) {
+  const uint64_t before = file.size_bytes(), after = TraceFile::open(path).size_bytes();
+  out.print("{}: {}, was {} ({})", escape_text(path), format_bytes(after), format_bytes(before),
+            format_share(static_cast<double>(after), static_cast<double>(before)));
+}
+
+int run_packing(const CommandLine& line, const TraceFile& file, Output& out) {
+  const bool is_compress = line.command == Command::compress;
+  if (file.is_compressed() == is_compress)
+    return refuse(
+        fmt::format("{} is {}", escape_text(file.name()), is_compress ? "compressed already" : "not compressed"));
+  {
+    ProgressBar progress;
+    is_compress ? compress_trace(file, line.output, &progress) : decompress_trace(file, line.output, &progress);
+  }
+  print_sizes(line.output, file, out);
+  out.print("\n");
+  return kDone;
+}
+
+KeptTrace write_chosen(const Trace& trace, const std::string& path, std::optional<format::Window> window) {
+  const KeptEvents kept = [&] {
+    ProgressBar progress;
+    return kept_events(trace, &progress);
+  }();
+  ProgressBar progress;
+  return write_kept_trace(
+      trace, [&](uint64_t number) { return kept[number]; }, window, path, &progress);
+}
+
+int run_extract(const CommandLine& line, const Trace& trace, Output& out) {
+  const Selection& selection = trace.selection;
+  if (!selection.has_window()) return refuse("extract writes a window of time: add --from T, --to T or both");
+  const KeptTrace made = write_chosen(trace, line.output, format::Window{selection.from_ns, selection.to_ns});
+  print_sizes(line.output, trace.file, out);
+  out.print(", {}\n", count_of(made.events, "event", "events"));
+  return kDone;
+}
+
+int run_strip(const CommandLine& line, Trace& trace, Output& out) {
+  Selection& selection = trace.selection;
+  if (selection.has_window() && !trace.metadata.window)
+    return refuse("strip leaves out blocks of all times: for a window there is extract");
+  if (!selection.asks_for_allocation() && !selection.asks_for_fate()) selection.temporary = false;
+  const KeptTrace made = write_chosen(trace, line.output, std::nullopt);
+  print_sizes(line.output, trace.file, out);
+  out.print(", without {} of {} and {}\n", count_of(made.left_out.allocations, "allocation", "allocations"),
+            format_bytes(made.left_out.bytes), count_of(made.left_out.frees, "free", "frees"));
+  return kDone;
+}
+
+}  // namespace
+
+bool is_rewrite(Command command) {
+  return command == Command::extract || command == Command::strip || command == Command::compress ||
+         command == Command::decompress;
+}
+
+bool is_selective(Command command) { return command == Command::extract || command == Command::strip; }
+
+void add_rewrite_options(CLI::App& app, CommandLine& line, std::string& trace) {
+  app.add_option("trace", trace, "The trace file")->type_name("TRACE");
+  app.add_option("-o,--output", line.output, "The new trace; what is there is replaced")->type_name("OUT");
+}
+
+std::string check_rewrite(const CommandLine& line) {
+  if (!is_rewrite(line.command)) return {};
+  if (line.output.empty()) return fmt::format("{} writes a new trace: add -o OUT", name_of(line.command));
+  if (NewFile::is_same_file(line.output, line.trace))
+    return fmt::format("{} is the trace itself: name another file", line.output);
+  return {};
+}
+
+int run_rewrite(const CommandLine& line, Trace& trace, Output& out) {
+  switch (line.command) {
+    case Command::extract: return run_extract(line, trace, out);
+    case Command::strip: return run_strip(line, trace, out);
+    default: return run_packing(line, trace.file, out);
+  }
+}
+
+}  // namespace memprof
