@@ -177,7 +177,8 @@ struct FileHeader {
   uint64_t node_count;         // 376  node ids handed out
   uint64_t thread_count;       // 384  thread serials handed out
   uint64_t recorder_bytes;     // 392  resident memory of the recorder itself, when it closed the file; 0 unknown
-  uint8_t gap3[48];            // 400
+  uint64_t last_fork_ns;       // 400  CLOCK_MONOTONIC when the process had last forked; 0 never. For later recordings
+  uint8_t gap3[40];            // 408
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
