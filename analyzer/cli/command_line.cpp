@@ -6,14 +6,20 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/diff_options.h"
 #include "cli/exit_status.h"
+#include "cli/filter_options.h"
+#include "cli/leaks_options.h"
 #include "cli/rewrite_commands.h"
+#include "cli/unknown_value.h"
 #include "report/escape.h"
-#include "report/leaks_moment.h"
 
 namespace memprof {
 
 namespace {
+
+constexpr const char* kJobsHelp = "On how many threads (default: one a processor)";
+constexpr int64_t kMostJobs = 256;
 
 constexpr const char* kVersion = "memprof-analyze 0.1, trace format 1";
 
@@ -58,23 +64,6 @@ std::vector<std::string> csv_tables(Command command) {
   }
 }
 
-std::vector<std::string> words_of(std::string_view list) {
-  std::vector<std::string> words;
-  for (size_t at = 0; at < list.size();) {
-    const size_t end = std::min(list.find(", ", at), list.size());
-    words.emplace_back(list.substr(at, end - at));
-    at = end + 2;
-  }
-  return words;
-}
-
-// "--by siez is unknown, did you mean size? one of: ..."
-std::string unknown_value(const char* option, const std::string& value, std::string_view list) {
-  const std::string near = nearest_word(value, words_of(list));
-  return fmt::format("{} {} is unknown{}, one of: {}", option, value,
-                     near.empty() ? "" : fmt::format(", did you mean {}?", near), list);
-}
-
 class Parser {
  public:
   Parser()
@@ -85,6 +74,7 @@ class Parser {
     app_.allow_extras();
     app_.footer("The trace is ./trace.bin unless named. A file named like a command: memprof-analyze ./stacks");
     add_common(app_);
+    add_domain(app_, "cpu");
     for (const CommandInfo& info : kCommands) add_command(info);
   }
 
@@ -103,51 +93,44 @@ class Parser {
   }
 
  private:
-  void add_common(CLI::App& app) {
+  void add_common(CLI::App& app, bool is_filtered = true) {
     app.add_option("trace", trace_, "The trace file")->type_name("TRACE");
-    add_common_options(app);
+    add_common_options(app, is_filtered);
   }
 
-  void add_common_options(CLI::App& app) {
+  void add_common_options(CLI::App& app, bool is_filtered = true) {
     app.add_flag("--json", line_.options.json, "Machine-readable output");
     app.add_option("--top", top_, "How many stacks to list (0: all)")->type_name("N");
     app.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");
     app.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
+    app.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
+    add_filter_options(app, line_.options.filters, is_filtered);
   }
 
-  void add_diff(CLI::App& command) {
-    command.add_flag("--csv", line_.options.csv, "A table, one line a place");
-    command.add_option("--per", per_, "Divide the numbers of each trace by its: second, allocation")->type_name("WHAT");
-    command
-        .add_option("--min-percent", line_.options.min_percent,
-                    "Hide changes below so much of the larger trace's total")
-        ->type_name("P");
-    command.add_option("--min-bytes", line_.options.min_bytes, "Hide changes of fewer bytes")->type_name("N");
-  }
-
-  void add_leaks(CLI::App& command) {
-    command.add_option("--older", older_, "Only blocks of at least this age when the trace ends: 5s, 200ms, 2min")
-        ->type_name("AGE");
-    command
-        .add_option("--between", between_,
-                    "Only blocks allocated from T1 to T2 and still open at T2: 1.5s, 40%, start, end, a mark")
-        ->type_name("T1 T2");
-    command.add_flag("--growth", line_.options.growth, "Only stacks whose open bytes grow all the time, with evidence");
+  void add_domain(CLI::App& app, const char* otherwise) {
+    app.add_option("--domain", domain_, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
+        ->type_name("NAME")
+        ->default_str(otherwise);
   }
 
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
-    if (is_rewrite(info.command)) return add_rewrite_options(command, line_, trace_);
+    if (is_rewrite(info.command)) {
+      add_rewrite_options(command, line_, trace_);
+      add_filter_options(command, line_.options.filters, is_selective(info.command));
+      command.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
+      return;
+    }
     if (info.command == Command::diff) {
       command.add_option("old", trace_, "The trace to compare with")->type_name("OLD");
       command.add_option("new", line_.new_trace, "The trace that is looked at")->type_name("NEW");
       add_common_options(command);
-      add_diff(command);
+      diff_.add_to(command, line_.options);
     } else {
-      add_common(command);
+      add_common(command, info.command != Command::dump);
     }
-    if (info.command == Command::leaks) add_leaks(command);
+    if (info.command == Command::leaks) leaks_.add_to(command, line_.options);
     const auto is_one_of = [&](std::initializer_list<Command> commands) {
       return std::find(commands.begin(), commands.end(), info.command) != commands.end();
     };
@@ -173,22 +156,17 @@ class Parser {
           ->type_name("P")
           ->default_str("1");
       command
-          .add_option("--callers", line_.options.callers, "Only who calls this function (a name, or a pattern with *)")
+          .add_option("--callers", line_.options.callers,
+                      "Only who calls this function (a name or pattern, as --function)")
           ->type_name("FUNCTION");
     }
-    if (is_one_of({Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads,
-                   Command::diff, Command::timeline}))
-      command.add_option("--domain", line_.options.domain, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
-          ->type_name("NAME")
-          ->default_str("cpu");
+    add_domain(command, info.command == Command::chunks ? "all" : "cpu");
     if (info.command == Command::timeline) {
       command.add_option("--points", points_, "Into how many intervals the time is cut")
           ->type_name("N")
           ->default_str("the width of the chart");
       command.add_flag("--csv", line_.options.csv, "One line an interval, for a spreadsheet");
     }
-    if (info.command == Command::chunks)
-      command.add_option("--state", state_, "Only blocks in this state: open, closed, orphaned")->type_name("STATE");
     if (info.command == Command::dump) {
       DumpSections& sections = line_.sections;
       command.add_flag("--stats", line_.dump_stats,
@@ -248,9 +226,8 @@ class Parser {
 
   ParseResult unknown_argument(const std::string& argument) const {
     if (argument.starts_with("-")) {
-      const std::string near = nearest_word(argument.substr(0, argument.find('=')), option_names());
-      return usage_error(
-          fmt::format("unknown option {}{}", argument, near.empty() ? "" : fmt::format(", did you mean {}?", near)));
+      return usage_error(fmt::format("unknown option {}{}", argument,
+                                     did_you_mean(argument.substr(0, argument.find('=')), option_names())));
     }
     const auto chosen = app_.get_subcommands();
     if (!chosen.empty() && chosen.front()->get_name() == "diff")
@@ -260,9 +237,8 @@ class Parser {
   }
 
   ParseResult unknown_command(const std::string& word) const {
-    const std::string near = nearest_word(word, command_names());
-    return usage_error(fmt::format("unknown command {}{}; {}", word,
-                                   near.empty() ? "" : fmt::format(", did you mean {}?", near), list_commands()));
+    return usage_error(
+        fmt::format("unknown command {}{}; {}", word, did_you_mean(word, command_names()), list_commands()));
   }
 
   // A word in the place of a command that is neither a command nor a file.
@@ -316,16 +292,17 @@ class Parser {
     else
       return unknown_value("--by", by_, rank_names());
     if (const std::string problem = check_table_values(); !problem.empty()) return problem;
-    if (state_ == "open")
-      line_.options.state = ChunkState::open;
-    else if (state_ == "closed")
-      line_.options.state = ChunkState::closed;
-    else if (state_ == "orphaned")
-      line_.options.state = ChunkState::orphaned;
-    else if (!state_.empty())
-      return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
-    if (std::string problem = check_diff(); !problem.empty()) return problem;
-    if (std::string problem = check_leaks(); !problem.empty()) return problem;
+    if (!domain_.empty()) {
+      line_.options.domain = domain_;
+      if (line_.command == Command::chunks) line_.options.chunks_domain = domain_;
+    }
+    if (const std::string given = given_filters(line_.options.filters);
+        line_.command == Command::dump && (!given.empty() || !domain_.empty()))
+      return fmt::format("dump shows the file as it is and takes no filters: {}", given.empty() ? "--domain" : given);
+    if (std::string problem = check_filter_options(line_.options); !problem.empty()) return problem;
+    if (line_.command == Command::diff)
+      if (std::string problem = diff_.check(line_.options, trace_, line_.new_trace); !problem.empty()) return problem;
+    if (std::string problem = leaks_.check(line_.options); !problem.empty()) return problem;
     if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
@@ -350,46 +327,12 @@ class Parser {
       options.direction = TreeDirection::bottom_up;
     else if (direction_ != "top-down")
       return unknown_value("--direction", direction_, "top-down, bottom-up");
+    if (std::string problem; !options.callers.empty()) {
+      if (NamePattern::parse(options.callers, problem).is_negated()) problem = "tree begins at one function: no !";
+      if (!problem.empty()) return fmt::format("--callers {}: {}", options.callers, problem);
+    }
     if (options.by == RankBy::peak)
       return "tree adds up what lies below, and stacks have their own peaks at different times: use --by at-peak";
-    return {};
-  }
-
-  std::string check_diff() {
-    ReportOptions& options = line_.options;
-    if (line_.command != Command::diff) return {};
-    if (options.by == RankBy::lifetime || options.by == RankBy::realloc_growth)
-      return fmt::format("diff does not compare {}: open, peak, at-peak, allocated, allocations, temporary", by_);
-    if (line_.new_trace.empty())
-      return trace_.empty() ? "diff compares two traces: diff OLD NEW"
-                            : fmt::format("diff compares two traces, found only {}", trace_);
-    if (per_ == "second")
-      options.per = DiffPer::second;
-    else if (per_ == "allocation")
-      options.per = DiffPer::allocation;
-    else if (!per_.empty()) {
-      const std::string near = nearest_word(per_, {"second", "allocation"});
-      return fmt::format("--per {} is unknown, {}", per_,
-                         near.empty() ? "one of: second, allocation" : fmt::format("did you mean {}?", near));
-    }
-    if (options.min_bytes && (rank_info(options.by).unit == RankUnit::blocks || options.per != DiffPer::nothing))
-      return fmt::format(
-          "--min-bytes does not go with {}; take --min-percent",
-          options.per != DiffPer::nothing ? "--per " + per_ : fmt::format("--by {}, which counts blocks", by_));
-    return {};
-  }
-
-  std::string check_leaks() {
-    ReportOptions& options = line_.options;
-    if (!older_.empty()) {
-      options.older_ns = parse_duration_ns(older_);
-      if (!options.older_ns) return fmt::format("--older {} is no duration, as 5s, 200ms or 2min are", older_);
-    }
-    if (!between_.second.empty()) options.between = between_;
-    if (options.older_ns.has_value() + options.between.has_value() + options.growth > 1)
-      return "--older, --between and --growth: one at a time";
-    if (options.group != GroupBy::stack && (options.older_ns || options.between || options.growth))
-      return "--group does not go with --older, --between and --growth, which list stacks";
     return {};
   }
 
@@ -397,9 +340,10 @@ class Parser {
 
   CLI::App app_;
   CommandLine line_;
-  std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", state_, per_, older_;
-  std::pair<std::string, std::string> between_;
-  int64_t top_ = kUnset, max_frames_ = kUnset, points_ = kUnset;
+  std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", domain_;
+  DiffOptions diff_;
+  LeaksOptions leaks_;
+  int64_t top_ = kUnset, max_frames_ = kUnset, points_ = kUnset, jobs_ = kUnset;
   bool no_symbols_ = false;
 };
 

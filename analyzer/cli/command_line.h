@@ -1,9 +1,11 @@
 // From argv to what was asked for.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "report/nearest_word.h"
 #include "report/report_options.h"
 #include "report/reports.h"
 
@@ -18,6 +20,7 @@ struct CommandLine {
   std::string new_trace;     // of diff; `trace` is the old one
   std::string output;        // of the commands that write a trace
   ReportOptions options;
+  std::optional<unsigned> jobs;  // threads; not set: as many as there are processors
   DumpSections sections;
   bool dump_stats = false;
 };
@@ -32,8 +35,5 @@ struct ParseResult {
 
 // `arguments` without the program's name.
 ParseResult parse_command_line(std::vector<std::string> arguments);
-
-// The candidate that a typing error may have turned into `word`; empty when none is near.
-std::string nearest_word(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace memprof

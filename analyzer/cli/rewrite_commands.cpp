@@ -88,6 +88,8 @@ bool is_rewrite(Command command) {
          command == Command::decompress;
 }
 
+bool is_selective(Command command) { return command == Command::extract || command == Command::strip; }
+
 void add_rewrite_options(CLI::App& app, CommandLine& line, std::string& trace) {
   app.add_option("trace", trace, "The trace file")->type_name("TRACE");
   app.add_option("-o,--output", line.output, "The new trace; what is there is replaced")->type_name("OUT");

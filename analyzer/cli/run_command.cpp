@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
 #include "cli/rewrite_commands.h"
 #include "report/escape.h"
+#include "report/selection_builder.h"
+#include "report/selection_text.h"
 
 namespace memprof {
 
@@ -24,18 +28,38 @@ Analysis analyse_with_progress(const Trace& trace) {
   return analyse(trace, nullptr, &progress);
 }
 
-int no_such_domain(const Trace& trace, const std::string& name) {
-  std::string known;
-  for (const Domain& domain : trace.domains.all()) known += (known.empty() ? "" : ", ") + escape_text(domain.name);
-  fmt::print(stderr, "memprof-analyze: the trace has no domain {}; it has: {}\n", escape_text(name), known);
+int refuse(const std::string& message) {
+  say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(message)));
   return kUsageError;
 }
 
+int no_such_domain(const Trace& trace, const std::string& name) {
+  std::vector<std::string> known;
+  for (const Domain& domain : trace.domains.all()) known.push_back(domain.name);
+  return refuse(
+      fmt::format("the trace has no domain {}{}; it has: {}", name, did_you_mean(name, known), fmt::join(known, ", ")));
+}
+
 int no_such_function(const std::string& name, const std::vector<std::string>& functions) {
-  const std::string near = nearest_word(name, functions);
-  fmt::print(stderr, "memprof-analyze: no function {} is on a stack of the trace{}\n", escape_text(name),
-             near.empty() ? "" : fmt::format(", did you mean {}?", escape_text(near)));
-  return kUsageError;
+  return refuse(fmt::format("no function {} is on a stack of the trace{}", name, did_you_mean(name, functions)));
+}
+
+Trace open_trace(const std::string& path, const CommandLine& line) {
+  Trace trace(TraceFile::open(path));
+  if (line.jobs) trace.threads = *line.jobs;
+  trace.cache = CacheDirectory(CacheDirectory::default_path());
+  return trace;
+}
+
+// Makes the trace's selection of the filters.
+BuiltSelection select(Trace& trace, const ReportOptions& options) {
+  ProgressBar progress;
+  BuiltSelection built = build_selection(trace, options.filters, options.symbols, &progress);
+  // Of an extracted trace there is nothing outside its own window.
+  const Selection whole = std::exchange(trace.selection, built.selection);
+  trace.selection.from_ns = std::max(trace.selection.from_ns, whole.from_ns);
+  trace.selection.to_ns = std::min(trace.selection.to_ns, whole.to_ns);
+  return built;
 }
 
 int print_tree(const CommandLine& line, Trace& trace, Output& out) {
@@ -85,10 +109,7 @@ int print_leaks(const CommandLine& line, Trace& trace, Output& out) {
   } else if (options.older_ns || options.between) {
     ProgressBar progress;
     const LeakSpan span = find_leak_span(trace, options, &progress);
-    if (!span.problem.empty()) {
-      say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(span.problem)));
-      return kUsageError;
-    }
+    if (!span.problem.empty()) return refuse(span.problem);
     has_domain = report_leaks_of_span(trace, span, options, out, &progress);
   } else {
     return print_table(line, trace, out);
@@ -96,8 +117,15 @@ int print_leaks(const CommandLine& line, Trace& trace, Output& out) {
   return has_domain ? kDone : no_such_domain(trace, options.domain);
 }
 
-int print_diff(const CommandLine& line, const Trace& before, Output& out) {
-  const Trace after(TraceFile::open(line.new_trace));
+// A name that is misspelled is in neither trace; one that is in one of them may be what is new or gone.
+int print_diff(const CommandLine& line, Trace& before, Output& out) {
+  Trace after = open_trace(line.new_trace, line);
+  const BuiltSelection old_selection = select(before, line.options), new_selection = select(after, line.options);
+  if (!old_selection.problem.empty()) return refuse("OLD: " + old_selection.problem);
+  if (!new_selection.problem.empty()) return refuse("NEW: " + new_selection.problem);
+  for (const BuiltSelection::Unknown& unknown : new_selection.unknown)
+    for (const BuiltSelection::Unknown& other : old_selection.unknown)
+      if (unknown.what == other.what) return refuse(unknown.message);
   bool has_domain = false;
   {
     ProgressBar progress;
@@ -108,14 +136,29 @@ int print_diff(const CommandLine& line, const Trace& before, Output& out) {
   return kDone;
 }
 
+int print_summary(const CommandLine& line, const Trace& trace, Output& out) {
+  const Analysis analysis = analyse_with_progress(trace);
+  const bool has_domain = line.options.json ? report_summary_json(analysis, line.options, out)
+                                            : report_summary_text(analysis, line.options, out);
+  return has_domain ? kDone : no_such_domain(trace, line.options.domain);
+}
+
+int print_chunks(const CommandLine& line, const Trace& trace, Output& out) {
+  ChunksResult result;
+  {
+    ProgressBar progress;
+    result = report_chunks(trace, line.options, out, &progress);
+  }
+  if (result == ChunksResult::no_domain) return no_such_domain(trace, *line.options.chunks_domain);
+  // Lines of JSON have no place for it.
+  if (result == ChunksResult::empty)
+    say_on_stderr(fmt::format("memprof-analyze: no block was printed{}\n", describe_emptiness(trace, line.options)));
+  return kDone;
+}
+
 int print_report(const CommandLine& line, Trace& trace, Output& out) {
   switch (line.command) {
-    case Command::summary: {
-      const Analysis analysis = analyse_with_progress(trace);
-      line.options.json ? report_summary_json(analysis, line.options, out)
-                        : report_summary_text(analysis, line.options, out);
-      return kDone;
-    }
+    case Command::summary: return print_summary(line, trace, out);
     case Command::stacks:
     case Command::sizes:
     case Command::lifetimes:
@@ -127,11 +170,7 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
       ProgressBar progress;
       return report_timeline(trace, line.options, out, &progress) ? kDone : no_such_domain(trace, line.options.domain);
     }
-    case Command::chunks: {
-      ProgressBar progress;
-      report_chunks(trace, line.options, out, &progress);
-      return kDone;
-    }
+    case Command::chunks: return print_chunks(line, trace, out);
     case Command::extract:
     case Command::strip:
     case Command::compress:
@@ -145,9 +184,16 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
 
 }  // namespace
 
-int run_command(const CommandLine& line, int descriptor) {
+int run_command(const CommandLine& given, int descriptor) {
+  CommandLine line = given;
   Output out(descriptor);
-  Trace trace(TraceFile::open(line.trace));
+  Trace trace = open_trace(line.trace, line);
+  if (line.options.filters.choose() && line.command != Command::diff) {
+    const BuiltSelection built = select(trace, line.options);
+    if (!built.problem.empty()) return refuse(built.problem);
+    if (!built.unknown.empty()) return refuse(built.unknown.front().message);
+    line.options.filter_counts = built.counts;
+  }
   const int status = print_report(line, trace, out);
   out.flush();
   warn(trace.file);

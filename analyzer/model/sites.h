@@ -33,6 +33,7 @@ struct alignas(64) Site {
   bool has_other_tags = false;
 
   uint64_t closed_chunks() const { return carried_chunks + allocations - open_chunks; }
+  uint64_t closed_bytes() const { return carried_bytes + bytes_allocated - open_bytes; }
 };
 
 class Sites {

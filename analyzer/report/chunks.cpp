@@ -6,6 +6,7 @@
 #include "report/frame_text.h"
 #include "report/mismatches.h"
 #include "report/reports.h"
+#include "report/site_list.h"
 
 namespace memprof {
 
@@ -14,13 +15,20 @@ namespace {
 // One JSON object a line, written when the fate of the block is known.
 class ChunkLines : public ChunkVisitor {
  public:
-  ChunkLines(const Trace& trace, const ReportOptions& options, Output& out)
-      : trace_(trace), options_(options), out_(out), source_(trace, options.symbols), judge_(trace, source_) {}
+  ChunkLines(const Trace& trace, std::optional<uint16_t> domain, const ReportOptions& options, Output& out)
+      : trace_(trace),
+        domain_(domain),
+        options_(options),
+        out_(out),
+        source_(trace, options.symbols),
+        judge_(trace, source_) {}
+
+  bool is_empty() const { return is_empty_; }
 
   void begin(const std::vector<Thread>& threads) override { threads_ = &threads; }
 
   void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) override {
-    if (!wants(ChunkState::closed)) return;
+    if (!wants(domain)) return;
     const StackId free_stack = trace_.nodes.canonical(release.event.stack);
     const bool mismatched =
         release.is_mismatched && judge_.is_mismatch(stack, chunk.tag, free_stack, release.event.tag);
@@ -33,7 +41,7 @@ class ChunkLines : public ChunkVisitor {
   }
 
   void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) override {
-    if (!wants(ChunkState::open)) return;
+    if (!wants(domain)) return;
     begin_line("open", address, chunk.size);
     times(time(chunk.alloc_ticks), "null");
     threads(thread(chunk.thread), "null");
@@ -43,7 +51,7 @@ class ChunkLines : public ChunkVisitor {
   }
 
   void orphaned(uint16_t domain, const Release& release, OrphanKind kind) override {
-    if (!wants(ChunkState::orphaned) || kind == OrphanKind::filtered) return;
+    if (kind == OrphanKind::filtered || !wants(domain)) return;
     static constexpr const char* kKinds[] = {"inherited", "before_start", "unknown"};
     begin_line("orphaned", release.event.address, release.event.size);
     times("null", time(release.event.ticks));
@@ -54,7 +62,11 @@ class ChunkLines : public ChunkVisitor {
   }
 
  private:
-  bool wants(ChunkState state) const { return !options_.state || *options_.state == state; }
+  bool wants(uint16_t domain) {
+    const bool is_wanted = !domain_ || *domain_ == domain;
+    is_empty_ = is_empty_ && !is_wanted;
+    return is_wanted;
+  }
   std::string time(uint64_t ticks) const { return std::to_string(trace_.clock.ns_since_start(ticks)); }
   std::string thread(uint32_t index) const { return std::to_string((*threads_)[index].serial); }
 
@@ -89,46 +101,65 @@ class ChunkLines : public ChunkVisitor {
   }
   void end_line(StackId stack, StackId free_stack) {
     out_.print(",\"truncated\":{},\"stack\":", trace_.nodes.is_truncated(stack));
-    out_.write(stack_text(stack));
+    write_stack("stack", stack);
     if (free_stack != format::kNoStack) {
       out_.write(",\"free_stack\":");
-      out_.write(stack_text(free_stack));
+      write_stack("free_stack", free_stack);
     }
     out_.write("}\n");
   }
 
+  struct StackText {
+    std::string frames;
+    size_t hidden;
+  };
+
+  void write_stack(const char* key, StackId stack) {
+    const StackText& text = stack_text(stack);
+    out_.write(text.frames);
+    if (!options_.hidden_frames.is_empty()) out_.print(",\"{}_hidden_frames\":{}", key, text.hidden);
+  }
+
   // Each stack is put together once, as long as all of them fit.
-  const std::string& stack_text(StackId stack) {
+  const StackText& stack_text(StackId stack) {
     const auto found = stacks_.find(stack);
     if (found != stacks_.end()) return found->second;
     if (stack_bytes_ > kMaxStackBytes) {
       stacks_.clear();
       stack_bytes_ = 0;
     }
-    std::string text = stack_json(source_, stack, options_.max_frames.value_or(StackNodes::kMaxFrames))
-                           .dump(-1, ' ', true, Json::error_handler_t::replace);
+    const ShownFrames shown = shown_frames(source_, stack, shown_limit(options_), options_.hidden_frames);
+    std::string text = frames_json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
     stack_bytes_ += text.size();
-    return stacks_.emplace(stack, std::move(text)).first->second;
+    return stacks_.emplace(stack, StackText{std::move(text), shown.hidden}).first->second;
   }
 
   static constexpr size_t kMaxStackBytes = 64u << 20;
 
   const Trace& trace_;
+  const std::optional<uint16_t> domain_;
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
   MismatchJudge judge_;
+  bool is_empty_ = true;
   const std::vector<Thread>* threads_ = nullptr;
-  tsl::robin_map<StackId, std::string> stacks_;
+  tsl::robin_map<StackId, StackText> stacks_;
   size_t stack_bytes_ = 0;
   std::unordered_map<uint16_t, std::string> names_, user_tags_;  // JSON; references to them stay good
 };
 
 }  // namespace
 
-void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  ChunkLines lines(trace, options, out);
+ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
+  std::optional<uint16_t> domain;
+  if (options.chunks_domain) {
+    domain = find_domain(trace, *options.chunks_domain);
+    if (!domain) return ChunksResult::no_domain;
+  }
+  ChunkLines lines(trace, domain, options, out);
   analyse(trace, &lines, progress);
+  return lines.is_empty() ? ChunksResult::empty : ChunksResult::done;
 }
 
 }  // namespace memprof

@@ -6,6 +6,7 @@
 #include "report/frame_text.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -33,7 +34,7 @@ class DiffText {
     print_head();
     const uint64_t same = diff_.count(DiffStatus::same);
     if (diff_.entries.empty() && diff_.hidden == 0) {
-      out_.print("\nNothing to compare: neither trace has any {} in the domain {}.\n", rank_.description,
+      out_.print("\nNothing to compare: neither trace has any {} in the domain {}.\n", description(),
                  escape_text(options_.domain));
       return;
     }
@@ -56,11 +57,19 @@ class DiffText {
   }
 
  private:
+  // The windows of the two need not end at the same time.
+  std::string description() const {
+    const bool is_window = options_.by == RankBy::open && options_.filters.has_window();
+    return is_window ? "bytes open at the end of the window" : rank_.description;
+  }
+
   void print_head() {
-    out_.print("{}{}\n\n", rank_.description,
+    out_.print("{}{}\n", description(),
                options_.per == DiffPer::nothing  ? ""
                : options_.per == DiffPer::second ? ", per second of the run"
                                                  : ", per 1,000 allocations of the run");
+    if (const std::string filters = describe_filters(options_); !filters.empty()) out_.print("only: {}\n", filters);
+    out_.write("\n");
     print_side("old", diff_.before);
     print_side("new", diff_.after);
     if (options_.per != DiffPer::nothing) return;
@@ -90,6 +99,7 @@ class DiffText {
     out_.print("  {}    {}, {} stacks; {}, {} allocations{}\n", name, amount, format_count(side.stacks),
                format_duration(side.duration_ns), format_count(side.allocations),
                side.trace->file.complete() ? "" : "; INCOMPLETE");
+    if (options_.filters.has_window()) out_.print("         {}\n", describe_window(*side.trace, options_));
     out_.print("         {}\n", cut_text(escape_text(side.trace->file.name()), kTextColumns - 9));
   }
 
@@ -134,9 +144,7 @@ class DiffText {
           from_to(format_bytes(before.bytes), format_bytes(after.bytes), entry) + (more.empty() ? "" : " in " + more);
     if (shown.stacks > 1) more += fmt::format("{}{} stacks", more.empty() ? "" : ", ", format_count(shown.stacks));
     if (!more.empty()) out_.print("{:>16}  {}\n", "", more);
-    StackStyle style;
-    style.max_frames = options_.max_frames.value_or(kDefaultFrames);
-    style.fold = !options_.max_frames.has_value();
+    const StackStyle style = stack_style(options_, kDefaultFrames);
     print_stack(out_, *side.trace, *side.source, shown.stack, style);
     if (is_weak) {
       out_.print("     in OLD:\n");

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "model/fingerprint_match.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -32,9 +33,10 @@ double divisor_of(const DiffSide& side, DiffPer per) {
 // Analyses one trace; of all that this takes only the groups stay.
 Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& names, ProgressSink* progress) {
   const Analysis analysis = analyse(*side.trace, nullptr, progress);
-  side.duration_ns = analysis.duration_ns();
+  side.duration_ns = analysis.end_ns() - std::min(analysis.from_ns(), analysis.end_ns());
   const auto domain = find_domain(*side.trace, options.domain);
   const Account* account = domain ? analysis.pairing.account(*domain) : nullptr;
+  if (options.filters.has_window()) side.window = window_json(analysis, account);
   if (account) side.allocations = account->allocations;
   side.divisor = divisor_of(side, options.per);
   Groups groups;

@@ -8,7 +8,7 @@
 
 #include "model/analysis.h"
 #include "model/fingerprint.h"
-#include "report/frames.h"
+#include "report/frame_text.h"
 #include "report/report_options.h"
 
 namespace memprof {
@@ -29,7 +29,8 @@ struct DiffSide {
   const Trace* trace;
   FrameSource* source;
   DiffAmount total;
-  uint64_t duration_ns = 0;
+  uint64_t duration_ns = 0;  // of the window or the trace
+  Json window{};             // null without one
   uint64_t allocations = 0;  // of the domain
   // What amounts are divided by.
   double divisor = 1;

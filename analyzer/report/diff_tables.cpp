@@ -3,6 +3,7 @@
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
+#include "report/selection_text.h"
 
 namespace memprof {
 
@@ -18,10 +19,12 @@ Json amount_json(const DiffAmount& amount, RankBy by) {
 Json side_json(const DiffSide& side, RankBy by) {
   Json command = Json::array();
   for (const std::string& argument : side.trace->metadata.command) command.push_back(to_utf8(argument));
-  return {{"trace", to_utf8(side.trace->file.name())}, {"command", command},
-          {"complete", side.trace->file.complete()},   {"duration_ns", side.duration_ns},
-          {"allocations", side.allocations},           {"stacks", side.stacks},
-          {"total", amount_json(side.total, by)}};
+  Json json = {{"trace", to_utf8(side.trace->file.name())}, {"command", command},
+               {"complete", side.trace->file.complete()},   {"duration_ns", side.duration_ns},
+               {"allocations", side.allocations},           {"stacks", side.stacks},
+               {"total", amount_json(side.total, by)}};
+  if (!side.window.is_null()) json["window"] = side.window;
+  return json;
 }
 
 Json group_json(const std::optional<DiffGroup>& group, double value, const ReportOptions& options) {
@@ -54,6 +57,7 @@ void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out
                    {"fingerprint_version", kFingerprintVersion},
                    {"old", side_json(diff.before, options.by)},
                    {"new", side_json(diff.after, options.by)}};
+  if (Json filters = filters_json(options); !filters.empty()) document["filters"] = std::move(filters);
   Json& counts = document["counts"];
   for (const DiffStatus status :
        {DiffStatus::added, DiffStatus::gone, DiffStatus::grown, DiffStatus::shrunk, DiffStatus::same})
@@ -61,7 +65,6 @@ void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out
   counts["hidden"] = diff.hidden;
   document["weak_matches_complete"] = diff.compared_all_weakly;
   Json& list = document["sites"] = Json::array();
-  const size_t max_frames = options.max_frames.value_or(StackNodes::kMaxFrames);
   for (const DiffEntry& entry : diff.entries) {
     if (list.size() == options.top.value_or(SIZE_MAX)) break;
     const DiffSide& side = entry.after ? diff.after : diff.before;
@@ -73,11 +76,11 @@ void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out
                  {"change", entry.change()},
                  {"old", group_json(entry.before, entry.old_value, options)},
                  {"new", group_json(entry.after, entry.new_value, options)},
-                 {"names", names_json(diff, entry.shown().fingerprint)},
-                 {"stack", stack_json(*side.source, entry.shown().stack, max_frames)}};
+                 {"names", names_json(diff, entry.shown().fingerprint)}};
+    put_stack(site, "stack", *side.source, entry.shown().stack, options);
     if (entry.similarity < 1) {
       site["old_names"] = names_json(diff, entry.before->fingerprint);
-      site["old_stack"] = stack_json(*diff.before.source, entry.before->stack, max_frames);
+      put_stack(site, "old_stack", *diff.before.source, entry.before->stack, options);
     }
     list.push_back(std::move(site));
   }

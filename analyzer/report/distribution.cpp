@@ -103,9 +103,7 @@ void print_bins(Output& out, const std::vector<Bin>& bins, uint64_t blocks, uint
 void print_site_spreads(const Analysis& analysis, const SiteGroups* groups, const ReportOptions& options,
                         const Spread& spread, NumberFormat format, Output& out) {
   FrameSource source(analysis.trace, options.symbols);
-  StackStyle style;
-  style.max_frames = options.max_frames.value_or(kDefaultFrames);
-  style.fold = !options.max_frames.has_value();
+  const StackStyle style = stack_style(options, kDefaultFrames);
   const auto ranked = spread.ranked();
   const size_t shown = std::min(options.top.value_or(kDefaultTop), ranked.size());
   for (size_t i = 0; i < shown; ++i) {
@@ -160,7 +158,7 @@ Json site_spreads_json(const Analysis& analysis, const SiteGroups* groups, const
     if (groups)
       entry["group"] = group_json(analysis, *groups, site->site);
     else
-      entry["stack"] = stack_json(source, site->site, options.max_frames.value_or(StackNodes::kMaxFrames));
+      put_stack(entry, "stack", source, site->site, options);
     list.push_back(std::move(entry));
   }
   return list;
@@ -193,7 +191,7 @@ void print_site_spreads_csv(const Analysis& analysis, const SiteGroups* groups, 
       const SiteGroups::Name name = groups->name(analysis, site->site);
       table.row(name.name, name.module, "");
     } else {
-      table.row("", "", joined_stack(source, site->site, options.max_frames.value_or(StackNodes::kMaxFrames)));
+      table.row("", "", joined_stack(source, site->site, options));
     }
   }
 }

@@ -117,10 +117,20 @@ std::string frame_line(const Frame& frame, size_t index, size_t columns) {
   return cut_text(number + shorten_function(escape_text(frame.function), room) + place, columns);
 }
 
+StackStyle stack_style(const ReportOptions& options, size_t default_frames) {
+  StackStyle style;
+  style.max_frames = options.max_frames.value_or(default_frames);
+  style.fold = !options.max_frames.has_value();
+  style.hidden = options.hidden_frames;
+  return style;
+}
+
 void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId stack, const StackStyle& style) {
   const size_t columns = kTextColumns - style.indent.size();
   size_t more = 0;
-  std::vector<Frame> frames = source.frames(stack, style.max_frames + 64, &more);
+  // How many hidden frames lie between is known when they have names.
+  const size_t limit = style.hidden.is_empty() ? style.max_frames + 64 : StackNodes::kMaxFrames;
+  std::vector<Frame> frames = source.frames(stack, limit, &more);
   if (style.fold && more == 0) {
     size_t kept = frames.size();
     while (kept > 1 && is_startup(frames[kept - 1])) --kept;
@@ -128,9 +138,16 @@ void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId s
   }
   size_t lines = 0;
   size_t at = 0;
+  const auto is_hidden = [&](size_t i) { return style.hidden.hides(frames[i]); };
   while (at < frames.size() && lines < style.max_frames) {
     size_t run = at;
-    while (style.fold && run < frames.size() && is_library_plumbing(frames[run])) ++run;
+    while (run < frames.size() && is_hidden(run)) ++run;
+    if (run != at) {
+      out.print("{}    ... {} hidden\n", style.indent, count_of(run - at, "frame", "frames"));
+      at = run;
+      continue;
+    }
+    while (style.fold && run < frames.size() && is_library_plumbing(frames[run]) && !is_hidden(run)) ++run;
     // The outermost of the run stays: it is what the program called.
     if (run - at >= 3) {
       out.print("{}    ... {} frames of the C++ library\n", style.indent, run - at - 1);
@@ -147,9 +164,11 @@ void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId s
     out.print("{}    ({})\n", style.indent, why);
 }
 
-Json stack_json(FrameSource& source, StackId stack, size_t max_frames) {
+size_t shown_limit(const ReportOptions& options) { return options.max_frames.value_or(StackNodes::kMaxFrames); }
+
+Json frames_json(const ShownFrames& shown) {
   Json array = Json::array();
-  for (const Frame& frame : source.frames(stack, max_frames)) {
+  for (const Frame& frame : shown.frames) {
     array.push_back({{"function", frame.function.empty() ? Json() : Json(to_utf8(frame.function))},
                      {"file", frame.file.empty() ? Json() : Json(to_utf8(frame.file))},
                      {"line", frame.line == 0 ? Json() : Json(frame.line)},
@@ -158,6 +177,12 @@ Json stack_json(FrameSource& source, StackId stack, size_t max_frames) {
                      {"inlined", frame.inlined}});
   }
   return array;
+}
+
+void put_stack(Json& object, const char* key, FrameSource& source, StackId stack, const ReportOptions& options) {
+  const ShownFrames shown = shown_frames(source, stack, shown_limit(options), options.hidden_frames);
+  object[key] = frames_json(shown);
+  if (!options.hidden_frames.is_empty()) object[fmt::format("{}_hidden_frames", key)] = shown.hidden;
 }
 
 void print_json(Output& out, const Json& document) {

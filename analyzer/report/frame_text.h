@@ -9,6 +9,7 @@
 
 #include "report/frames.h"
 #include "report/output.h"
+#include "report/report_options.h"
 
 namespace memprof {
 
@@ -35,12 +36,19 @@ struct StackStyle {
   size_t max_frames = 8;  // lines, inlined frames included
   std::string indent = "     ";
   bool fold = true;  // runs of frames inside the standard library, and the start-up frames at the outer end
+  HiddenFrames hidden{};
 };
+// Whoever says how many frames wants them as they are.
+StackStyle stack_style(const ReportOptions& options, size_t default_frames);
 // One line a frame, then what was left out and, for a truncated stack, why it ends where it does.
 void print_stack(Output& out, const Trace& trace, FrameSource& source, StackId stack, const StackStyle& style);
 
 using Json = nlohmann::ordered_json;
-Json stack_json(FrameSource& source, StackId stack, size_t max_frames);
+// object[key] is the stack. Where frames are hidden, object["KEY_hidden_frames"] says how many.
+void put_stack(Json& object, const char* key, FrameSource& source, StackId stack, const ReportOptions& options);
+// Of those that are shown.
+Json frames_json(const ShownFrames& shown);
+size_t shown_limit(const ReportOptions& options);
 // One document with a line feed; bytes that are no UTF-8 are replaced.
 void print_json(Output& out, const Json& document);
 

@@ -1,8 +1,7 @@
 #include "report/function_paths.h"
 
-#include <fmt/format.h>
-
 #include "report/frame_text.h"
+#include "report/stack_filter.h"
 
 namespace memprof {
 
@@ -13,24 +12,23 @@ constexpr size_t kMostFrames = 1024;
 
 }  // namespace
 
-FunctionPaths::FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep)
-    : trace_(trace), source_(source), keep_(std::move(keep)), of_node_(trace.nodes.id_limit()) {}
+FunctionPaths::FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep,
+                             const HiddenFrames& hidden)
+    : trace_(trace), source_(source), keep_(std::move(keep)), hidden_(hidden), of_node_(trace.nodes.id_limit()) {}
 
-uint32_t FunctionPaths::index_of(std::string name, std::string module, bool is_library) {
+uint32_t FunctionPaths::index_of(std::string name, std::string module, bool is_library, bool is_hidden) {
   std::string key = name;
   (key += '\0') += module;
   const auto [found, is_new] = indices_.try_emplace(std::move(key), static_cast<uint32_t>(functions_.size()));
-  if (is_new) functions_.push_back({std::move(name), std::move(module), is_library});
+  if (is_new) functions_.push_back({std::move(name), std::move(module), is_library, is_hidden});
   return found->second;
 }
 
 uint32_t FunctionPaths::index_of(const Frame& frame) {
-  std::string module(frame.module);
-  if (!frame.function.empty())
-    return index_of(std::string(frame.function), std::move(module),
-                    is_library_plumbing(frame) && !keep_(frame.function));
-  if (module.empty()) return index_of(fmt::format("{:#x}", frame.offset), {}, false);
-  return index_of(fmt::format("{}+{:#x}", base_name(frame.module), frame.offset), std::move(module), false);
+  const std::string name = function_text(frame);
+  const bool is_kept = keep_(name);
+  return index_of(name, std::string(frame.module), is_library_plumbing(frame) && !is_kept,
+                  hidden_.hides(frame) && !is_kept);
 }
 
 const FunctionPaths::Range& FunctionPaths::functions_of(StackId node) {
@@ -50,9 +48,9 @@ std::vector<uint32_t> FunctionPaths::frames_of(StackId stack) {
     for (uint32_t i = 0; i < range.count; ++i) result.push_back(node_functions_[range.begin + i]);
   }
   if (trace_.nodes.root(stack) == StackRoot::none)
-    result.push_back(index_of("(no stack was recorded)", {}, false));
+    result.push_back(index_of("(no stack was recorded)", {}, false, false));
   else if (is_cut || trace_.nodes.is_truncated(stack))
-    result.push_back(index_of("(outer frames unknown)", {}, false));
+    result.push_back(index_of("(outer frames unknown)", {}, false, false));
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "report/frames.h"
+#include "report/hidden_frames.h"
 
 namespace memprof {
 
@@ -22,6 +23,7 @@ struct PathFunction {
   std::string name;
   std::string module;
   bool is_library;  // of the C++ library, and not kept
+  bool is_hidden;   // and not kept
 };
 
 struct PathStep {
@@ -31,8 +33,9 @@ struct PathStep {
 
 class FunctionPaths {
  public:
-  // `keep`: functions that are shown even when they are the C++ library's.
-  FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep);
+  // `keep`: functions that are shown even when they are the C++ library's, or hidden.
+  FunctionPaths(const Trace& trace, FrameSource& source, std::function<bool(std::string_view)> keep,
+                const HiddenFrames& hidden);
 
   // Innermost first, every frame, nothing folded. The last may stand for frames that are not known.
   std::vector<uint32_t> frames_of(StackId stack);
@@ -48,12 +51,13 @@ class FunctionPaths {
   };
 
   const Range& functions_of(StackId node);
-  uint32_t index_of(std::string name, std::string module, bool is_library);
+  uint32_t index_of(std::string name, std::string module, bool is_library, bool is_hidden);
   uint32_t index_of(const Frame& frame);
 
   const Trace& trace_;
   FrameSource& source_;
   std::function<bool(std::string_view)> keep_;
+  const HiddenFrames hidden_;
   std::vector<PathFunction> functions_;
   std::unordered_map<std::string, uint32_t> indices_;  // by name and module
   std::vector<Range> of_node_;                         // by stack id; a node has at least one function

@@ -1,6 +1,7 @@
-#include "report/ending.h"
+#include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -21,14 +22,23 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& 
     print_sites_csv(analysis, account, options, extras, out);
     return true;
   }
-  const char* when = analysis.trace.file.closed_by_library() ? "not freed at exit" : "not freed when the trace ends";
+  const Trace& trace = analysis.trace;
+  const std::string when = ends_early(trace)                ? "not freed " + at_end(trace)
+                           : trace.file.closed_by_library() ? "not freed at exit"
+                                                            : "not freed when the trace ends";
   if (!account || account->open_chunks() == 0) {
-    out.print("Nothing is left: every block that was allocated is freed.\n");
+    if (options.filters.choose())
+      out.print("Nothing: no block of domain {} is {}.\n", escape_text(options.domain), when);
+    else
+      out.print("Nothing is left: every block that was allocated is freed.\n");
+    print_why_empty(out, trace, options);
     return true;
   }
-  out.print("{} in {} {}, from {}\n\n", format_bytes(account->open_bytes()),
+  out.print("{} in {} {}, from {}\n", format_bytes(account->open_bytes()),
             count_of(account->open_chunks(), "block", "blocks"), when,
             count_sites(ranked_sites(*account, RankBy::open, SIZE_MAX).size(), options.group));
+  print_selection(out, trace, options);
+  out.write("\n");
   print_sites_text(analysis, *account, options, extras, out);
   return true;
 }

@@ -8,6 +8,7 @@
 #include "report/leaks_trend.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -20,32 +21,37 @@ constexpr size_t kValuesInText = 6;
 
 class Sampler : public ChunkVisitor {
  public:
-  Sampler(const Trace& trace, uint16_t domain) : clock_(trace.clock), domain_(domain) {}
+  Sampler(const Trace& trace, uint16_t domain)
+      : clock_(trace.clock), domain_(domain), from_ns_(trace.selection.from_ns) {}
 
   void begin(const std::vector<Thread>&) override {}
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, const Release& release) override {
     if (domain != domain_) return;
-    samples.add(stack, chunk.tag, chunk.size, clock_.ns_since_start(chunk.alloc_ticks),
-                clock_.ns_since_start(release.event.ticks));
+    samples.add(stack, chunk.tag, chunk.size, in_window(chunk.alloc_ticks), in_window(release.event.ticks));
   }
   void open(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, bool) override {
     if (domain != domain_) return;
-    samples.add(stack, chunk.tag, chunk.size, clock_.ns_since_start(chunk.alloc_ticks), std::nullopt);
+    samples.add(stack, chunk.tag, chunk.size, in_window(chunk.alloc_ticks), std::nullopt);
   }
   void orphaned(uint16_t, const Release&, OrphanKind) override {}
 
   OpenBytesSamples samples;
 
  private:
+  // The first sample is that of the window's start.
+  uint64_t in_window(uint64_t ticks) const { return std::max(clock_.ns_since_start(ticks), from_ns_) - from_ns_; }
+
   const Clock& clock_;
   const uint16_t domain_;
+  const uint64_t from_ns_;
 };
 
 struct Growing {
   const OpenBytesSamples::Series* series;
   std::vector<uint64_t> values;
   Trend trend;
-  uint64_t growth() const { return values.back() - std::min(values.front(), values.back()); }
+  // To the highest value and not to the last: a cache that is emptied at exit grew too.
+  uint64_t growth() const { return *std::max_element(values.begin(), values.end()) - values.front(); }
 };
 
 std::vector<Growing> find_growing(const OpenBytesSamples& samples) {
@@ -76,26 +82,30 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
   const std::string sampled = fmt::format("open bytes sampled {} times, every {}", samples.sample_count(),
                                           format_duration(samples.interval_ns()));
   if (samples.all().empty()) {
-    out.print("Nothing was allocated in the domain {}.\n", escape_text(options.domain));
+    out.print("Nothing {} in the domain {}.\n", options.filters.choose() ? "is left" : "was allocated",
+              escape_text(options.domain));
+    print_why_empty(out, trace, options);
     return;
   }
   if (growing.empty()) {
     out.print("No stack grows all the time, of {} ({}).\n", format_count(samples.all().size()), sampled);
+    print_selection(out, trace, options);
     return;
   }
-  out.print("{} of {} all the time; {}\n\n", count_of(growing.size(), "stack", "stacks"),
+  out.print("{} of {} all the time; {}\n", count_of(growing.size(), "stack", "stacks"),
             fmt::format("{} grow{}", format_count(samples.all().size()), growing.size() == 1 ? "s" : ""), sampled);
+  print_selection(out, trace, options);
+  out.write("\n");
   FrameSource source(trace, options.symbols);
-  StackStyle style;
-  style.max_frames = options.max_frames.value_or(kDefaultFrames);
-  style.fold = !options.max_frames.has_value();
+  const StackStyle style = stack_style(options, kDefaultFrames);
   const size_t shown = std::min(options.top.value_or(kDefaultTop), growing.size());
   for (size_t i = 0; i < shown; ++i) {
     const Growing& g = growing[i];
     const double per_second = g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns());
-    out.print("+{}, {}/s; {} open at the end, {}\n", format_bytes(g.growth()),
+    out.print("+{}, {}/s; {} open {}, {}\n", format_bytes(g.growth()),
               format_bytes(static_cast<uint64_t>(std::max(per_second, 0.0))),
-              count_of(g.series->open_blocks, "block", "blocks"), escape_text(trace.domains.tag_name(g.series->tag)));
+              count_of(g.series->open_blocks, "block", "blocks"), at_end(trace),
+              escape_text(trace.domains.tag_name(g.series->tag)));
     out.print("     open: {}\n", values_text(g.values));
     out.print("     rises in {} of {} intervals, falls in {}; Mann-Kendall S = {}, tau {:.2f}, {}\n", g.trend.rises,
               g.trend.intervals, g.trend.falls, g.trend.s, g.trend.tau, chance_text(g.trend.p));
@@ -106,28 +116,30 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
     out.print("... and {} (--top 0 shows all)\n", count_of(growing.size() - shown, "other stack", "other stacks"));
 }
 
-void print_json_document(const Trace& trace, const OpenBytesSamples& samples, const std::vector<Growing>& growing,
-                         const ReportOptions& options, Output& out) {
+void print_json_document(const Analysis& analysis, uint16_t domain, const OpenBytesSamples& samples,
+                         const std::vector<Growing>& growing, const ReportOptions& options, Output& out) {
+  const Trace& trace = analysis.trace;
   FrameSource source(trace, options.symbols);
   Json document = {{"schema", "memprof.leaks/1"},          {"by", "growth"},
                    {"domain", to_utf8(options.domain)},    {"complete", trace.file.complete()},
                    {"interval_ns", samples.interval_ns()}, {"samples", samples.sample_count()},
                    {"tested", samples.all().size()},       {"sites", growing.size()}};
+  put_selection(document, analysis, options, analysis.pairing.account(domain));
   Json& stacks = document["stacks"] = Json::array();
   for (const Growing& g : growing) {
     if (stacks.size() == options.top.value_or(SIZE_MAX)) break;
-    stacks.push_back(
-        {{"allocator", to_utf8(trace.domains.tag_name(g.series->tag))},
-         {"growth_bytes", g.growth()},
-         {"open", {{"chunks", g.series->open_blocks}, {"bytes", g.values.back()}}},
-         {"intervals", g.trend.intervals},
-         {"rises", g.trend.rises},
-         {"falls", g.trend.falls},
-         {"mann_kendall", {{"s", g.trend.s}, {"z", g.trend.z}, {"p", g.trend.p}, {"tau", g.trend.tau}}},
-         {"bytes_per_second", g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns())},
-         {"open_bytes_samples", g.values},
-         {"truncated", trace.nodes.is_truncated(g.series->stack)},
-         {"stack", stack_json(source, g.series->stack, options.max_frames.value_or(StackNodes::kMaxFrames))}});
+    Json entry = {{"allocator", to_utf8(trace.domains.tag_name(g.series->tag))},
+                  {"growth_bytes", g.growth()},
+                  {"open", {{"chunks", g.series->open_blocks}, {"bytes", g.values.back()}}},
+                  {"intervals", g.trend.intervals},
+                  {"rises", g.trend.rises},
+                  {"falls", g.trend.falls},
+                  {"mann_kendall", {{"s", g.trend.s}, {"z", g.trend.z}, {"p", g.trend.p}, {"tau", g.trend.tau}}},
+                  {"bytes_per_second", g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns())},
+                  {"open_bytes_samples", g.values},
+                  {"truncated", trace.nodes.is_truncated(g.series->stack)}};
+    put_stack(entry, "stack", source, g.series->stack, options);
+    stacks.push_back(std::move(entry));
   }
   print_json(out, document);
 }
@@ -142,7 +154,7 @@ void print_csv(const Trace& trace, const OpenBytesSamples& samples, const std::v
     out.print("{},{},{},{},{},{},{},{},{},{},{},{}\r\n", g.growth(), g.values.back(), g.series->open_blocks,
               g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns()), g.trend.intervals, g.trend.rises,
               g.trend.falls, g.trend.s, g.trend.tau, g.trend.p, csv_field(trace.domains.tag_name(g.series->tag)),
-              csv_field(joined_stack(source, g.series->stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
+              csv_field(joined_stack(source, g.series->stack, options)));
   }
 }
 
@@ -152,11 +164,11 @@ bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Outpu
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return false;
   Sampler sampler(trace, *domain);
-  const uint64_t end_ns = analyse(trace, &sampler, progress).duration_ns();
-  sampler.samples.finish(end_ns);
+  const Analysis analysis = analyse(trace, &sampler, progress);
+  sampler.samples.finish(analysis.end_ns() - std::min(analysis.from_ns(), analysis.end_ns()));
   const std::vector<Growing> growing = find_growing(sampler.samples);
   if (options.json)
-    print_json_document(trace, sampler.samples, growing, options, out);
+    print_json_document(analysis, *domain, sampler.samples, growing, options, out);
   else if (options.csv)
     print_csv(trace, sampler.samples, growing, options, out);
   else

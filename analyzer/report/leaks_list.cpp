@@ -18,9 +18,7 @@ constexpr size_t kDefaultFrames = 32;
 
 void print_leak_list_text(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
   FrameSource source(trace, options.symbols);
-  StackStyle style;
-  style.max_frames = options.max_frames.value_or(kDefaultFrames);
-  style.fold = !options.max_frames.has_value();
+  const StackStyle style = stack_style(options, kDefaultFrames);
   const size_t shown = std::min(options.top.value_or(kDefaultTop), list.sites.size());
   for (size_t i = 0; i < shown; ++i) {
     const LeakSite& site = list.sites[i];
@@ -58,12 +56,13 @@ void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& 
   Json& stacks = document["stacks"] = Json::array();
   for (const LeakSite& site : list.sites) {
     if (stacks.size() == options.top.value_or(SIZE_MAX)) break;
-    stacks.push_back({{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
-                      {"open", {{"chunks", site.blocks}, {"bytes", site.bytes}}},
-                      {"first_alloc_ns", site.first_ns},
-                      {"last_alloc_ns", site.last_ns},
-                      {"truncated", trace.nodes.is_truncated(site.stack)},
-                      {"stack", stack_json(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))}});
+    Json entry = {{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
+                  {"open", {{"chunks", site.blocks}, {"bytes", site.bytes}}},
+                  {"first_alloc_ns", site.first_ns},
+                  {"last_alloc_ns", site.last_ns},
+                  {"truncated", trace.nodes.is_truncated(site.stack)}};
+    put_stack(entry, "stack", source, site.stack, options);
+    stacks.push_back(std::move(entry));
   }
   print_json(out, document);
 }
@@ -76,7 +75,7 @@ void print_leak_list_csv(const Trace& trace, const LeakList& list, const ReportO
     if (left-- == 0) break;
     out.print("{},{},{},{},{},{},{}\r\n", site.bytes, site.blocks, site.first_ns, site.last_ns,
               csv_field(trace.domains.tag_name(site.tag)), trace.nodes.is_truncated(site.stack),
-              csv_field(joined_stack(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))));
+              csv_field(joined_stack(source, site.stack, options)));
   }
 }
 

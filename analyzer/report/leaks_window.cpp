@@ -3,9 +3,10 @@
 
 #include "report/escape.h"
 #include "report/leaks_list.h"
-#include "report/leaks_moment.h"
+#include "report/moment.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -60,16 +61,10 @@ class SpanOfBlocks : public ChunkVisitor {
 
 }  // namespace
 
-uint64_t end_of_trace_ns(const Trace& trace, ProgressSink* progress) {
-  const format::FileHeader& header = trace.file.header();
-  if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
-  return analyse(trace, nullptr, progress).duration_ns();
-}
-
 LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, ProgressSink* progress) {
   LeakSpan span;
-  span.end_ns = end_of_trace_ns(trace, progress);
-  span.open_at_ns = UINT64_MAX;
+  span.end_ns = ends_early(trace) ? trace.selection.to_ns : end_of_trace_ns(trace, progress);
+  span.open_at_ns = trace.selection.to_ns;
   span.to_ns = UINT64_MAX;
   if (options.older_ns) {
     // An age of exactly so much is included. Nothing is older than the trace.
@@ -82,8 +77,8 @@ LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, Progre
       span.problem = fmt::format("--between {} {}: {} is not before {}", options.between->first,
                                  options.between->second, format_duration(from.ns), format_duration(to.ns));
     if (span.problem.empty() && from.ns > span.end_ns)
-      span.problem = fmt::format("--between {} {}: the trace ends at {}", options.between->first,
-                                 options.between->second, format_duration(span.end_ns));
+      span.problem = fmt::format("--between {} {}: {}", options.between->first, options.between->second,
+                                 describe_extent(trace, span.end_ns));
     span.from_ns = from.ns;
     // What is open at the end of the trace includes what was allocated by its very last event.
     if (to.ns < span.end_ns) span.to_ns = span.open_at_ns = to.ns;
@@ -96,7 +91,7 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
   const auto domain = find_domain(trace, options.domain);
   if (!domain) return false;
   SpanOfBlocks visitor(trace, *domain, span.from_ns, span.to_ns, span.open_at_ns);
-  analyse(trace, &visitor, progress);
+  const Analysis analysis = analyse(trace, &visitor, progress);
   LeakList list = visitor.take();
   list.end_ns = std::min(span.open_at_ns, span.end_ns);
   if (options.csv) {
@@ -106,24 +101,31 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
   if (options.json) {
     Json extra = {{"end_ns", list.end_ns}};
     if (options.older_ns) extra["older_ns"] = *options.older_ns;
+    put_selection(extra, analysis, options, analysis.pairing.account(*domain));
     if (options.between) extra["between"] = {{"from_ns", span.from_ns}, {"to_ns", list.end_ns}};
     print_leak_list_json(trace, list, extra, options, out);
     return true;
   }
-  const std::string end = trace.file.closed_by_library() ? "at exit" : "when the trace ends";
+  const std::string end = ends_early(trace)                ? "then"
+                          : trace.file.closed_by_library() ? "at exit"
+                                                           : "when the trace ends";
   const std::string age = format_duration(options.older_ns.value_or(0));
   const std::string from = format_duration(span.from_ns), to = format_duration(list.end_ns);
   const std::string which = options.older_ns ? fmt::format("{} old or older {} ({})", age, end, to)
                                              : fmt::format("allocated between {} and {} and still open then", from, to);
   if (list.blocks == 0) {
     if (options.older_ns && span.to_ns == 0)
-      out.print("Nothing is {} old: the trace is {} long.\n", age, format_duration(span.end_ns));
+      out.print("Nothing is {} old: the {} {}{}.\n", age, ends_early(trace) ? "window ends at" : "trace is",
+                format_duration(span.end_ns), ends_early(trace) ? "" : " long");
     else
       out.print("Nothing: no block is {}.\n", which);
+    print_why_empty(out, trace, options);
     return true;
   }
-  out.print("{} in {} {},\nfrom {}\n\n", format_bytes(list.bytes), count_of(list.blocks, "block", "blocks"), which,
+  out.print("{} in {} {},\nfrom {}\n", format_bytes(list.bytes), count_of(list.blocks, "block", "blocks"), which,
             count_of(list.sites.size(), "stack", "stacks"));
+  print_selection(out, trace, options);
+  out.write("\n");
   print_leak_list_text(trace, list, options, out);
   return true;
 }

@@ -2,6 +2,7 @@
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 
 namespace memprof {
 
@@ -41,14 +42,16 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
                 const ReportOptions& options, Output& out) {
   const Spread& spread = lifetimes.spread;
   const uint64_t blocks = spread.values.count();
-  const std::string open = fmt::format("{} of {} open at the end", count_of(lifetimes.open_blocks, "block", "blocks"),
-                                       format_bytes(lifetimes.open_bytes));
+  const std::string open = fmt::format("{} of {} open {}", count_of(lifetimes.open_blocks, "block", "blocks"),
+                                       format_bytes(lifetimes.open_bytes), at_end(analysis.trace));
   if (blocks == 0) {
     out.print("No block of domain {} was freed, so no lifetime is known; {}.\n", escape_text(options.domain), open);
+    print_why_empty(out, analysis.trace, options);
     return;
   }
   out.print("{} of {} freed in domain {}, {} of them temporary\n", count_of(blocks, "block", "blocks"),
             format_bytes(spread.bytes), escape_text(options.domain), format_count(lifetimes.temporary));
+  print_selection(out, analysis.trace, options);
   out.print("{}: no lifetime yet, not counted below\n", open);
   out.print("mean {}   {}   (within 0.4 %)\n\n", format_duration(static_cast<uint64_t>(spread.sum / blocks)),
             percentile_line(spread.values, format_duration));
@@ -67,7 +70,7 @@ bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, P
   LifetimeVisitor lifetimes(trace, *domain);
   const Analysis analysis = analyse(trace, &lifetimes, progress);
   if (options.json) {
-    print_json(out, {{"schema", "memprof.lifetimes/1"},
+    Json document = {{"schema", "memprof.lifetimes/1"},
                      {"domain", to_utf8(options.domain)},
                      {"group", group_name(options.group)},
                      {"complete", trace.file.complete()},
@@ -76,7 +79,9 @@ bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, P
                      {"open", {{"chunks", lifetimes.open_blocks}, {"bytes", lifetimes.open_bytes}}},
                      {"lifetime_ns", percentiles_json(lifetimes.spread.values, lifetimes.spread.sum)},
                      {"bins", bins_json(lifetimes.spread.bins.filled())},
-                     {"sites", site_spreads_json(analysis, groups.get(), options, lifetimes.spread)}});
+                     {"sites", site_spreads_json(analysis, groups.get(), options, lifetimes.spread)}};
+    put_selection(document, analysis, options, analysis.pairing.account(*domain));
+    print_json(out, document);
   } else if (options.csv) {
     if (options.table == "sites")
       print_site_spreads_csv(analysis, groups.get(), options, lifetimes.spread, "ns", out);

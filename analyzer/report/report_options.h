@@ -3,18 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "report/filter_texts.h"
 #include "report/groups.h"
+#include "report/hidden_frames.h"
 #include "report/ranking.h"
 
 namespace memprof {
 
 inline constexpr size_t kMostTimelinePoints = 100'000;
-
-enum class ChunkState { open, closed, orphaned };
 
 enum class TreeDirection { top_down, bottom_up };
 // What the numbers of `diff` are divided by.
@@ -33,7 +34,11 @@ struct ReportOptions {
   std::string callers;  // of this function; empty: the whole tree
   std::string table;    // which one --csv prints; empty: the first
   std::string domain = "cpu";
-  std::optional<ChunkState> state;
+  std::optional<std::string> chunks_domain;  // of `chunks`, which has all domains unless told
+  // What was typed; the trace's selection is made of it.
+  FilterTexts filters;
+  std::shared_ptr<const FilterCounts> filter_counts;  // null without filters
+  HiddenFrames hidden_frames;
   // tree, diff
   std::optional<double> min_percent;
   // diff

@@ -8,15 +8,16 @@
 
 namespace memprof {
 
-void report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out);
-void report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out);
-// False when the trace has no domain of that name. `extras`: those that the analysis was made with.
+// False when the trace has no domain of that name, as all of these.
+bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out);
+bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out);
+// `extras`: those that the analysis was made with.
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
 bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
 // Blocks allocated in [from, to) and open at a time, by stack.
 struct LeakSpan {
   uint64_t from_ns = 0, to_ns = 0, open_at_ns = 0;
-  uint64_t end_ns = 0;  // of the trace
+  uint64_t end_ns = 0;  // of the window or the trace
   std::string problem;  // when set, options.between makes no sense for this trace
 };
 LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, ProgressSink* progress);
@@ -28,7 +29,8 @@ bool report_diff(const Trace& before, const Trace& after, const ReportOptions& o
                  ProgressSink* progress);
 bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 // Streams while it analyses.
-void report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+enum class ChunksResult { done, empty, no_domain };
+ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 
 // These analyse themselves, and may group the trace's sites while they do. False when the trace has no domain of that
 // name.

@@ -40,18 +40,19 @@ void put_account(Json& out, const Analysis& analysis, const Account* account) {
   out["double_allocations"] = number([](const Account& a) { return a.double_allocations; });
 }
 
-Json site_json(const Analysis& analysis, FrameSource& source, const Site& site, size_t max_frames) {
+Json site_json(const Analysis& analysis, FrameSource& source, const Site& site, const ReportOptions& options) {
   const Trace& trace = analysis.trace;
-  return {{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
-          {"allocations", site.allocations},
-          {"bytes_allocated", site.bytes_allocated},
-          {"temporary", site.temporary},
-          {"open", {{"chunks", site.open_chunks}, {"bytes", site.open_bytes}}},
-          {"closed", {{"chunks", site.closed_chunks()}, {"bytes", site.bytes_allocated - site.open_bytes}}},
-          {"peak", {{"bytes", site.peak_bytes}, {"time_ns", trace.clock.ns_since_start(site.peak_ticks)}}},
-          {"at_peak", {{"chunks", site.at_peak_chunks}, {"bytes", site.at_peak_bytes}}},
-          {"truncated", trace.nodes.is_truncated(site.stack)},
-          {"stack", stack_json(source, site.stack, max_frames)}};
+  Json entry = {{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
+                {"allocations", site.allocations},
+                {"bytes_allocated", site.bytes_allocated},
+                {"temporary", site.temporary},
+                {"open", {{"chunks", site.open_chunks}, {"bytes", site.open_bytes}}},
+                {"closed", {{"chunks", site.closed_chunks()}, {"bytes", site.closed_bytes()}}},
+                {"peak", {{"bytes", site.peak_bytes}, {"time_ns", trace.clock.ns_since_start(site.peak_ticks)}}},
+                {"at_peak", {{"chunks", site.at_peak_chunks}, {"bytes", site.at_peak_bytes}}},
+                {"truncated", trace.nodes.is_truncated(site.stack)}};
+  put_stack(entry, "stack", source, site.stack, options);
+  return entry;
 }
 
 }  // namespace memprof

@@ -9,7 +9,7 @@ namespace memprof {
 
 // The keys that DESIGN gives to the heap and to every other domain. `account` may be null: zeros.
 void put_account(Json& out, const Analysis& analysis, const Account* account);
-Json site_json(const Analysis& analysis, FrameSource& source, const Site& site, size_t max_frames);
+Json site_json(const Analysis& analysis, FrameSource& source, const Site& site, const ReportOptions& options);
 
 struct StackCounts {
   uint64_t stacks = 0, truncated = 0;

@@ -4,7 +4,9 @@
 
 #include "report/escape.h"
 #include "report/numbers.h"
+#include "report/selection_text.h"
 #include "report/site_json.h"
+#include "report/stack_filter.h"
 
 namespace memprof {
 
@@ -27,17 +29,12 @@ std::string count_sites(uint64_t count, GroupBy by, const char* what) {
   return count_of(count, name.c_str(), (name + "s").c_str());
 }
 
-std::string joined_stack(FrameSource& source, StackId stack, size_t max_frames) {
+std::string joined_stack(FrameSource& source, StackId stack, const ReportOptions& options) {
+  const ShownFrames shown = shown_frames(source, stack, shown_limit(options), options.hidden_frames);
   std::string text;
-  for (const Frame& frame : source.frames(stack, max_frames)) {
-    if (!text.empty()) text += ';';
-    if (!frame.function.empty())
-      text += frame.function;
-    else if (!frame.module.empty())
-      text += fmt::format("{}+{:#x}", base_name(frame.module), frame.offset);
-    else
-      text += fmt::format("{:#x}", frame.offset);
-  }
+  for (const Frame& frame : shown.frames) text += (text.empty() ? "" : ";") + function_text(frame);
+  if (shown.hidden != 0)
+    text += fmt::format("{}({} hidden)", text.empty() ? "" : ";", count_of(shown.hidden, "frame", "frames"));
   return text;
 }
 
@@ -65,13 +62,14 @@ void print_sites_json(const Analysis& analysis, const Account* account, const Re
                    {"group", group_name(options.group)},
                    {"domain", to_utf8(options.domain)},
                    {"complete", analysis.trace.file.complete()}};
+  put_selection(document, analysis, options, account);
   document["total"] = account ? rank_total(*account, options.by, tallies) : 0;
   document["sites"] = 0;
   Json& list = document["stacks"] = Json::array();
   if (account) {
     document["sites"] = ranked_sites(*account, options.by, SIZE_MAX, tallies).size();
     for (const Site* site : ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies)) {
-      Json entry = site_json(analysis, source, *site, options.max_frames.value_or(StackNodes::kMaxFrames));
+      Json entry = site_json(analysis, source, *site, options);
       if (tallies) {
         const SiteTally& tally = tallies->of(site->stack);
         entry["lifetime"] = {
@@ -121,8 +119,8 @@ void print_sites_csv(const Analysis& analysis, const Account* account, const Rep
     table.field(trace.domains.tag_name(site->tag));
     for (const uint64_t number :
          {site->allocations, site->bytes_allocated, site->temporary, site->open_chunks, site->open_bytes,
-          site->closed_chunks(), site->bytes_allocated - site->open_bytes, site->peak_bytes,
-          trace.clock.ns_since_start(site->peak_ticks), site->at_peak_chunks, site->at_peak_bytes})
+          site->closed_chunks(), site->closed_bytes(), site->peak_bytes, trace.clock.ns_since_start(site->peak_ticks),
+          site->at_peak_chunks, site->at_peak_bytes})
       table.field(number);
     if (tallies) {
       const SiteTally& tally = tallies->of(site->stack);
@@ -136,8 +134,7 @@ void print_sites_csv(const Analysis& analysis, const Account* account, const Rep
       const SiteGroups::Name name = extras.groups->name(analysis, site->stack);
       table.row(name.name, name.module, "", "");
     } else {
-      table.row("", "", trace.nodes.is_truncated(site->stack),
-                joined_stack(source, site->stack, options.max_frames.value_or(StackNodes::kMaxFrames)));
+      table.row("", "", trace.nodes.is_truncated(site->stack), joined_stack(source, site->stack, options));
     }
   }
 }
@@ -171,9 +168,7 @@ void print_sites_text(const Analysis& analysis, const Account& account, const Re
   const Trace& trace = analysis.trace;
   const SiteTallies* tallies = extras.tallies.get();
   FrameSource source(trace, options.symbols);
-  StackStyle style;
-  style.max_frames = options.max_frames.value_or(kDefaultFrames);
-  style.fold = !options.max_frames.has_value();
+  const StackStyle style = stack_style(options, kDefaultFrames);
   const size_t all = ranked_sites(account, options.by, SIZE_MAX, tallies).size();
   const std::vector<const Site*> sites = ranked_sites(account, options.by, options.top.value_or(kDefaultTop), tallies);
   const double total = static_cast<double>(rank_total(account, options.by, tallies));

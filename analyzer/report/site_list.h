@@ -20,8 +20,8 @@ std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name);
 // "3 stacks", "1 function"; with `what`, "3 more stacks"
 std::string count_sites(uint64_t count, GroupBy by, const char* what = "");
 
-// Raw bytes of "function;function", innermost first.
-std::string joined_stack(FrameSource& source, StackId stack, size_t max_frames);
+// Raw bytes of "function;function", innermost first; at the end "(3 frames hidden)" where there are such.
+std::string joined_stack(FrameSource& source, StackId stack, const ReportOptions& options);
 // "group": {"by", "name", "module"}
 Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site);
 // "name  (module)", escaped, in at most `columns`.

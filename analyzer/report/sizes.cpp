@@ -6,6 +6,7 @@
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 
 namespace memprof {
 
@@ -90,8 +91,9 @@ class SizeVisitor : public ChunkVisitor {
 constexpr size_t kFewSizes = 16;
 constexpr size_t kTopSizes = 8;
 
-void print_exact(Output& out, const std::vector<ExactSize>& sizes, const Spread& spread) {
-  out.print("  {:>12}  {:>13}  {:>7}  {:>10}  {:>7}  {:>13}\n", "size", "blocks", "", "bytes", "", "open at end");
+void print_exact(Output& out, const std::vector<ExactSize>& sizes, const Spread& spread, bool is_window) {
+  out.print("  {:>12}  {:>13}  {:>7}  {:>10}  {:>7}  {:>13}\n", "size", "blocks", "", "bytes", "",
+            is_window ? "still open" : "open at end");
   for (const ExactSize& entry : sizes)
     out.print("  {:>12}  {:>13}  {:>7}  {:>10}  {:>7}  {:>13}\n", format_count(entry.size) + " B",
               format_count(entry.blocks),
@@ -106,25 +108,28 @@ void print_text(const Analysis& analysis, const SizeVisitor& sizes, const SiteGr
   const Spread& spread = sizes.spread;
   const uint64_t blocks = spread.values.count();
   if (blocks == 0) {
-    out.print("No block was allocated in domain {}.\n", escape_text(options.domain));
+    out.print("No block {} in domain {}.\n", options.filters.choose() ? "is left" : "was allocated",
+              escape_text(options.domain));
+    print_why_empty(out, analysis.trace, options);
     return;
   }
   out.print("{} of {} in domain {}\n", count_of(blocks, "block", "blocks"), format_bytes(spread.bytes),
             escape_text(options.domain));
+  print_selection(out, analysis.trace, options);
   out.print("{}   (within 0.4 %)\n\n", percentile_line(spread.values, format_bytes));
   std::vector<ExactSize> exact = sizes.exact.ranked();
   const bool are_few = sizes.exact.is_complete() && exact.size() <= kFewSizes;
   if (are_few) {
     std::sort(exact.begin(), exact.end(), [](const ExactSize& a, const ExactSize& b) { return a.size < b.size; });
     out.write("All sizes\n");
-    print_exact(out, exact, spread);
+    print_exact(out, exact, spread, ends_early(analysis.trace));
   } else {
     const std::string kinds = format_count(exact.size());
     exact.resize(std::min(exact.size(), kTopSizes));
     if (!exact.empty()) {
       out.print("Most frequent sizes, of {} different ones{}\n", kinds,
                 sizes.exact.is_complete() ? "" : " below 64 KiB (there are too many above)");
-      print_exact(out, exact, spread);
+      print_exact(out, exact, spread, ends_early(analysis.trace));
       out.write("\n");
     }
     out.write("All sizes, by powers of two\n");
@@ -134,8 +139,8 @@ void print_text(const Analysis& analysis, const SizeVisitor& sizes, const SiteGr
   print_site_spreads(analysis, groups, options, spread, format_bytes, out);
 }
 
-void print_json_document(const Analysis& analysis, const SizeVisitor& sizes, const SiteGroups* groups,
-                         const ReportOptions& options, Output& out) {
+void print_json_document(const Analysis& analysis, const Account* account, const SizeVisitor& sizes,
+                         const SiteGroups* groups, const ReportOptions& options, Output& out) {
   Json document = {{"schema", "memprof.sizes/1"},
                    {"domain", to_utf8(options.domain)},
                    {"group", group_name(options.group)},
@@ -144,6 +149,7 @@ void print_json_document(const Analysis& analysis, const SizeVisitor& sizes, con
                    {"size", percentiles_json(sizes.spread.values, sizes.spread.sum)},
                    {"bins", bins_json(sizes.spread.bins.filled())},
                    {"exact_sizes_complete", sizes.exact.is_complete()}};
+  put_selection(document, analysis, options, account);
   Json& exact = document["exact_sizes"] = Json::array();
   for (const ExactSize& entry : sizes.exact.ranked())
     exact.push_back({{"size", entry.size}, {"blocks", entry.blocks}, {"open_blocks", entry.open_blocks}});
@@ -173,7 +179,7 @@ bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, Progr
   SizeVisitor sizes(*domain);
   const Analysis analysis = analyse(trace, &sizes, progress);
   if (options.json)
-    print_json_document(analysis, sizes, groups.get(), options, out);
+    print_json_document(analysis, analysis.pairing.account(*domain), sizes, groups.get(), options, out);
   else if (options.csv)
     print_csv(analysis, sizes, groups.get(), options, out);
   else

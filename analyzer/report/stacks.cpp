@@ -1,6 +1,7 @@
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -35,15 +36,16 @@ bool report_stacks(const Analysis& analysis, const ReportOptions& options, Outpu
     return true;
   }
   const SiteTallies* tallies = extras.tallies.get();
-  const RankInfo& rank = rank_info(options.by);
   const size_t count = account ? ranked_sites(*account, options.by, SIZE_MAX, tallies).size() : 0;
   if (count == 0) {
-    out.print("No {} has any {}.\n", group_name(options.group), rank.description);
+    out.print("No {} has any {}.\n", group_name(options.group), describe_rank(options.by, analysis.trace));
+    print_why_empty(out, analysis.trace, options);
     return true;
   }
   const uint64_t total = rank_total(*account, options.by, tallies);
-  out.print("{} by {}; 100 % is {}{}\n", count_sites(count, options.group), rank.description,
+  out.print("{} by {}; 100 % is {}{}\n", count_sites(count, options.group), describe_rank(options.by, analysis.trace),
             format_rank(total, options.by), options.by == RankBy::peak ? ", the peak of all together" : "");
+  print_selection(out, analysis.trace, options);
   if (options.group == GroupBy::type) print_untyped(*account, options, extras, total, out);
   out.write("\n");
   print_sites_text(analysis, *account, options, extras, out);

@@ -2,7 +2,9 @@
 #include "report/escape.h"
 #include "report/mismatches.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_json.h"
+#include "report/site_list.h"
 
 namespace memprof {
 
@@ -47,70 +49,77 @@ Json dropped_json(const TraceFile& file) {
   return dropped;
 }
 
-Json domains_json(const Analysis& analysis) {
+// All but the one that the document is about.
+Json domains_json(const Analysis& analysis, uint16_t but) {
   Json domains = Json::object();
   const auto& all = analysis.trace.domains.all();
   for (size_t index = 0; index < all.size(); ++index) {
     const Account* account = analysis.pairing.account(static_cast<uint16_t>(index));
-    if (index != Domains::kHeap && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
+    if (index != but && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
   }
   return domains;
 }
 
 Json mismatches_json(const Analysis& analysis, FrameSource& source, const ConfirmedMismatches& mismatches, size_t top,
-                     size_t frames) {
+                     const ReportOptions& options) {
   Json array = Json::array();
   for (const MismatchGroup& group : mismatches.groups) {
     if (array.size() == top) break;
-    array.push_back({{"allocator", to_utf8(analysis.trace.domains.tag_name(group.alloc_tag))},
-                     {"free_function", to_utf8(analysis.trace.domains.tag_name(group.free_tag))},
-                     {"count", group.count},
-                     {"bytes", group.bytes},
-                     {"stack", stack_json(source, group.alloc_stack, frames)},
-                     {"free_stack", stack_json(source, group.free_stack, frames)}});
+    Json entry = {{"allocator", to_utf8(analysis.trace.domains.tag_name(group.alloc_tag))},
+                  {"free_function", to_utf8(analysis.trace.domains.tag_name(group.free_tag))},
+                  {"count", group.count},
+                  {"bytes", group.bytes}};
+    put_stack(entry, "stack", source, group.alloc_stack, options);
+    put_stack(entry, "free_stack", source, group.free_stack, options);
+    array.push_back(std::move(entry));
   }
   return array;
 }
 
-Json double_allocations_json(const Analysis& analysis, FrameSource& source, size_t top, size_t frames) {
+Json double_allocations_json(const Analysis& analysis, FrameSource& source, size_t top, const ReportOptions& options) {
   Json array = Json::array();
   for (const DoubleAllocationGroup& group : analysis.pairing.findings().double_allocations()) {
     if (array.size() == top) break;
-    array.push_back({{"count", group.count},
-                     {"address", fmt::format("{:#x}", group.address)},
-                     {"first_stack", stack_json(source, group.first_stack, frames)},
-                     {"second_stack", stack_json(source, group.second_stack, frames)}});
+    Json entry = {{"count", group.count}, {"address", fmt::format("{:#x}", group.address)}};
+    put_stack(entry, "first_stack", source, group.first_stack, options);
+    put_stack(entry, "second_stack", source, group.second_stack, options);
+    array.push_back(std::move(entry));
   }
   return array;
 }
 
 }  // namespace
 
-void report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
+bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
+  const auto domain = find_domain(analysis.trace, options.domain);
+  if (!domain) return false;
   const size_t top = options.top.value_or(kDefaultTop);
-  const size_t frames = options.max_frames.value_or(StackNodes::kMaxFrames);
   FrameSource source(analysis.trace, options.symbols);
   const ConfirmedMismatches mismatches = confirm_mismatches(analysis, source);
-  const Account* heap = analysis.heap();
+  const Account* account = analysis.pairing.account(*domain);
 
   Json document = {{"schema", "memprof.summary/1"}, {"trace", trace_json(analysis)}};
-  put_account(document, analysis, heap);
+  put_selection(document, analysis, options, account);
+  document["domain"] = to_utf8(options.domain);
+  put_account(document, analysis, account);
   document["mismatched_frees"] = mismatches.count;
   document["verify"] = {{"checked", analysis.trace.file.header().verify_checked},
                         {"mismatches", analysis.trace.file.header().verify_mismatches}};
   document["dropped"] = dropped_json(analysis.trace.file);
-  document["domains"] = domains_json(analysis);
+  document["domains"] = domains_json(analysis, *domain);
   Json& tops = document["top"] = Json::object();
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();
-    if (!heap) continue;
-    for (const Site* site : ranked_sites(*heap, by, top)) list.push_back(site_json(analysis, source, *site, frames));
+    if (!account) continue;
+    for (const Site* site : ranked_sites(*account, by, top))
+      list.push_back(site_json(analysis, source, *site, options));
   }
-  document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, frames);
-  document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, frames);
+  document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, options);
+  document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, options);
   document["missing_symbols"] = Json::array();
   for (const std::string& line : source.symbol_problems()) document["missing_symbols"].push_back(to_utf8(line));
   print_json(out, document);
+  return true;
 }
 
 }  // namespace memprof

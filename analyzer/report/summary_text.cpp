@@ -5,7 +5,9 @@
 #include "report/mismatches.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_json.h"
+#include "report/site_list.h"
 
 namespace memprof {
 
@@ -20,28 +22,37 @@ constexpr size_t kMaxSymbolProblems = 5;
 // Writes the summary from top to bottom.
 class SummaryText {
  public:
-  SummaryText(const Analysis& analysis, const ReportOptions& options, Output& out)
+  SummaryText(const Analysis& analysis, uint16_t domain, const ReportOptions& options, Output& out)
       : analysis_(analysis),
         trace_(analysis.trace),
+        options_(options),
+        domain_(domain),
         out_(out),
         source_(analysis.trace, options.symbols),
         top_(options.top.value_or(kDefaultTop)) {
-    style_.max_frames = options.max_frames.value_or(kDefaultFrames);
+    style_ = stack_style(options, kDefaultFrames);
+    style_.fold = true;
   }
 
   void print() {
     print_process();
     print_losses();
     const Account nothing(SiteDirectory(trace_.nodes, false, true), 0);
-    const Account& heap = analysis_.heap() ? *analysis_.heap() : nothing;
-    print_totals(heap);
+    const Account* const chosen = analysis_.pairing.account(domain_);
+    const Account& account = chosen ? *chosen : nothing;
+    print_totals(account);
     print_domains();
-    print_orphans(heap);
-    print_stack_quality(heap);
-    print_ranking(heap, RankBy::open, "Open at the end (not freed)");
-    print_ranking(heap, RankBy::at_peak, "Open at the peak");
-    print_ranking(heap, RankBy::allocated, "Allocated over the whole run");
-    print_ranking(heap, RankBy::temporary, "Temporary (ended by the very next event of their thread)");
+    if (account.is_unused() && options_.filters.choose()) {
+      out_.print("\nNothing: no block of domain {} is left.\n", escape_text(options_.domain));
+      print_why_empty(out_, trace_, options_);
+    }
+    print_orphans(account);
+    print_stack_quality(account);
+    print_ranking(account, RankBy::open, ends_early(trace_) ? "Open " + at_end(trace_) : "Open at the end (not freed)");
+    print_ranking(account, RankBy::at_peak, "Open at the peak");
+    print_ranking(account, RankBy::allocated,
+                  trace_.selection.has_window() ? "Allocated in the window" : "Allocated over the whole run");
+    print_ranking(account, RankBy::temporary, "Temporary (ended by the very next event of their thread)");
     print_mismatches();
     print_double_allocations();
     print_missing_symbols();
@@ -59,6 +70,7 @@ class SummaryText {
                count_of(analysis_.threads.size(), "thread", "threads"), format_duration(analysis_.duration_ns()),
                describe_ending(file), count_of(analysis_.pairing.event_count(), "event", "events"),
                format_bytes(file.size_bytes()));
+    print_selection(out_, trace_, options_);
   }
 
   void print_losses() {
@@ -81,15 +93,22 @@ class SummaryText {
   }
 
   void print_totals(const Account& heap) {
-    const auto row = [&](const char* name, uint64_t blocks, const std::string& bytes, const std::string& note) {
-      out_.print("  {:<12} {:>17} {:>14}{}{}\n", name, format_count(blocks), bytes, note.empty() ? "" : "   ", note);
+    const auto row = [&](const std::string& name, uint64_t blocks, const std::string& bytes, const std::string& note) {
+      out_.print("  {:<{}} {:>17} {:>14}{}{}\n", name, name_columns(), format_count(blocks), bytes,
+                 note.empty() ? "" : "   ", note);
     };
-    out_.print("\n  {:<12} {:>17} {:>14}\n", "heap", "blocks", "bytes");
+    const bool is_heap = domain_ == Domains::kHeap;
+    out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(escape_text(options_.domain), 12),
+               name_columns(), "blocks", "bytes");
+    if (trace_.selection.from_ns != 0)
+      row("open at " + format_duration(trace_.selection.from_ns), heap.carried_chunks(),
+          format_bytes(heap.carried_bytes()), "");
     row("allocated", heap.allocations, format_bytes(heap.bytes_allocated), "");
     row("freed", heap.frees(), format_bytes(heap.closed_bytes()), "");
-    row("open at end", heap.open_chunks(), format_bytes(heap.open_bytes()), "");
+    row(ends_early(trace_) ? "open " + at_end(trace_) : "open at end", heap.open_chunks(),
+        format_bytes(heap.open_bytes()), "");
     row("peak", heap.sites.peak_chunks(), format_bytes(heap.sites.peak_bytes()),
-        heap.allocations != 0
+        heap.sites.peak_chunks() != 0
             ? fmt::format("at {}", format_duration(trace_.clock.ns_since_start(heap.sites.peak_ticks())))
             : "");
     row("temporary", heap.temporary, "",
@@ -97,16 +116,21 @@ class SummaryText {
                     format_share(static_cast<double>(heap.temporary), static_cast<double>(heap.allocations))));
   }
 
+  // "open at 12 min 03 s" is a longer name than those of a whole trace.
+  size_t name_columns() const { return trace_.selection.has_window() ? 20 : 12; }
+
   void print_domains() {
     const auto& all = trace_.domains.all();
     for (size_t index = 0; index < all.size(); ++index) {
       const Account* account = analysis_.pairing.account(static_cast<uint16_t>(index));
-      if (index == Domains::kHeap || !account || account->is_unused()) continue;
+      if (index == domain_ || !account || account->is_unused()) continue;
       std::string orphans;
       if (account->orphans() != 0) orphans = fmt::format(", {} never seen allocated", format_count(account->orphans()));
-      out_.print("  {:<12} {:>17} {:>14}   open at end {} in {}, peak {}{}\n",
-                 shorten_function(escape_text(all[index].name), 12), format_count(account->allocations),
-                 format_bytes(account->bytes_allocated), format_bytes(account->open_bytes()),
+      const bool is_heap = index == Domains::kHeap;
+      out_.print("  {:<{}} {:>17} {:>14}   {} {} in {}, peak {}{}\n",
+                 is_heap ? "heap" : shorten_function(escape_text(all[index].name), 12), name_columns(),
+                 format_count(account->allocations), format_bytes(account->bytes_allocated),
+                 ends_early(trace_) ? "still open" : "open at end", format_bytes(account->open_bytes()),
                  format_count(account->open_chunks()), format_bytes(account->sites.peak_bytes()), orphans);
     }
   }
@@ -134,7 +158,7 @@ class SummaryText {
                  format_count(header.verify_mismatches));
   }
 
-  void print_ranking(const Account& account, RankBy by, const char* title) {
+  void print_ranking(const Account& account, RankBy by, const std::string& title) {
     const std::vector<const Site*> sites = ranked_sites(account, by, top_);
     if (sites.empty()) return;
     const double total = static_cast<double>(rank_total(account, by));
@@ -204,7 +228,8 @@ class SummaryText {
   }
 
   void print_double_allocations() {
-    const uint64_t count = analysis_.heap() ? analysis_.heap()->double_allocations : 0;
+    const Account* const account = analysis_.pairing.account(domain_);
+    const uint64_t count = account ? account->double_allocations : 0;
     if (count == 0) return;
     out_.print("\nALLOCATED TWICE WITHOUT A FREE BETWEEN: {} (events were lost, or the allocator is broken)\n",
                count_of(count, "address", "addresses"));
@@ -235,6 +260,8 @@ class SummaryText {
 
   const Analysis& analysis_;
   const Trace& trace_;
+  const ReportOptions& options_;
+  const uint16_t domain_;
   Output& out_;
   FrameSource source_;
   const size_t top_;
@@ -245,8 +272,11 @@ class SummaryText {
 
 }  // namespace
 
-void report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
-  SummaryText(analysis, options, out).print();
+bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
+  const auto domain = find_domain(analysis.trace, options.domain);
+  if (!domain) return false;
+  SummaryText(analysis, *domain, options, out).print();
+  return true;
 }
 
 }  // namespace memprof

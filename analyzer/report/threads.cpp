@@ -8,6 +8,7 @@
 #include "report/groups.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -79,7 +80,8 @@ class ThreadReport {
  public:
   ThreadReport(const Analysis& analysis, const Account* account, const SiteGroups& groups, const ThreadVisitor& visitor,
                const ReportOptions& options, Output& out)
-      : trace_(analysis.trace),
+      : analysis_(analysis),
+        trace_(analysis.trace),
         account_(account),
         threads_(analysis.threads),
         options_(options),
@@ -88,7 +90,9 @@ class ThreadReport {
     for (size_t i = 0; i < threads_.size(); ++i) rows_.push_back({threads_[i], {}, visitor.frees[i]});
     if (account)
       for (const Site& site : account->sites.all()) rows_[groups.thread_of(site.stack)].site = site;
-    std::erase_if(rows_, [](const ThreadRow& row) { return row.site.allocations == 0 && row.frees.frees == 0; });
+    std::erase_if(rows_, [](const ThreadRow& row) {
+      return row.site.allocations == 0 && row.site.carried_chunks == 0 && row.frees.frees == 0;
+    });
     std::sort(rows_.begin(), rows_.end(), [](const ThreadRow& a, const ThreadRow& b) {
       if (a.site.bytes_allocated != b.site.bytes_allocated) return a.site.bytes_allocated > b.site.bytes_allocated;
       return a.thread.serial < b.thread.serial;
@@ -108,6 +112,7 @@ class ThreadReport {
     return {{"thread", thread.serial}, {"id", thread.id}, {"name", name.empty() ? Json() : Json(to_utf8(name))}};
   }
 
+  const Analysis& analysis_;
   const Trace& trace_;
   const Account* account_;
   const std::vector<Thread>& threads_;
@@ -120,14 +125,16 @@ class ThreadReport {
 void ThreadReport::print_text() {
   if (rows_.empty()) {
     out_.print("No thread allocated or freed anything in domain {}.\n", escape_text(options_.domain));
+    print_why_empty(out_, trace_, options_);
     return;
   }
-  out_.print("{} allocated or freed in domain {}; its peak was {}, at {}\n\n",
+  out_.print("{} allocated or freed in domain {}; its peak was {}, at {}\n",
              count_of(rows_.size(), "thread", "threads"), escape_text(options_.domain),
              format_bytes(account_ ? account_->sites.peak_bytes() : 0),
              format_duration(account_ ? trace_.clock.ns_since_start(account_->sites.peak_ticks()) : 0));
-  out_.print("  {:<22} {:>12} {:>11} {:>12} {:>11} {:>11} {:>11}\n", "thread (id)", "allocations", "bytes", "frees",
-             "open at end", "at the peak", "own peak");
+  print_selection(out_, trace_, options_);
+  out_.print("\n  {:<22} {:>12} {:>11} {:>12} {:>11} {:>11} {:>11}\n", "thread (id)", "allocations", "bytes", "frees",
+             ends_early(trace_) ? "still open" : "open at end", "at the peak", "own peak");
   const size_t shown = std::min(options_.top.value_or(kDefaultTop), rows_.size());
   for (size_t i = 0; i < shown; ++i) {
     const ThreadRow& row = rows_[i];
@@ -171,6 +178,7 @@ void ThreadReport::print_json_document() {
                    {"domain", to_utf8(options_.domain)},
                    {"complete", trace_.file.complete()},
                    {"peak_bytes", account_ ? account_->sites.peak_bytes() : 0}};
+  put_selection(document, analysis_, options_, account_);
   Json& threads = document["threads"] = Json::array();
   const size_t shown = std::min(options_.top.value_or(SIZE_MAX), rows_.size());
   for (size_t i = 0; i < shown; ++i) {

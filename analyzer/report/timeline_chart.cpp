@@ -95,13 +95,13 @@ std::string Charts::axis(const std::string& text) const {
   return line;
 }
 
-std::string Charts::times(uint64_t duration_ns) const {
+std::string Charts::times(uint64_t from_ns, uint64_t to_ns) const {
   constexpr size_t kIndent = kLabelColumns + 2;
   std::string line(kIndent + width_, ' ');
   size_t end = 0;  // of what is written
   for (size_t quarter = 0; quarter <= kQuarters; ++quarter) {
-    const uint64_t ns = quarter == kQuarters ? duration_ns : duration_ns / kQuarters * quarter;
-    const std::string text = quarter == 0 ? "0" : format_duration(ns);
+    const uint64_t ns = quarter == kQuarters ? to_ns : from_ns + (to_ns - from_ns) / kQuarters * quarter;
+    const std::string text = ns == 0 && quarter == 0 ? "0" : format_duration(ns);
     size_t at = kIndent + width_ * quarter / kQuarters;
     if (quarter == kQuarters) at = line.size() - std::min(line.size(), text.size());
     if (at < end || (quarter < kQuarters && at + text.size() + text.size() > line.size())) continue;

@@ -40,7 +40,7 @@ class Charts {
   std::string label(const std::string& text, bool tick = false) const;
   // The line under an area, with a tick at each quarter, and the line of times under that.
   std::string axis(const std::string& label) const;
-  std::string times(uint64_t duration_ns) const;
+  std::string times(uint64_t from_ns, uint64_t to_ns) const;
   // A line that points down at a column: "v peak 12 MiB".
   std::string pointer(size_t column, const std::string& text) const;
 

@@ -1,7 +1,7 @@
 #include <map>
 
 #include "report/escape.h"
-#include "report/frame_text.h"
+#include "report/site_list.h"
 #include "report/timeline_formats.h"
 
 namespace memprof {
@@ -55,17 +55,6 @@ void print_series(const Timeline& timeline, const std::string& series, const std
   }
 }
 
-// The stack in one field, innermost first.
-std::string name_of_stack(FrameSource& source, StackId stack, size_t max_frames) {
-  std::string name;
-  for (const Frame& frame : source.frames(stack, max_frames)) {
-    if (!name.empty()) name += ";";
-    name += frame.function.empty() ? fmt::format("{}+{:#x}", to_utf8(base_name(frame.module)), frame.offset)
-                                   : to_utf8(frame.function);
-  }
-  return name;
-}
-
 }  // namespace
 
 void print_timeline_csv(const Timeline& timeline, const ReportOptions& options, Output& out) {
@@ -78,9 +67,8 @@ void print_timeline_csv(const Timeline& timeline, const ReportOptions& options, 
   size_t number = 0;
   for (const Timeline::Part& part : timeline.sites) {
     const StackId stack = timeline.account->sites[part.index].stack;
-    print_series(timeline, fmt::format("stack {}", ++number),
-                 field(name_of_stack(source, stack, options.max_frames.value_or(StackNodes::kMaxFrames))), part.series,
-                 {}, out);
+    print_series(timeline, fmt::format("stack {}", ++number), field(to_utf8(joined_stack(source, stack, options))),
+                 part.series, {}, out);
   }
   for (const Timeline::Part& part : timeline.threads) {
     const uint32_t serial = timeline.analysis.threads[part.index].serial;

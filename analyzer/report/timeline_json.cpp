@@ -1,5 +1,5 @@
 #include "report/escape.h"
-#include "report/frame_text.h"
+#include "report/selection_text.h"
 #include "report/timeline_formats.h"
 
 namespace memprof {
@@ -58,11 +58,10 @@ void print_timeline_json(const Timeline& timeline, const ReportOptions& options,
   const Analysis& analysis = timeline.analysis;
   const Trace& trace = analysis.trace;
   const Sites* sites = timeline.account ? &timeline.account->sites : nullptr;
-  Json document = {{"schema", "memprof.timeline/1"},
-                   {"domain", to_utf8(options.domain)},
-                   {"complete", trace.file.complete()},
-                   {"duration_ns", timeline.duration_ns},
-                   {"points", timeline.size()}};
+  Json document = {{"schema", "memprof.timeline/1"},    {"domain", to_utf8(options.domain)},
+                   {"complete", trace.file.complete()}, {"duration_ns", analysis.duration_ns()},
+                   {"end_ns", timeline.to_ns},          {"points", timeline.size()}};
+  put_selection(document, analysis, options, timeline.account);
   document["peak"] = {{"bytes", sites ? sites->peak_bytes() : 0},
                       {"chunks", sites ? sites->peak_chunks() : 0},
                       {"time_ns", sites ? trace.clock.ns_since_start(sites->peak_ticks()) : 0},
@@ -86,12 +85,13 @@ void print_timeline_json(const Timeline& timeline, const ReportOptions& options,
   Json& stacks = document["stacks"] = Json::array();
   for (const Timeline::Part& part : timeline.sites) {
     const Site& site = (*sites)[part.index];
-    stacks.push_back({{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
-                      {"at_peak", {{"chunks", site.at_peak_chunks}, {"bytes", site.at_peak_bytes}}},
-                      {"open", {{"chunks", site.open_chunks}, {"bytes", site.open_bytes}}},
-                      {"peak", {{"bytes", site.peak_bytes}, {"time_ns", trace.clock.ns_since_start(site.peak_ticks)}}},
-                      {"stack", stack_json(source, site.stack, options.max_frames.value_or(StackNodes::kMaxFrames))},
-                      {"series", series_json(part.series)}});
+    Json entry = {{"allocator", to_utf8(trace.domains.tag_name(site.tag))},
+                  {"at_peak", {{"chunks", site.at_peak_chunks}, {"bytes", site.at_peak_bytes}}},
+                  {"open", {{"chunks", site.open_chunks}, {"bytes", site.open_bytes}}},
+                  {"peak", {{"bytes", site.peak_bytes}, {"time_ns", trace.clock.ns_since_start(site.peak_ticks)}}},
+                  {"series", series_json(part.series)}};
+    put_stack(entry, "stack", source, site.stack, options);
+    stacks.push_back(std::move(entry));
   }
   document["contributing_threads"] = timeline.all_threads;
   Json& threads = document["threads"] = Json::array();

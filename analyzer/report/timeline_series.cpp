@@ -72,6 +72,12 @@ class Grower {
     at.max_chunks = std::max(at.max_chunks, at.chunks);
     at.min_chunks = std::min(at.min_chunks, at.chunks);
   }
+  // Open when the window began: that is its first moment, not a change in it.
+  void carry(uint64_t bytes) {
+    TimelineInterval& at = series_.front();
+    at.bytes = at.max_bytes = at.min_bytes = at.bytes + bytes;
+    at.chunks = at.max_chunks = at.min_chunks = at.chunks + 1;
+  }
   void allocate(size_t interval, uint64_t bytes) {
     ++series_[interval].allocations;
     series_[interval].bytes_allocated += bytes;
@@ -118,13 +124,14 @@ class TimelineObserver : public SumObserver {
     return static_cast<uint32_t>(growers_.size() - 1);
   }
 
-  // Near the current one, nearly always: events come in the order of the clock.
+  // Near the current one, nearly always: events come in the order of the clock. A time before the first is of the
+  // first.
   size_t interval_of(uint64_t ticks) const {
     const uint64_t ns = clock_.ns_since_start(ticks);
     const bool is_current =
         ns >= begin_ns_[current_] && (current_ + 1 == begin_ns_.size() || ns < begin_ns_[current_ + 1]);
     if (is_current) return current_;
-    return static_cast<size_t>(std::upper_bound(begin_ns_.begin(), begin_ns_.end(), ns) - begin_ns_.begin()) - 1;
+    return static_cast<size_t>(std::upper_bound(begin_ns_.begin() + 1, begin_ns_.end(), ns) - begin_ns_.begin()) - 1;
   }
 
   void go_to(size_t interval) {
@@ -137,8 +144,8 @@ class TimelineObserver : public SumObserver {
   void apply(Grower& grower, const SumChange& change) {
     switch (change.kind) {
       case SumChange::Kind::allocated: grower.allocate(interval_of(change.alloc_ticks), change.bytes); [[fallthrough]];
-      case SumChange::Kind::carried:
       case SumChange::Kind::reopened: return grower.change(current_, change.bytes, 1);
+      case SumChange::Kind::carried: return grower.carry(change.bytes);
       case SumChange::Kind::closed: return grower.change(current_, -change.bytes, -uint64_t{1});
       case SumChange::Kind::shrunk: return grower.change(current_, -change.bytes, 0);
     }
@@ -177,11 +184,11 @@ void choose_parts(Timeline& timeline, const std::vector<ThreadShares::Share>& sh
 }
 
 void cut_time(Timeline& timeline, size_t points) {
-  const uint64_t duration = timeline.duration_ns;
-  const uint64_t count = std::clamp<uint64_t>(points, 1, std::max<uint64_t>(duration, 1));
+  const uint64_t length = timeline.length_ns();
+  const uint64_t count = std::clamp<uint64_t>(points, 1, std::max<uint64_t>(length, 1));
   // The products need more than 64 bits; whole and rest apart do not.
-  const uint64_t whole = duration / count, rest = duration % count;
-  for (uint64_t i = 0; i < count; ++i) timeline.begin_ns.push_back(whole * i + rest * i / count);
+  const uint64_t whole = length / count, rest = length % count;
+  for (uint64_t i = 0; i < count; ++i) timeline.begin_ns.push_back(timeline.from_ns + whole * i + rest * i / count);
 }
 
 size_t interval_at(const Timeline& timeline, uint64_t ns) {
@@ -189,15 +196,19 @@ size_t interval_at(const Timeline& timeline, uint64_t ns) {
   return static_cast<size_t>(std::upper_bound(begin.begin(), begin.end(), ns) - begin.begin()) - 1;
 }
 
+bool is_in_window(const Selection& selection, uint64_t ns) { return ns >= selection.from_ns && ns < selection.to_ns; }
+
 void place_marks_and_samples(Timeline& timeline, const Trace& trace) {
   for (const Metadata::Mark& mark : trace.metadata.marks) {
     const uint64_t ns = trace.clock.ns_since_start(mark.ticks);
+    if (!is_in_window(trace.selection, ns)) continue;
     timeline.marks.push_back({ns, interval_at(timeline, ns), &mark});
   }
   std::stable_sort(timeline.marks.begin(), timeline.marks.end(),
                    [](const auto& a, const auto& b) { return a.time_ns < b.time_ns; });
   for (const format::MemorySample& sample : trace.samples) {
     const uint64_t ns = trace.clock.ns_since_start(sample.ticks);
+    if (!is_in_window(trace.selection, ns)) continue;
     timeline.samples.push_back({ns, interval_at(timeline, ns), &sample});
   }
 }
@@ -213,7 +224,8 @@ Timeline make_timeline(const Trace& trace, uint16_t domain, size_t points, size_
   ThreadShares shares(domain);
   Timeline timeline{.analysis = analyse(trace, nullptr, progress, &shares)};
   timeline.account = timeline.analysis.pairing.account(domain);
-  timeline.duration_ns = timeline.analysis.duration_ns();
+  timeline.to_ns = timeline.analysis.end_ns();
+  timeline.from_ns = std::min(timeline.analysis.from_ns(), timeline.to_ns);
   cut_time(timeline, points);
   choose_parts(timeline, shares.finish(), top);
 

@@ -1,8 +1,8 @@
 // What was open over time: the numbers of `timeline`.
 //
-// The time of the trace is cut into intervals. Each has what was open at its end and the greatest and least of every
-// moment in it, so no spike is lost: the greatest of all intervals is the peak. O(1) an event; memory
-// O(intervals x (stacks shown + threads shown)).
+// The time of the trace, or of the window, is cut into intervals. Each has what was open at its end and the greatest
+// and least of every moment in it, so no spike is lost: the greatest of all intervals is the peak. O(1) an event;
+// memory O(intervals x (stacks shown + threads shown)).
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,7 @@ struct Timeline {
   Analysis analysis;
   const Account* account = nullptr;  // of the domain; null: it has no events
   std::vector<uint64_t> begin_ns{};  // of each interval; each ends where the next one begins
-  uint64_t duration_ns = 0;          // and the last one here
+  uint64_t from_ns = 0, to_ns = 0;   // of the window or the trace: the last interval ends at to_ns
   size_t peak_interval = 0;          // the first whose greatest is the peak
   TimelineSeries total{};
   std::vector<Part> sites{}, threads{};   // greatest contribution to the peak or to the end first
@@ -61,7 +61,8 @@ struct Timeline {
   std::vector<SamplePoint> samples{};
 
   size_t size() const { return total.size(); }
-  uint64_t end_ns(size_t interval) const { return interval + 1 < size() ? begin_ns[interval + 1] : duration_ns; }
+  uint64_t end_ns(size_t interval) const { return interval + 1 < size() ? begin_ns[interval + 1] : to_ns; }
+  uint64_t length_ns() const { return to_ns - from_ns; }
   // 0 for an interval without length.
   double per_second(uint64_t count, size_t interval) const;
 };

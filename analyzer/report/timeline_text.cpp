@@ -3,6 +3,7 @@
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/numbers.h"
+#include "report/selection_text.h"
 #include "report/timeline_chart.h"
 #include "report/timeline_formats.h"
 
@@ -42,10 +43,11 @@ class TextReport {
         source_(trace_, options.symbols) {}
 
   void print() {
-    const bool is_unused = !timeline_.account || timeline_.account->allocations == 0;
+    const bool is_unused = is_empty();
     if (is_unused) {
-      out_.print("Nothing was allocated in domain {} in the {} of the trace.\n", escape_text(options_.domain),
-                 format_duration(timeline_.duration_ns));
+      out_.print("Nothing was allocated in domain {} in the {} of the {}.\n", escape_text(options_.domain),
+                 format_duration(timeline_.length_ns()), options_.filters.has_window() ? "window" : "trace");
+      print_why_empty(out_, trace_, options_);
     } else {
       print_head();
       print_open();
@@ -62,6 +64,10 @@ class TextReport {
   }
 
  private:
+  bool is_empty() const {
+    return !timeline_.account || (timeline_.account->allocations == 0 && timeline_.account->carried_chunks() == 0);
+  }
+
   template <class Get>
   uint64_t greatest(const TimelineSeries& series, size_t column, Get get) const {
     uint64_t value = 0;
@@ -90,13 +96,14 @@ class TextReport {
 
   void print_head() {
     const Sites& sites = timeline_.account->sites;
-    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} at the end\n",
-               cut_text(escape_text(options_.domain), 20), format_duration(timeline_.duration_ns),
-               format_bytes(sites.peak_bytes()), count_of(sites.peak_chunks(), "block", "blocks"),
-               format_bytes(sites.open_bytes()), count_of(sites.open_chunks(), "block", "blocks"));
+    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} {}\n", cut_text(escape_text(options_.domain), 20),
+               format_duration(timeline_.length_ns()), format_bytes(sites.peak_bytes()),
+               count_of(sites.peak_chunks(), "block", "blocks"), format_bytes(sites.open_bytes()),
+               count_of(sites.open_chunks(), "block", "blocks"), at_end(trace_));
+    print_selection(out_, trace_, options_);
     out_.print("{} of {}; full up to the least in each, shaded up to the greatest\n\n",
                count_of(timeline_.size(), "interval", "intervals"),
-               format_duration(timeline_.duration_ns / timeline_.size()));
+               format_duration(timeline_.length_ns() / timeline_.size()));
   }
 
   void print_open() {
@@ -123,7 +130,7 @@ class TextReport {
       print_line(charts_.label(has_label ? format_bytes(exact) : "", has_label) + rows[row]);
     }
     print_line(charts_.axis("0 B"));
-    print_line(charts_.times(timeline_.duration_ns));
+    print_line(charts_.times(timeline_.from_ns, timeline_.to_ns));
     out_.print("open blocks\n");
     const auto max_chunks = [](const TimelineInterval& i) { return i.max_chunks; };
     const auto blocks = columns_of(timeline_.total, max_chunks);
@@ -162,7 +169,10 @@ class TextReport {
   // Of the whole process, so of no domain.
   void print_memory() {
     if (timeline_.samples.empty()) {
-      out_.print("\nNo samples of the process's memory: an older library, no /proc, or no system calls allowed.\n");
+      out_.write(
+          options_.filters.has_window() && !trace_.samples.empty()
+              ? "\nNo sample of the process's memory was taken in the window.\n"
+              : "\nNo samples of the process's memory: an older library, no /proc, or no system calls allowed.\n");
       return;
     }
     std::vector<std::optional<double>> resident(charts_.width());
@@ -176,8 +186,7 @@ class TextReport {
     }
     out_.print("resident memory of the process, memprof's own included; blank: no sample was taken\n");
     print_row(format_byte_rate(greatest_of(resident)), resident, greatest_of(resident));
-    if (charts_.width() > 0 && (!timeline_.account || timeline_.account->allocations == 0))
-      print_line(charts_.times(timeline_.duration_ns));
+    if (charts_.width() > 0 && is_empty()) print_line(charts_.times(timeline_.from_ns, timeline_.to_ns));
     print_memory_table();
   }
 
@@ -252,18 +261,16 @@ class TextReport {
   }
 
   std::string share_at_peak(const Timeline::Part& part) const {
-    return fmt::format("{} at the peak ({}), {} at the end", format_bytes(part.at_peak_bytes),
+    return fmt::format("{} at the peak ({}), {} {}", format_bytes(part.at_peak_bytes),
                        format_share(static_cast<double>(part.at_peak_bytes),
                                     static_cast<double>(timeline_.account->sites.peak_bytes())),
-                       format_bytes(part.open_bytes));
+                       format_bytes(part.open_bytes), at_end(trace_));
   }
 
   void print_sites() {
     if (timeline_.sites.empty()) return;
-    out_.print("\nThe stacks that hold most, at the peak or at the end; each row has a scale of its own\n");
-    StackStyle style;
-    style.max_frames = options_.max_frames.value_or(kFramesOfSite);
-    style.fold = !options_.max_frames.has_value();
+    out_.print("\nThe stacks that hold most, at the peak or {}; each row has a scale of its own\n", at_end(trace_));
+    const StackStyle style = stack_style(options_, kFramesOfSite);
     size_t number = 0;
     for (const Timeline::Part& part : timeline_.sites) {
       const Site& site = timeline_.account->sites[part.index];

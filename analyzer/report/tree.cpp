@@ -1,5 +1,3 @@
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -7,8 +5,10 @@
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
+#include "report/name_pattern.h"
 #include "report/numbers.h"
 #include "report/reports.h"
+#include "report/selection_text.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -19,32 +19,19 @@ constexpr double kMinPercent = 1;
 
 constexpr size_t kMostIndent = 44;
 
-// "ns::open_session" of "int ns::open_session<int>(int)".
-std::string_view without_parameters(std::string_view name) {
-  const size_t end = name.find('(', name.starts_with("(anonymous namespace)") ? 1 : 0);
-  return end == 0 ? name : name.substr(0, end);
-}
-
-// What somebody types for a function: its whole name, that without parameters, the last part of that, or a pattern.
-bool names_function(const std::string& wanted, std::string_view name) {
-  if (wanted.empty()) return false;
-  if (wanted.find_first_of("*?[") != std::string::npos && ::fnmatch(wanted.c_str(), std::string(name).c_str(), 0) == 0)
-    return true;
-  const std::string_view bare = without_parameters(name);
-  return name == wanted || bare == wanted ||
-         (bare.ends_with(wanted) && bare.size() > wanted.size() + 1 &&
-          bare.substr(0, bare.size() - wanted.size()).ends_with("::"));
-}
-
 class TreeReport {
  public:
   TreeReport(const Analysis& analysis, const Account* account, const SiteTallies* tallies, const ReportOptions& options,
              Output& out)
       : analysis_(analysis),
+        account_(account),
         options_(options),
         out_(out),
         source_(analysis.trace, options.symbols),
-        paths_(analysis.trace, source_, [&](std::string_view name) { return names_function(options.callers, name); }) {
+        callers_(parse_callers(options.callers)),
+        paths_(
+            analysis.trace, source_, [&](std::string_view name) { return is_called_for(name); },
+            options.hidden_frames) {
     if (account) add_sites(*account, tallies);
     CallTree::Limits limits;
     limits.min_value = min_value_ =
@@ -67,19 +54,26 @@ class TreeReport {
   void print_csv();
 
  private:
+  static std::optional<NamePattern> parse_callers(const std::string& text) {
+    std::string problem;  // the command line has looked
+    return text.empty() ? std::nullopt : std::optional(NamePattern::parse(text, problem));
+  }
+  bool is_called_for(std::string_view name) const { return callers_ && callers_->matches_function(name); }
   bool is_bottom_up() const { return !options_.callers.empty() || options_.direction == TreeDirection::bottom_up; }
   const char* direction() const {
     return !options_.callers.empty() ? "callers" : is_bottom_up() ? "bottom-up" : "top-down";
   }
   void add_sites(const Account& account, const SiteTallies* tallies);
-  std::vector<uint32_t> without_library(const std::vector<uint32_t>& frames) const;
+  std::vector<uint32_t> shown_of(const std::vector<uint32_t>& frames) const;
   std::string describe(const CallTreeNode& node, size_t columns) const;
   void print_left_out(uint32_t count, uint64_t value, const std::string& indent);
 
   const Analysis& analysis_;
+  const Account* account_;
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
+  const std::optional<NamePattern> callers_;
   FunctionPaths paths_;
   CallTree tree_;
   CallTree::Result result_;
@@ -88,12 +82,12 @@ class TreeReport {
   bool has_function_ = false;
 };
 
-std::vector<uint32_t> TreeReport::without_library(const std::vector<uint32_t>& frames) const {
+std::vector<uint32_t> TreeReport::shown_of(const std::vector<uint32_t>& frames) const {
   std::vector<uint32_t> result;
   for (size_t i = 0; i < frames.size(); ++i) {
     const bool is_library = paths_.function(frames[i]).is_library;
     const bool is_followed = i + 1 < frames.size() && paths_.function(frames[i + 1]).is_library;
-    if (!is_library || !is_followed) result.push_back(frames[i]);
+    if ((!is_library || !is_followed) && !paths_.function(frames[i]).is_hidden) result.push_back(frames[i]);
   }
   return result;
 }
@@ -103,12 +97,11 @@ void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
     const uint64_t value = rank_value(site, options_.by, tallies);
     all_ += value;
     if (value == 0 && options_.callers.empty()) continue;
-    std::vector<uint32_t> frames = without_library(paths_.frames_of(site.stack));
+    std::vector<uint32_t> frames = shown_of(paths_.frames_of(site.stack));
     if (!options_.callers.empty()) {
       // From the innermost call outward: what called it again is folded into it.
-      const auto call = std::find_if(frames.begin(), frames.end(), [&](uint32_t function) {
-        return names_function(options_.callers, paths_.function(function).name);
-      });
+      const auto call = std::find_if(frames.begin(), frames.end(),
+                                     [&](uint32_t function) { return is_called_for(paths_.function(function).name); });
       if (call == frames.end()) continue;
       has_function_ = true;
       if (value == 0) continue;
@@ -138,22 +131,26 @@ void TreeReport::print_left_out(uint32_t count, uint64_t value, const std::strin
 
 // A node that is its parent's only child stands below it at the same indent: only forks go to the right.
 void TreeReport::print_text() {
-  const RankInfo& rank = rank_info(options_.by);
   if (tree_.total() == 0) {
     if (options_.callers.empty())
       out_.print("Nothing to show: no stack of domain {} has any {}.\n", escape_text(options_.domain),
-                 rank.description);
+                 describe_rank(options_.by, analysis_.trace));
+    else if (!has_function_)
+      out_.print("Nothing: {} is on no stack of what is left in domain {}.\n", escape_text(options_.callers),
+                 escape_text(options_.domain));
     else
       out_.print("{} is on stacks of domain {}, but none of them has any {}.\n", escape_text(options_.callers),
-                 escape_text(options_.domain), rank.description);
+                 escape_text(options_.domain), describe_rank(options_.by, analysis_.trace));
+    print_why_empty(out_, analysis_.trace, options_);
     return;
   }
   if (options_.callers.empty())
     out_.print("{}: {}, {}\n", is_bottom_up() ? "Bottom up" : "Top down", format_rank(all_, options_.by),
-               rank.description);
+               describe_rank(options_.by, analysis_.trace));
   else
     out_.print("Callers of {}: {} of {} {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
-               format_rank(all_, options_.by), rank.description);
+               format_rank(all_, options_.by), describe_rank(options_.by, analysis_.trace));
+  print_selection(out_, analysis_.trace, options_);
   out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
                                     : "each line calls the one below it; xN: N times on one stack");
   const double least = options_.min_percent.value_or(kMinPercent);
@@ -224,6 +221,7 @@ void TreeReport::print_json_document() {
                    {"tree_total", tree_.total()},
                    {"min_percent", options_.min_percent.value_or(kMinPercent)},
                    {"left_out", {{"nodes", result_.left_out}, {"value", result_.left_out_value}}}};
+  put_selection(document, analysis_, options_, account_);
   // Flat: a reader of nested JSON may not survive the depth that a stack can have.
   Json& nodes = document["nodes"] = Json::array();
   for (const CallTreeNode& node : result_.nodes) {
@@ -261,7 +259,8 @@ TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output&
   if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domain);
   const Analysis analysis = analyse(trace, tallies ? &*tallies : nullptr, progress);
   TreeReport report(analysis, analysis.pairing.account(*domain), tallies ? &*tallies : nullptr, options, out);
-  if (report.lacks_function()) {
+  // With filters it may be on a stack that is left out.
+  if (report.lacks_function() && !options.filters.choose()) {
     if (functions) *functions = report.function_names();
     return TreeResult::no_function;
   }

@@ -137,12 +137,12 @@ class Launched:
                                             env=plain_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                             start_new_session=True)
 
-    def wait(self):
+    def wait(self, deadline=DEADLINE_SECONDS):
         try:
-            self.process.wait(DEADLINE_SECONDS)
+            self.process.wait(deadline)
             taken = json.loads(self.report.read_text())
         except subprocess.TimeoutExpired:
-            raise Failed(f"it took more than {DEADLINE_SECONDS} s") from None
+            raise Failed(f"it took more than {deadline} s") from None
         except (OSError, ValueError):
             raise Failed("the launcher failed") from None
         finally:

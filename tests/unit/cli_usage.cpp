@@ -52,7 +52,6 @@ TEST_CASE("options stand before or after the command and the trace", "[cli]") {
   }
   CHECK(parse({"--json", "a.bin"}).line.options.json);
   CHECK(parse({"stacks", "--by", "at-peak"}).line.options.by == RankBy::at_peak);
-  CHECK(parse({"chunks", "--state", "orphaned"}).line.options.state == ChunkState::orphaned);
 }
 
 TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
@@ -99,6 +98,67 @@ TEST_CASE("diff takes two traces, and --between two times before the trace", "[c
   REQUIRE_FALSE(leaks.is_final);
   CHECK(leaks.line.trace == "a.bin");
   CHECK(leaks.line.options.between == std::optional(std::pair<std::string, std::string>("1s", "loaded")));
+}
+
+TEST_CASE("every command but dump takes the filters, before its name too", "[cli]") {
+  const std::vector<std::string> filters = {
+      "--from",     "1s",    "--to",        "loaded",        "--alive-at", "40%",      "--size",   ">=4K",
+      "--lifetime", "<5ms",  "--state",     "open",          "--thread",   "2",        "--thread", "wor*",
+      "--tag",      "new",   "--function",  "ns::*",         "--function", "!f",       "--module", "libx*",
+      "--file",     "a.cpp", "--temporary", "--hide-frames", "std::*",     "--domain", "mmap"};
+  for (const char* command :
+       {"summary", "stacks", "leaks", "tree", "sizes", "lifetimes", "threads", "timeline", "chunks", "diff"}) {
+    CAPTURE(command);
+    for (const bool is_before : {false, true}) {
+      std::vector<std::string> arguments = {command, "a.bin"};
+      if (std::string(command) == "diff") arguments.push_back("b.bin");
+      arguments.insert(is_before ? arguments.begin() : arguments.end(), filters.begin(), filters.end());
+      const ParseResult result = parse(arguments);
+      INFO(result.text);
+      REQUIRE_FALSE(result.is_final);
+      CHECK(result.line.trace == "a.bin");
+      const ReportOptions& options = result.line.options;
+      const FilterTexts& texts = options.filters;
+      CHECK(texts.from == "1s");
+      CHECK(texts.to == "loaded");
+      CHECK(texts.alive_at == "40%");
+      CHECK(texts.size == ">=4K");
+      CHECK(texts.lifetime == "<5ms");
+      CHECK(texts.state == "open");
+      CHECK(texts.temporary == "yes");
+      CHECK(texts.threads == std::vector<std::string>{"2", "wor*"});
+      CHECK(texts.tags == std::vector<std::string>{"new"});
+      CHECK(texts.functions == std::vector<std::string>{"ns::*", "!f"});
+      CHECK(texts.modules == std::vector<std::string>{"libx*"});
+      CHECK(texts.files == std::vector<std::string>{"a.cpp"});
+      CHECK(texts.hide_frames == std::vector<std::string>{"std::*"});
+      CHECK_FALSE(options.hidden_frames.is_empty());
+      CHECK(options.domain == "mmap");
+    }
+  }
+  CHECK(parse({"--function", "a", "stacks", "--function", "b"}).line.options.filters.functions ==
+        std::vector<std::string>{"a", "b"});
+  CHECK(parse({"stacks", "--temporary=no", "a.bin"}).line.options.filters.temporary == "no");
+  CHECK(parse({"stacks", "--temporary", "a.bin"}).line.trace == "a.bin");
+  CHECK_FALSE(parse({"chunks"}).line.options.chunks_domain);
+  CHECK(parse({"chunks", "--domain", "cpu"}).line.options.chunks_domain == "cpu");
+  check_usage_error({"dump", "--from", "1s", "--size", "5"},
+                    "dump shows the file as it is and takes no filters: --from, --size");
+  check_usage_error({"--function", "f", "dump"}, "takes no filters: --function");
+  check_usage_error({"dump", "--domain", "cpu"}, "takes no filters: --domain");
+  CHECK_THAT(parse({"dump", "--help"}).text, !Contains("--function"));
+  CHECK_THAT(parse({"stacks", "--help"}).text, Contains("--function") && Contains("--hide-frames"));
+}
+
+TEST_CASE("filters that are none are refused before a trace is read", "[cli]") {
+  check_usage_error({"--size", "4k"}, "--size: 4k is none of >=4096");
+  check_usage_error({"stacks", "--function", "/(/"}, "--function /(/: missing )");
+  check_usage_error({"stacks", "--hide-frames", "module:"}, "--hide-frames : the pattern is empty");
+  check_usage_error({"stacks", "--state", "opne"}, "did you mean open?");
+  check_usage_error({"stacks", "--temporary=perhaps"}, "neither yes nor no");
+  check_usage_error({"tree", "--callers", "/(/"}, "--callers /(/: missing )");
+  check_usage_error({"leaks", "--between", "1s", "2s", "--from", "1s"}, "leave out --from and --to");
+  check_usage_error({"stacks", "--fucntion", "f"}, "did you mean --function?");
 }
 
 TEST_CASE("help and version end with 0", "[cli]") {

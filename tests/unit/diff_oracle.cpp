@@ -8,8 +8,8 @@
 #include <set>
 #include <sstream>
 
-#include "report/leaks_moment.h"
 #include "report/leaks_trend.h"
+#include "report/moment.h"
 #include "report/reports.h"
 #include "trace_opened.h"
 
@@ -262,7 +262,7 @@ TEST_CASE("moments are times, shares of the trace and marks", "[leaks]") {
   options.between = {"1s", "500ms"};
   CHECK_THAT(find_leak_span(trace, options, nullptr).problem, Contains("is not before"));
   options.between = {"5s", "6s"};
-  CHECK_THAT(find_leak_span(trace, options, nullptr).problem, Contains("ends at 2.000 s"));
+  CHECK_THAT(find_leak_span(trace, options, nullptr).problem, Contains("the trace is 2.000 s long"));
 }
 
 TEST_CASE("samples of open bytes are those of a slow account", "[leaks]") {
@@ -296,6 +296,25 @@ TEST_CASE("samples of open bytes are those of a slow account", "[leaks]") {
     }
     CHECK(found);
   }
+}
+
+TEST_CASE("what grew most stands first, though it is freed at the end", "[leaks]") {
+  TraceBuilder b;
+  const uint32_t large = b.stack(0x100), small = b.stack(0x200);
+  for (uint64_t i = 1; i < 100; ++i) {
+    b.alloc(1, i * 9'700, i << 20, 600'000, large);
+    b.alloc(1, i * 9'700 + 1, i << 20 | 1 << 19, 10, small);
+  }
+  for (uint64_t i = 1; i < 100; ++i) b.free(1, 970'000, i << 20);
+  b.close(1'000'000);
+  const Trace trace(open_bytes(b.build()));
+  const json d =
+      json::parse(written_by([&](Output& out) { REQUIRE(report_leaks_growth(trace, json_options(), out, nullptr)); }));
+  REQUIRE(d["stacks"].size() == 2);
+  CHECK(d["stacks"][0]["open"]["bytes"] == 0);
+  CHECK(d["stacks"][0]["growth_bytes"].get<uint64_t>() > 50'000'000);
+  CHECK(d["stacks"][1]["open"]["bytes"] == 990);
+  CHECK(d["stacks"][1]["growth_bytes"] == 990);
 }
 
 TEST_CASE("growing is told from a step, a plateau, a saw and noise", "[leaks]") {

@@ -147,13 +147,12 @@ TEST_CASE("chunks are one object a line with all fields", "[report]") {
 }
 
 TEST_CASE("chunks of one state leave the others out", "[report]") {
-  const Trace trace(open_bytes(sample().build()));
-  const std::pair<ChunkState, const char*> states[] = {
-      {ChunkState::open, "open"}, {ChunkState::closed, "closed"}, {ChunkState::orphaned, "orphaned"}};
+  Trace trace(open_bytes(sample().build()));
+  const std::pair<BlockState, const char*> states[] = {
+      {BlockState::open, "open"}, {BlockState::closed, "closed"}, {BlockState::orphaned, "orphaned"}};
   for (const auto& [state, name] : states) {
-    ReportOptions options = plain();
-    options.state = state;
-    std::istringstream lines(written_by([&](Output& out) { report_chunks(trace, options, out, nullptr); }));
+    trace.selection.state = state;
+    std::istringstream lines(written_by([&](Output& out) { report_chunks(trace, plain(), out, nullptr); }));
     size_t count = 0;
     for (std::string line; std::getline(lines, line); ++count) CHECK(json::parse(line)["state"] == name);
     CHECK(count > 0);

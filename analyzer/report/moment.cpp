@@ -1,11 +1,12 @@
-#include "report/leaks_moment.h"
+#include "report/moment.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
 
-#include "report/escape.h"
+#include "report/nearest_word.h"
+#include "report/numbers.h"
 
 namespace memprof {
 
@@ -43,18 +44,22 @@ std::pair<std::string_view, size_t> split_number(std::string_view text) {
 
 constexpr size_t kMostMarksNamed = 8;
 
-Moment no_such_mark(std::string_view text, const Trace& trace) {
+std::string marks_of(const Trace& trace) {
   std::string marks;
   size_t named = 0;
   for (const Metadata::Mark& mark : trace.metadata.marks) {
-    if (named++ == kMostMarksNamed) {
-      marks += ", ...";
-      break;
-    }
-    marks += (marks.empty() ? "" : ", ") + mark.name;
+    if (named++ == kMostMarksNamed) return marks + ", ...";
+    marks += fmt::format("{}{} ({})", marks.empty() ? "" : ", ", mark.name,
+                         format_duration(trace.clock.ns_since_start(mark.ticks)));
   }
-  return {0, fmt::format("{} is neither a time (1.5s, 200ms, 40%, start, end) nor a mark; {}", text,
-                         marks.empty() ? "the trace has no marks" : "the trace's marks: " + marks)};
+  return marks;
+}
+
+Moment no_such_mark(std::string_view text, const Trace& trace, uint64_t end_ns) {
+  std::vector<std::string> names;
+  for (const Metadata::Mark& mark : trace.metadata.marks) names.push_back(mark.name);
+  return {0, fmt::format("{} is neither a time (1.5s, 200ms, 40%, start, end) nor a mark{}; {}", text,
+                         did_you_mean(std::string(text), names), describe_extent(trace, end_ns))};
 }
 
 }  // namespace
@@ -79,10 +84,22 @@ Moment find_moment(std::string_view text, const Trace& trace, uint64_t end_ns) {
   if (const auto ns = parse_duration_ns(text)) return {*ns, {}};
   std::string_view rest = text;
   if (const auto percent = take_number(rest); percent && rest == "%") {
-    if (*percent > 100) return {0, fmt::format("{} is behind the end of the trace", text)};
+    if (*percent > 100) return {0, fmt::format("{} is more than the whole trace, which is 100%", text)};
     return {static_cast<uint64_t>(std::llround(static_cast<double>(end_ns) * *percent / 100)), {}};
   }
-  return no_such_mark(text, trace);
+  return no_such_mark(text, trace, end_ns);
+}
+
+std::string describe_extent(const Trace& trace, uint64_t end_ns) {
+  const std::string marks = marks_of(trace);
+  return fmt::format("the trace is {} long and has {}", format_duration(end_ns),
+                     marks.empty() ? "no marks" : "the marks " + marks);
+}
+
+uint64_t end_of_trace_ns(const Trace& trace, ProgressSink* progress) {
+  const format::FileHeader& header = trace.file.header();
+  if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
+  return analyse(trace, nullptr, progress).duration_ns();
 }
 
 }  // namespace memprof

@@ -1,7 +1,7 @@
+#include "report/nearest_word.h"
+
 #include <algorithm>
 #include <numeric>
-
-#include "cli/command_line.h"
 
 namespace memprof {
 
@@ -38,6 +38,11 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
     }
   }
   return best;
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string near = nearest_word(word, candidates);
+  return near.empty() ? near : ", did you mean " + near + "?";
 }
 
 }  // namespace memprof

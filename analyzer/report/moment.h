@@ -20,4 +20,10 @@ struct Moment {
 // A mark is "NAME", or "NAME#2" for the second of that name. `end_ns`: where the trace ends.
 Moment find_moment(std::string_view text, const Trace& trace, uint64_t end_ns);
 
+// "the trace is 3.400 s long and has the marks loaded (1.203 s)": raw bytes, for the message about a bad time.
+std::string describe_extent(const Trace& trace, uint64_t end_ns);
+
+// Of a trace that its program did not close it takes a pass over all events.
+uint64_t end_of_trace_ns(const Trace& trace, ProgressSink* progress);
+
 }  // namespace memprof
