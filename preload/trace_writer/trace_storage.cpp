@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t kFirstGrowthPages = 16;
 constexpr uint64_t kMostGrowthPages = 64;
 constexpr uint64_t kFolioPages = 4;
+constexpr int kTries = 16;  // against a thread that closes every number, again and again
 
 struct OpenFile {
   uint32_t owner = 0;
@@ -161,8 +162,10 @@ int descriptor() {
   const bool is_guest = is_vfork_child();
   if (is_guest && is_our_file(file.guest_fd, &status)) return file.guest_fd;
   int& number = is_guest ? file.guest_fd : file.fd;
-  const int opened = open_again(file.path.c_str(), O_NOFOLLOW);
-  if (opened >= 0) return number = opened;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const int opened = open_again(file.path.c_str(), O_NOFOLLOW);
+    if (opened >= 0) return number = opened;
+  }
   return is_guest && file.fd >= 0 ? number = open_through_owner() : -1;
 }
 
@@ -188,7 +191,7 @@ uint64_t reserved_pages() { return reserved.load(std::memory_order_acquire); }  
 Growth grow_to(uint64_t pages) {
   if (reserved.load(std::memory_order_relaxed) >= pages) return {true, {}};
   if (file.limit_pages != 0 && pages > file.limit_pages) return {false, DropCause::trace_limit};
-  const int fd = descriptor();
+  int fd = descriptor();
   if (fd < 0) return {false, DropCause::file_lost};
 
   uint64_t most_pages = most_pages_of_file();
@@ -201,7 +204,9 @@ Growth grow_to(uint64_t pages) {
     const uint64_t end = with_margin(target, most_pages);
     if (end <= file.allocated) return 0L;
     const uint64_t bytes = (end - file.allocated) * kPageSize;
-    const long result = reserve_blocks(fd, file.allocated * kPageSize, bytes);
+    long result = reserve_blocks(fd, file.allocated * kPageSize, bytes);
+    if (result == -EBADF && (fd = descriptor()) >= 0)  // closed meanwhile
+      result = reserve_blocks(fd, file.allocated * kPageSize, bytes);
     if (result == 0) file.allocated = end;
     return result;
   };
@@ -217,17 +222,16 @@ Growth grow_to(uint64_t pages) {
 }
 
 Mapped map_pages(uint64_t first_page, uint64_t pages, bool are_new) {
-  constexpr int kTries = 3;
   for (int tries = 0; tries < kTries; ++tries) {
     const int fd = descriptor();
     if (fd < 0) break;
     if (are_new) prepare_pages(fd, first_page, first_page + pages);
     void* start = sys::map(pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
-    if (start == nullptr) return {nullptr, 0, DropCause::no_memory};
     struct stat status;
-    if (is_our_file(fd, &status))
-      return {static_cast<unsigned char*>(start), static_cast<uint64_t>(status.st_size), {}};
-    sys::unmap(start, pages * kPageSize);
+    const bool ours = is_our_file(fd, &status);
+    if (start == nullptr && ours) return {nullptr, 0, DropCause::no_memory};
+    if (ours) return {static_cast<unsigned char*>(start), static_cast<uint64_t>(status.st_size), {}};
+    if (start != nullptr) sys::unmap(start, pages * kPageSize);
   }
   return {nullptr, 0, DropCause::file_lost};
 }

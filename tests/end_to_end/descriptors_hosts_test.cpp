@@ -68,18 +68,21 @@ bool maps_pages(const user_regs_struct& entered, size_t least_bytes) {
          entered.r9 != 0 && entered.rsi >= least_bytes;
 }
 
-// At the entry of a system call: makes it a dup2 of the precious file to the number that it is about to use, then goes
-// back to it.
-void replace_descriptor(pid_t pid, const user_regs_struct& entered) {
+enum class Fate { other_file, closed };
+
+// At the entry of a system call: makes it a dup2 of the precious file to the number that it is about to use, or a
+// close, then goes back to it.
+void replace_descriptor(pid_t pid, const user_regs_struct& entered, Fate fate) {
   constexpr int kSyscallBytes = 2;
   user_regs_struct other = entered;
-  other.orig_rax = SYS_dup2;
-  other.rdi = kPrecious;
+  const bool closes = fate == Fate::closed;
+  other.orig_rax = closes ? SYS_close : SYS_dup2;
+  other.rdi = closes ? entered.r8 : kPrecious;
   other.rsi = entered.r8;
   ptrace(PTRACE_SETREGS, pid, nullptr, &other);
   go_on(pid);
   ptrace(PTRACE_GETREGS, pid, nullptr, &other);
-  REQUIRE(other.rax == entered.r8);
+  REQUIRE(other.rax == (closes ? 0 : entered.r8));
   other = entered;
   other.rip -= kSyscallBytes;
   other.rax = entered.orig_rax;
@@ -90,6 +93,7 @@ void replace_descriptor(pid_t pid, const user_regs_struct& entered) {
 struct Which {
   size_t least_bytes;
   int most;
+  Fate fate = Fate::other_file;
 };
 
 // Runs the host to its end. The exit status; -1 after a signal.
@@ -104,7 +108,7 @@ int run_and_replace(pid_t pid, const Which& which, int* replaced) {
     user_regs_struct registers{};
     ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
     if (!at_entry || *replaced == which.most || !maps_pages(registers, which.least_bytes)) continue;
-    replace_descriptor(pid, registers);
+    replace_descriptor(pid, registers, which.fate);
     at_entry = false;
     ++*replaced;
     status = go_on(pid);  // into the same call once more, now with the other file
@@ -138,9 +142,11 @@ Outcome outcome_of(const Replaced& run) {
   return outcome;
 }
 
-TEST_CASE("a descriptor that becomes another file's as it is used leaves that file alone", "[hosts][output]") {
+TEST_CASE("a descriptor that is closed, or another file's, as it is used leaves that file alone", "[hosts][output]") {
+  const Fate fate = GENERATE(Fate::other_file, Fate::closed);
+  INFO(static_cast<int>(fate));
   Replaced run;
-  record({host_path("churn"), "100000"}, {0, 1}, &run);
+  record({host_path("churn"), "100000"}, {0, 1, fate}, &run);
   CHECK(run.replaced == 1);
   const Outcome outcome = outcome_of(run);
   CHECK(outcome.exit_status == 0);
