@@ -284,8 +284,9 @@ enum class MetadataRecord : uint16_t {
   library = 10,      // version of the recording library, text
   // The recorder writes none of these: they say what is left of another trace. Of several windows the last one counts,
   // several stripped ones add up.
-  window = 11,    // Window: only what concerns this time was kept
-  stripped = 12,  // Stripped: blocks of all times were left out
+  window = 11,      // Window: only what concerns this time was kept
+  stripped = 12,    // Stripped: blocks of all times were left out
+  last_event = 13,  // uint64_t: ticks of the last event, which may have been left out
 };
 
 struct Mark {
