@@ -1,6 +1,7 @@
 #include "model/pairing.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace memprof {
 
@@ -123,8 +124,8 @@ inline bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t th
     latest = {event.address, domain, true};
     return false;
   }
-  const bool is_next = latest.is_allocation && latest.address == event.address && latest.domain == domain &&
-                       !event.follows_gap;
+  const bool is_next =
+      latest.is_allocation && latest.address == event.address && latest.domain == domain && !event.follows_gap;
   latest.is_allocation = false;
   return is_next;
 }
@@ -227,14 +228,19 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
 }
 
 bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent& release) {
+  // An older mapping of the same address may have lost its begin to a newer one: the thread's last allocation is what
+  // lies there now.
+  std::optional<uint64_t> first;
   return account.mappings->unmap(release.event.address, release.event.size, [&](const Mappings::Cut& cut) {
+    if (!first) first = cut.chunk.number;
     if (!cut.is_last) {
       if (visitor_) visitor_->cut(cut.chunk, release.event, release.number);
       return tell(domain, cut.chunk, SumOp::Kind::shrunk, cut.bytes);
     }
     if (!is_counted(cut.chunk)) return;
     StreamEvent last = release;
-    last.is_next_of_thread = release.is_next_of_thread && release.event.address == cut.address;
+    last.is_next_of_thread =
+        release.is_next_of_thread && release.event.address == cut.address && cut.chunk.number == *first;
     const Release end = describe_end(cut.chunk, last.event, last);
     tell(domain, cut.chunk, end.is_temporary ? SumOp::Kind::closed_temporary : SumOp::Kind::closed, cut.bytes);
     report_closed(account, domain, cut.address, cut.chunk, end);

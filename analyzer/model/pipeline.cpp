@@ -88,7 +88,8 @@ void Pipeline::merge(std::unique_lock<std::mutex>& lock) {
   const bool wants_points = wants_points_;
   lock.unlock();
   const Merge::Outcome outcome = merge_.fill(*begun_);
-  if (wants_points) begun_->points = merge_.points();
+  // What an earlier call left there is not where this one ended.
+  begun_->points = wants_points ? merge_.points() : std::vector<StreamPoint>();
   lock.lock();
   is_merging_ = false;
   is_merged_ = outcome == Merge::Outcome::finished;

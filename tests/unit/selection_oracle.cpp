@@ -166,6 +166,10 @@ class Replay {
  private:
   uint64_t ns(size_t step) const { return history_.ns(steps_[step].ticks); }
   uint32_t stack_of(const Block& block) const { return history_.canonical_stacks.at(steps_[block.born].stack); }
+  uint32_t site_of(const Block& block) const {
+    const Step& born = steps_[block.born];
+    return question_.site_of(stack_of(block), born.thread(), born.tag);
+  }
   DomainSums& domain_of(const Block& block) { return answer_.domains[about(steps_[block.born].tag).domain]; }
 
   bool is_in_window(const Block& block) const { return block.ended == kNever || block.ended >= begin_; }
@@ -205,7 +209,7 @@ class Replay {
     DomainSums& sums = answer_.domains[about(step.tag).domain];
     kind == 3 ? ++sums.filtered : ++sums.orphaned[kind];
     sums.frees += kind != 3;
-    answer_.kept.insert(i);
+    answer_.kept[i] = true;
     answer_.calls.push_back({Fate::orphaned, about(step.tag).domain, step.address, 0, 0, 0, 0, 0, 0, false, step.ticks,
                              i, step.thread(), step.tag, false, false, kind});
   }
@@ -220,10 +224,11 @@ class Replay {
     call.alloc_ticks = born.ticks;
     call.alloc_number = block.born;
     call.thread = born.thread();
-    call.stack = stack_of(block);
+    call.stack = site_of(block);
     call.tag = born.tag;
     call.is_displaced = block.displaced != kNever;
-    answer_.kept.insert(block.born);
+    answer_.kept[block.born] = true;
+    for (const auto& [step, bytes] : block.cuts) answer_.kept[step] |= !steps_[step].is_allocation;
     DomainSums& sums = domain_of(block);
     if (block.displaced != kNever && block.displaced >= begin_) ++sums.doubles;
     if (block.ended != kNever) {
@@ -234,7 +239,6 @@ class Replay {
       call.end_tag = end.tag;
       call.is_temporary = block.is_temporary;
       call.is_mismatched = is_mismatch(born.tag, end.tag);
-      answer_.kept.insert(block.ended);
       ++sums.closed;
       ++sums.frees;
       sums.temporary += call.is_temporary;
@@ -262,7 +266,7 @@ void Replay::sum(const std::vector<const Block*>& chosen, size_t count) {
   }
   const auto met = [&](const Block& block) -> SiteSums& {
     DomainSums& sums = domain_of(block);
-    const uint32_t stack = stack_of(block);
+    const uint32_t stack = site_of(block);
     const uint16_t tag = steps_[block.born].tag;
     for (auto& [known, site] : sums.sites) {
       if (known != stack) continue;
@@ -276,7 +280,7 @@ void Replay::sum(const std::vector<const Block*>& chosen, size_t count) {
   };
   const auto change = [&](const Block& block, char kind, uint64_t ticks, uint64_t bytes, uint64_t blocks) {
     const Step& born = steps_[block.born];
-    answer_.changes.push_back({about(born.tag).domain, kind, born.thread(), stack_of(block), ticks, bytes, blocks});
+    answer_.changes.push_back({about(born.tag).domain, kind, born.thread(), site_of(block), ticks, bytes, blocks});
   };
   const auto look_for_peak = [&](DomainSums& sums, uint64_t ticks) {
     for (auto& [stack, site] : sums.sites) {
@@ -300,7 +304,7 @@ void Replay::sum(const std::vector<const Block*>& chosen, size_t count) {
   for (const Block* block : chosen)
     if (block->born < begin_) carried.push_back(block);
   std::stable_sort(carried.begin(), carried.end(), [&](const Block* a, const Block* b) {
-    return std::pair(stack_of(*a), steps_[a->born].tag) < std::pair(stack_of(*b), steps_[b->born].tag);
+    return std::pair(site_of(*a), steps_[a->born].tag) < std::pair(site_of(*b), steps_[b->born].tag);
   });
   for (const Block* block : carried) {
     uint64_t bytes = steps_[block->born].size;
@@ -373,6 +377,16 @@ SiteSums& DomainSums::site(uint32_t stack) {
   return sites.back().second;
 }
 
+uint32_t Question::site_of(uint32_t stack, uint32_t thread, uint16_t tag) const {
+  switch (by) {
+    case SiteBy::thread: return first_group + thread - 1;  // streams are numbered after their threads, from 1
+    case SiteBy::tag: return first_group + tag;
+    case SiteBy::group: return first_group + stack % 3;
+    case SiteBy::stack: break;
+  }
+  return stack;
+}
+
 std::string Question::text() const {
   std::string text = "from " + std::to_string(from_ns);
   if (to_ns != UINT64_MAX) text += " to " + std::to_string(to_ns);
@@ -391,6 +405,7 @@ std::string Question::text() const {
   if (most_lifetime_ns != UINT64_MAX) text += " lifetime <= " + std::to_string(most_lifetime_ns);
   if (temporary) text += *temporary ? " temporary" : " not temporary";
   if (state) text += *state == Fate::open ? " open" : *state == Fate::closed ? " closed" : " orphaned";
+  if (by != SiteBy::stack) text += " by " + std::to_string(static_cast<int>(by));
   if (alive_at_ns) text += " alive at " + std::to_string(*alive_at_ns);
   return text;
 }

@@ -15,6 +15,9 @@ namespace memprof::test {
 
 enum class Fate { open, closed, orphaned };
 
+// What a site is.
+enum class SiteBy { stack, thread, tag, group };
+
 struct Question {
   uint64_t from_ns = 0, to_ns = UINT64_MAX;
   std::optional<std::set<uint32_t>> threads;  // serials
@@ -26,6 +29,11 @@ struct Question {
   std::optional<Fate> state;
   std::optional<uint64_t> alive_at_ns;
 
+  SiteBy by = SiteBy::stack;
+  uint32_t first_group = 0;  // what the sites that are no stacks count from
+
+  // `stack`: canonical.
+  uint32_t site_of(uint32_t stack, uint32_t thread, uint16_t tag) const;
   std::string text() const;
 };
 
@@ -81,9 +89,9 @@ struct Answer {
   std::map<std::string, DomainSums> domains;  // those with anything in them
   uint64_t events = 0;
   uint64_t end_ns = 0;
-  std::vector<BlockCall> calls;  // sorted
-  std::vector<Change> changes;   // sorted
-  std::set<uint64_t> kept;       // numbers of events
+  std::vector<BlockCall> calls;   // sorted
+  std::vector<Change> changes;    // sorted
+  std::map<uint64_t, bool> kept;  // events by their number: whole, or that a mapping ended there alone
 };
 
 Answer answer(const SelectionHistory& history, const Question& question);
