@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-// Stacks outer, outer > middle > inner; a mark in the middle.
+// Stacks outer, outer > middle > inner; a mark in the middle, and one on either side.
 Bytes sample() {
   TraceBuilder b;
   const uint32_t module = b.add_module("/opt/libx.so", 0x400000, 0x500000, 0x400000);
@@ -27,7 +27,9 @@ Bytes sample() {
   b.alloc(1, 2'000'000, 0x2000, 50, outer);
   b.free(1, 6'000'000, 0x2000);
   b.alloc(1, 7'000'000, 0x7f0000000000, 8192, outer, Function::mmap);
+  b.add_mark(1'200'000, 1, "early");
   b.add_mark(4'000'000, 1, "loaded");
+  b.add_mark(8'000'000, 1, "late");
   b.close(10'000'000);
   return b.build();
 }
