@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "model/block_table.h"
 #include "model/chunk.h"
@@ -12,6 +13,12 @@
 #include "model/sites.h"
 
 namespace memprof {
+
+// A block whose address was allocated again without a free: open for good, and no free can name it any more.
+struct DisplacedBlock {
+  uint64_t address;
+  Chunk chunk;
+};
 
 struct Account {
   Account(SiteDirectory sites_met, uint64_t window_ticks)
@@ -24,6 +31,8 @@ struct Account {
   SiteDirectory directory;
   // Of domains whose blocks end whole.
   BlockTable live;
+  // Until the window begins, or all along where there is none: a window carries them.
+  std::vector<DisplacedBlock> displaced;
   HandOvers hand_overs;
   Disputes disputes;
   // Of the others; null in the first.

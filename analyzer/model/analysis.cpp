@@ -20,10 +20,27 @@ constexpr uint64_t kPagesOfOneThread = 32;
 // Three steps of the pipeline are one thread's at a time, so more have nothing to do.
 constexpr unsigned kMostThreads = 4;
 
-// Where the trace ends, by what is known when its last event was `last_ticks`.
+// Of the latest event of all. Only the last pages are read.
+uint64_t last_event_ticks(const TraceFile& file) {
+  uint64_t latest = 0;
+  std::vector<Event> events(1024);
+  for (const StreamPages pages : file.streams(format::StreamKind::events)) {
+    for (auto page = static_cast<uint32_t>(pages.size()); page-- > 0;) {
+      EventStream stream(file, pages, {page, 0});
+      uint64_t last = 0;
+      while (const size_t count = stream.read(events)) last = events[count - 1].ticks;
+      latest = std::max(latest, last);
+      if (last != 0) break;
+    }
+  }
+  return latest;
+}
+
+// Where the trace ends, by what is known when the last event of the window was `last_ticks`.
 uint64_t duration_of(const Trace& trace, uint64_t last_ticks) {
   const format::FileHeader& header = trace.file.header();
   if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
+  if (trace.selection.has_window()) last_ticks = std::max(last_ticks, last_event_ticks(trace.file));
   return trace.clock.ns_since_start(std::max(last_ticks, trace.file.last_page_point().ticks));
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr char kMagic[8] = {'M', 'E', 'M', 'P', 'C', 'K', 'P', 'T'};
 // Grows with every change of a state's layout, and of what pairing makes of events.
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 constexpr const char* kSuffix = ".checkpoints";
 
 struct Head {

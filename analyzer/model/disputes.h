@@ -56,7 +56,7 @@ struct Dispute {
     Chunk chunk{};               // of an allocation that is in the sums
     bool is_counted = false;     // it is
     bool is_closed = false;      // and was taken out again
-    bool left_in_window = true;  // when the window had begun
+    bool left_in_window = true;  // when the window had begun; else the chunk has no site until it is open again
   };
 
   uint64_t address;
@@ -70,8 +70,9 @@ class HandOvers {
  public:
   struct HandOver {
     Chunk chunk;
+    StackId stack;
     StreamEvent release;
-    bool left_in_window;  // as in Dispute::Entry
+    bool left_in_window;  // as in Dispute::Entry; else the chunk has no site
   };
 
   std::optional<HandOver>& place_of(uint64_t address) {

@@ -177,10 +177,13 @@ void Pairing::report_closed(Account& account, uint16_t domain, uint64_t address,
 
 // The block stays open in every sum; only its address is given to the new one.
 void Pairing::displace(Account& account, uint16_t domain, const Chunk& chunk, const Event& allocation) {
+  if (!in_window_ || config_.from_ticks == 0) account.displaced.push_back({allocation.address, chunk});
   if (!is_counted(chunk)) return;
-  ++account.double_allocations;
-  findings_.add_double_allocation(account.directory[chunk.site].stack, chunk.tag, nodes_.canonical(allocation.stack),
-                                  allocation.tag, allocation.address);
+  if (allocation.ticks >= config_.from_ticks) {  // else it was in dispute when the window began
+    ++account.double_allocations;
+    findings_.add_double_allocation(account.directory[chunk.site].stack, chunk.tag, nodes_.canonical(allocation.stack),
+                                    allocation.tag, allocation.address);
+  }
   if (visitor_) visitor_->open(domain, allocation.address, chunk, account.directory[chunk.site].stack, true);
 }
 
@@ -283,6 +286,7 @@ void Pairing::orphan(Account& account, uint16_t domain, const StreamEvent& relea
 
 void Pairing::finish(SumOps& ops) {
   ops_ = &ops;
+  const uint64_t last_ticks = last_ticks_;
   if (!in_window_) begin_window();
   // There may be 65,536 of them: an index of 16 bits would never get past the last.
   for (size_t index = 0; index < accounts_.size(); ++index) {
@@ -293,6 +297,7 @@ void Pairing::finish(SumOps& ops) {
     settle_hand_overs(account, domain);
     if (visitor_) report_open(account, domain);
   }
+  last_ticks_ = last_ticks;  // of an event, also where the window begins behind the last
 }
 
 // In the order of their allocation.

@@ -99,7 +99,7 @@ class Pairing {
     if (is_counted(chunk)) ops_->push_back({bytes, last_ticks_, chunk.site, chunk.thread, domain, kind});
   }
   void close(uint16_t domain, Dispute::Entry& entry);
-  void reopen(uint16_t domain, Dispute::Entry& entry);
+  void reopen(Account& account, uint16_t domain, Dispute::Entry& entry);
   // Fills `chunk`: in place, as every copy of one waits for what was just stored.
   void begin_chunk(Account& account, uint16_t domain, const Event& allocation, const Origin& origin, Chunk& chunk);
 

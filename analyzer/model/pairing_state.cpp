@@ -3,6 +3,7 @@
 //   last_ticks; per thread: its latest event
 //   count of accounts, each: its domain
 //     count of live blocks, each: address, chunk
+//     count of displaced blocks, the same
 //     of a domain of mappings: Mappings::save()
 //     count of hand-overs of the last moment, each: chunk, release
 //   chunk: size, how long ago it was allocated, stack, thread, stream, tag
@@ -79,6 +80,11 @@ bool Pairing::save(ByteWriter& out) const {
       out.put_varint(address);
       codec.put(out, chunk, account.directory[chunk.site].stack);
     });
+    out.put_varint(account.displaced.size());
+    for (const DisplacedBlock& block : account.displaced) {
+      out.put_varint(block.address);
+      codec.put(out, block.chunk, account.directory[block.chunk.site].stack);
+    }
     if (account.mappings)
       account.mappings->save(out,
                              [&](const Chunk& chunk) { codec.put(out, chunk, account.directory[chunk.site].stack); });
@@ -87,7 +93,7 @@ bool Pairing::save(ByteWriter& out) const {
       if (place && last_ticks_ - place->release.event.ticks <= config_.window_ticks) recent.push_back(&*place);
     out.put_varint(recent.size());
     for (const HandOvers::HandOver* hand_over : recent) {
-      codec.put(out, hand_over->chunk, account.directory[hand_over->chunk.site].stack);
+      codec.put(out, hand_over->chunk, hand_over->stack);
       out.put(hand_over->release);
     }
   }
@@ -116,13 +122,18 @@ std::optional<uint64_t> Pairing::restore(ByteReader& in) {
       if (!in.read_varint(address) || !get_chunk(chunk)) return std::nullopt;
       account.live.set(address, chunk);
     }
+    if (!in.read_varint(count)) return std::nullopt;
+    for (; count != 0; --count) {
+      if (!in.read_varint(address) || !get_chunk(chunk)) return std::nullopt;
+      account.displaced.push_back({address, chunk});
+    }
     if (account.mappings && !account.mappings->restore(in, get_chunk)) return std::nullopt;
     if (!in.read_varint(count)) return std::nullopt;
     for (; count != 0; --count) {
       StreamEvent release;
       if (!get_chunk(chunk) || !in.read(release)) return std::nullopt;
       if (release.stream >= config_.stream_count || release.thread >= config_.thread_count) return std::nullopt;
-      account.hand_overs.place_of(release.event.address) = {chunk, release, false};
+      account.hand_overs.place_of(release.event.address) = {chunk, account.directory[chunk.site].stack, release, false};
     }
   }
   return codec.count();

@@ -8,6 +8,9 @@
 namespace memprof {
 
 void Pairing::begin_window() {
+  // What was in dispute long before is decided before.
+  for (size_t domain = 0; domain < accounts_.size(); ++domain)
+    if (accounts_[domain]) settle_expired(*accounts_[domain], static_cast<uint16_t>(domain), config_.from_ticks);
   last_ticks_ = std::max(last_ticks_, config_.from_ticks);
   in_window_ = true;
   for (size_t domain = 0; domain < accounts_.size(); ++domain)
@@ -18,15 +21,14 @@ void Pairing::begin_window() {
 // they are numbered, depends on nothing but what is carried: not on what went before, nor on the order of a table.
 void Pairing::carry_blocks(Account& account, uint16_t domain) {
   const SiteDirectory before = std::exchange(account.directory, new_directory(domain));
-  const auto visit_all = [&](auto&& visit) {  // visit(chunk, bytes, whether it is open)
-    account.live.visit([&](uint64_t, Chunk& chunk) { visit(chunk, chunk.size, true); });
+  const auto visit_all = [&](auto&& visit) {  // visit(chunk, bytes)
+    account.live.visit([&](uint64_t, Chunk& chunk) { visit(chunk, chunk.size); });
     if (account.mappings)
-      account.mappings->visit_open([&](uint64_t, Chunk& chunk, uint64_t bytes) { visit(chunk, bytes, true); });
-    for (std::optional<HandOvers::HandOver>& place : account.hand_overs.all())
-      if (place) visit(place->chunk, 0, false);
+      account.mappings->visit_open([&](uint64_t, Chunk& chunk, uint64_t bytes) { visit(chunk, bytes); });
+    for (DisplacedBlock& block : account.displaced) visit(block.chunk, block.chunk.size);
     account.disputes.visit([&](Dispute& dispute) {
       for (Dispute::Entry& entry : dispute.entries)
-        if (entry.is_counted) visit(entry.chunk, entry.chunk.size, !entry.is_closed);
+        if (entry.is_counted && !entry.is_closed) visit(entry.chunk, entry.chunk.size);
     });
   };
 
@@ -37,7 +39,7 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
   };
   std::vector<bool> is_known(before.all().size());
   const bool is_by_stack = config_.site_keys.by == SiteKeys::By::stack;
-  visit_all([&](Chunk& chunk, uint64_t, bool) {
+  visit_all([&](Chunk& chunk, uint64_t) {
     if (config_.choice &&
         !config_.choice->has_block(before[chunk.site].stack, chunk.tag, chunk.size, chunk.thread, chunk.number))
       return;
@@ -48,10 +50,13 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
   });
   for (const auto& [key, tags] : sites)
     for (const auto& [tag, chunk] : tags) site_for(account, domain, before[chunk.site].stack, chunk);
-  visit_all([&](Chunk& chunk, uint64_t bytes, bool is_open) {
+  visit_all([&](Chunk& chunk, uint64_t bytes) {
     chunk.site = site_for(account, domain, before[chunk.site].stack, chunk);
-    if (is_open) tell(domain, chunk, SumOp::Kind::carried, bytes);
+    tell(domain, chunk, SumOp::Kind::carried, bytes);
   });
+  for (const auto& [address, chunk] : std::exchange(account.displaced, {}))
+    if (visitor_ && chunk.is_chosen())
+      visitor_->open(domain, address, chunk, account.directory[chunk.site].stack, true);
 }
 
 }  // namespace memprof

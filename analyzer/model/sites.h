@@ -57,6 +57,8 @@ class Sites {
     ++carried_chunks_;
     carried_bytes_ += size;
     open(site, size, ticks);
+    // All are there at one moment, those of no bytes too.
+    if (size == 0 && open_bytes_ == peak_bytes_) begin_peak(ticks);
   }
 
   void close(SiteIndex index, uint64_t size) {
@@ -105,7 +107,10 @@ class Sites {
       site.peak_bytes = site.open_bytes;
       site.peak_ticks = ticks;
     }
-    if (open_bytes_ <= peak_bytes_) return;
+    if (open_bytes_ > peak_bytes_) begin_peak(ticks);
+  }
+
+  void begin_peak(uint64_t ticks) {
     peak_bytes_ = open_bytes_;
     peak_chunks_ = open_chunks_;
     peak_ticks_ = ticks;

@@ -159,6 +159,7 @@ KeptTrace write_kept_trace(const Trace& trace, const EventFilter& kept, std::opt
   else
     rewriter.write_record(MetadataRecord::stripped, std::as_bytes(std::span(&rewriter.result().left_out, 1)));
   const Damage& damage = trace.file.damage();
+  out.header().made_of = out.content_hash() | 1;
   out.commit(damage.pages() + damage.missing_pages());
   return rewriter.result();
 }

@@ -122,6 +122,9 @@ TEST_CASE("a trace of all events is the same trace", "[kept trace]") {
     CHECK(after.chunks == before.chunks);
     CHECK(copy.metadata.marks.size() == 1);
     CHECK(copy.metadata.stripped.allocations == 0);
+    // What is kept elsewhere about a trace is found by its header.
+    CHECK(copy.file.header().made_of != 0);
+    CHECK(copy.file.header().made_of != kept(trace, [](uint64_t i) { return whole_if(i != 7); }).file.header().made_of);
     const auto events = events_of(copy), originals = events_of(trace);
     REQUIRE(events.size() == originals.size());
     for (size_t i = 0; i < events.size(); ++i) REQUIRE(events[i].event.continues == originals[i].event.continues);

@@ -158,8 +158,10 @@ struct FileHeader {
   uint32_t size_bias;                 // 112  what the allocator adds to a size before it rounds it: see "Event records"
   uint32_t reserved0;                 // 116
   uint64_t pid_namespace;  // 120  inode of /proc/PID/ns/pid: what pid and parent_pid are numbers in; 0 unknown
-  uint8_t reserved[56];    // 128
-  uint64_t checksum;       // 184  XXH3-64 of [0, fixed_bytes) with this field zero
+  uint64_t made_of;      // 128  0: as recorded. Else the trace was made of another one: a hash of its new pages, which
+                         //      tells it from others that were made of the same one
+  uint8_t reserved[48];  // 136
+  uint64_t checksum;     // 184  XXH3-64 of [0, fixed_bytes) with this field zero
 
   // live part
   uint8_t gap[64];             // 192
@@ -177,7 +179,8 @@ struct FileHeader {
   uint64_t node_count;         // 376  node ids handed out
   uint64_t thread_count;       // 384  thread serials handed out
   uint64_t recorder_bytes;     // 392  resident memory of the recorder itself, when it closed the file; 0 unknown
-  uint8_t gap3[48];            // 400
+  uint64_t last_fork_ns;       // 400  CLOCK_MONOTONIC when the process had last forked; 0 never. For later recordings
+  uint8_t gap3[40];            // 408
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
@@ -185,6 +188,7 @@ static_assert(offsetof(FileHeader, process_start) == 32);
 static_assert(offsetof(FileHeader, clock) == 80);
 static_assert(offsetof(FileHeader, memory_page_size) == 104);
 static_assert(offsetof(FileHeader, pid_namespace) == 120);
+static_assert(offsetof(FileHeader, made_of) == 128);
 static_assert(offsetof(FileHeader, checksum) == 184);
 static_assert(offsetof(FileHeader, page_count) == 256);
 static_assert(offsetof(FileHeader, end_state) == 320);
