@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cli/exit_status.h"
+#include "cli/symbolize_command.h"
 #include "report/escape.h"
 #include "report/leaks_moment.h"
 
@@ -32,6 +33,7 @@ constexpr CommandInfo kCommands[] = {
     {Command::timeline, "timeline", "What is open over time, the rates, the process's memory, marks"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::diff, "diff", "What changed from one trace to another, by stack"},
+    {Command::symbolize, "symbolize", "Write a trace that carries its symbols, to be read where the binaries are not"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
 };
 
@@ -108,6 +110,7 @@ class Parser {
     app.add_option("--top", top_, "How many stacks to list (0: all)")->type_name("N");
     app.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");
     app.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
+    add_cache_option(app, line_);
   }
 
   void add_diff(CLI::App& command) {
@@ -132,6 +135,11 @@ class Parser {
 
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
+    if (info.command == Command::symbolize) {
+      command.allow_extras();
+      add_symbolize_options(command, line_, trace_);
+      return;
+    }
     command.allow_extras();
     if (info.command == Command::diff) {
       command.add_option("old", trace_, "The trace to compare with")->type_name("OLD");
@@ -296,7 +304,7 @@ class Parser {
 
   // Empty when all is well.
   std::string check_values() {
-    line_.options.symbols = !no_symbols_;
+    line_.options.symbols.wanted = !no_symbols_;
     if ((top_ != kUnset && top_ < 0) || (max_frames_ != kUnset && max_frames_ < 0))
       return "--top and --max-frames take a number from 0";
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
@@ -320,6 +328,7 @@ class Parser {
       return fmt::format("--state {} is unknown, one of: open, closed, orphaned", state_);
     if (std::string problem = check_diff(); !problem.empty()) return problem;
     if (std::string problem = check_leaks(); !problem.empty()) return problem;
+    if (std::string problem = check_symbolize(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";

@@ -9,13 +9,14 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, dump };
+enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, symbolize, dump };
 
 struct CommandLine {
   Command command = Command::summary;
   std::string trace = "trace.bin";
   bool names_trace = false;  // false: `trace` is the default
   std::string new_trace;     // of diff; `trace` is the old one
+  std::string output;        // of the commands that write a trace
   ReportOptions options;
   DumpSections sections;
   bool dump_stats = false;

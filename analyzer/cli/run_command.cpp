@@ -7,6 +7,7 @@
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
+#include "cli/symbolize_command.h"
 #include "report/escape.h"
 
 namespace memprof {
@@ -131,6 +132,7 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
       report_chunks(trace, line.options, out, &progress);
       return kDone;
     }
+    case Command::symbolize: return run_symbolize(line, trace, out);
     case Command::dump:
       line.dump_stats ? report_dump_stats(trace, line.options, out) : report_dump(trace, line.sections, out);
       return kDone;

@@ -9,6 +9,7 @@
 
 #include "report/groups.h"
 #include "report/ranking.h"
+#include "report/symbol_options.h"
 
 namespace memprof {
 
@@ -23,7 +24,7 @@ enum class DiffPer { nothing, second, allocation };
 struct ReportOptions {
   bool json = false;
   bool csv = false;
-  bool symbols = true;
+  SymbolOptions symbols;
   std::optional<size_t> top;
   std::optional<size_t> max_frames;
   std::optional<size_t> points;

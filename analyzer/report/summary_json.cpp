@@ -98,7 +98,9 @@ void report_summary_json(const Analysis& analysis, const ReportOptions& options,
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();
     if (!heap) continue;
-    for (const Site* site : ranked_sites(*heap, by, top)) list.push_back(site_json(analysis, source, *site, frames));
+    const auto sites = ranked_sites(*heap, by, top);
+    source.prepare_each(sites, &Site::stack, frames);
+    for (const Site* site : sites) list.push_back(site_json(analysis, source, *site, frames));
   }
   document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, frames);
   document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, frames);

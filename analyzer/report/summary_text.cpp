@@ -38,6 +38,8 @@ class SummaryText {
     print_domains();
     print_orphans(heap);
     print_stack_quality(heap);
+    for (const RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary})
+      source_.prepare_each(ranked_sites(heap, by, top_), &Site::stack, style_.max_frames + 64);
     print_ranking(heap, RankBy::open, "Open at the end (not freed)");
     print_ranking(heap, RankBy::at_peak, "Open at the peak");
     print_ranking(heap, RankBy::allocated, "Allocated over the whole run");

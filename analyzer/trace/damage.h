@@ -18,6 +18,8 @@ class Damage {
   void add_note(std::string note);
 
   uint64_t pages() const { return pages_.size(); }
+  // In no order.
+  const tsl::robin_set<uint64_t>& page_numbers() const { return pages_; }
   uint64_t missing_pages() const { return missing_pages_; }
   void add_missing_pages(uint64_t count) { missing_pages_ += count; }
   bool any() const { return !pages_.empty() || missing_pages_ != 0 || !notes_.empty(); }
