@@ -212,6 +212,25 @@ TraceBuilder rich_trace() {
   return b;
 }
 
+// What `symbolize` adds: a record of module 1, and frames of two of its addresses.
+void add_symbols_page(TraceBuilder& b) {
+  using namespace std::string_view_literals;
+  test::PageImage page = b.pages().front();
+  page.head.kind = StreamKind::symbols;
+  page.head.stream_id = 1;
+  page.head.sequence = 0;
+  page.payload.clear();
+  const auto text = "no lines"sv, frames = "\1\1\4main\xd0\x22\2\2\0\x0c\xb4\1\3\2\0\x0d\0\0\0\0\0"sv;
+  put_value(page.payload, format::RecordHeader{static_cast<uint16_t>(format::SymbolRecord::module), 0,
+                                               static_cast<uint32_t>(sizeof(format::SymbolModule) + text.size())});
+  put_value(page.payload,
+            format::SymbolModule{1, format::SymbolDetail::symbols, 0, static_cast<uint32_t>(text.size())});
+  put(page.payload, std::as_bytes(std::span(text)));
+  put_value(page.payload, format::RecordHeader{static_cast<uint16_t>(format::SymbolRecord::frames), 0, 19});
+  put(page.payload, std::as_bytes(std::span(frames)));
+  b.pages().push_back(page);
+}
+
 void add_built_traces(Corpus& corpus) {
   TraceBuilder running = rich_trace();
   running.pages().back().sealed = false;
@@ -220,6 +239,7 @@ void add_built_traces(Corpus& corpus) {
                                uint32_t{format::kFiltered}}) {
     TraceBuilder closed = rich_trace();
     closed.header.flags = flags;
+    add_symbols_page(closed);
     closed.close(1000, flags == format::kForkChild ? format::EndState::exec : format::EndState::exit);
     add_trace(corpus, closed.build());
   }
@@ -232,6 +252,8 @@ void add_built_traces(Corpus& corpus) {
 
 void add_symbol_inputs(Corpus& corpus) {
   using namespace std::string_view_literals;
+  // The example of trace_format.h.
+  corpus.add("symbol", "\4\2\4main\5a.cpp\xd0\x22\2\2\2\x0c\x34\4\3\2\7\2\2\x0f"sv);
   for (const auto name : {"_ZNSt6vectorIiSaIiEE9push_backERKi"sv, "_RNvCs1234_7mycrate3foo"sv,
                           "_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"sv, "_ZN1AIXadL_Z1fvEEE1gEv"sv,
                           "_ZZN1A1fEvENKUlT_E_clIiEEDaS0_"sv})

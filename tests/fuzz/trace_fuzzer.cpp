@@ -4,6 +4,7 @@
 
 #include "fuzzed_file.h"
 #include "model/analysis.h"
+#include "report/embedded_symbols.h"
 #include "report/reports.h"
 #include "trace/trace_error.h"
 #include "trace_mutator.h"
@@ -61,6 +62,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     Trace trace(fuzz::open_input(data, size));
     report_some(trace, Share(data, size), out);
+    const EmbeddedSymbols embedded(trace.file);
+    for (StackId id = 0; id < trace.nodes.id_limit(); ++id) {
+      const StackNode& node = trace.nodes.node(id);
+      (void)embedded.find(node.module, {node.address, node.exact_address});
+    }
     out.flush();
   } catch (const TraceError&) {
     // Refused with a message: the only other way out.
