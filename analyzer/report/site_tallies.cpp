@@ -15,7 +15,8 @@ SiteTallies::SiteTallies(const Trace& trace, uint16_t domain)
 void SiteTallies::begin(const std::vector<Thread>&) {}
 
 void SiteTallies::returned(const Chunk& chunk, StackId site) {
-  if (!is_realloc_[chunk.tag]) return;
+  // A block that a window carried in was returned by a call before it.
+  if (!is_realloc_[chunk.tag] || trace_.clock.ns_since_start(chunk.alloc_ticks) < trace_.selection.from_ns) return;
   SiteTally& tally = tallies_[site];
   for (SiteTally* t : {&tally, &all_}) {
     ++t->reallocs;
@@ -35,7 +36,8 @@ void SiteTallies::closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId 
   }
   if (!is_realloc_[release.event.tag] || release.event.stack == format::kNoStack) return;
   // The release half of a realloc carries the stack of the call.
-  SiteTally& caller = tallies_[trace_.nodes.canonical(trace_.site_keys.of(release.event.stack, release.event.tag, release.thread))];
+  SiteTally& caller =
+      tallies_[trace_.nodes.canonical(trace_.site_keys.of(release.event.stack, release.event.tag, release.thread))];
   caller.bytes_taken += chunk.size;
   all_.bytes_taken += chunk.size;
 }

@@ -4,7 +4,8 @@
 // another site's, and returns one. Growth is the bytes that a site's realloc calls returned less those that they took:
 // realloc(NULL, n) takes nothing, and so does one of a block that was never seen allocated. A realloc(p, 0) that freed
 // p is a free and no realloc, except with MEMPROF_FREE_STACKS, where it counts as one that returns nothing; without a
-// stack the two cannot be told apart, and such a call takes nothing.
+// stack the two cannot be told apart, and such a call takes nothing. In a window only what its calls took and returned
+// counts.
 #pragma once
 
 #include <tsl/robin_map.h>
