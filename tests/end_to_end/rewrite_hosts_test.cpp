@@ -135,6 +135,8 @@ TEST_CASE("what cannot be made of a trace is said, and nothing is written", "[ho
   refuses({"compress", trace.string()}, 2, "add -o OUT");
   refuses({"strip", trace.string()}, 2, "add -o OUT");
   refuses({"extract", "-o", other.string(), trace.string()}, 2, "add --from T");
+  refuses({"extract", "--from", "50%", "--size", ">=10", "-o", other.string(), trace.string()}, 2,
+          "strip what it writes");
   refuses({"strip", "--from", "50%", "-o", other.string(), trace.string()}, 2, "for a window there is extract");
   refuses({"compress", "-o", trace.string(), trace.string()}, 2, "is the trace itself");
   refuses({"compress", "-o", (run.directory() / "no" / "where").string(), trace.string()}, 4, "cannot be written");
