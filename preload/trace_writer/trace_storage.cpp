@@ -25,8 +25,9 @@ constexpr int kTries = 16;  // against a thread that closes every number, again 
 
 struct OpenFile {
   uint32_t owner = 0;
-  int fd = -1;        // the owner's number
-  int guest_fd = -1;  // a vfork child's
+  int fd = -1;              // the owner's number
+  int guest_fd = -1;        // a vfork child's
+  uint32_t lost_guest = 0;  // the last of them that could not open it
   dev_t device = 0;
   ino_t inode = 0;
   uint64_t limit_pages = 0;
@@ -110,6 +111,7 @@ void adopt_file(const OutputFile& made, uint64_t limit_bytes, uint32_t owner) {
   file.owner = owner;
   file.fd = move_high(made.fd);
   file.guest_fd = -1;
+  file.lost_guest = 0;
   file.limit_pages = limit_bytes / kPageSize;
   if (limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
   file.growth_pages = kFirstGrowthPages;
@@ -136,12 +138,17 @@ bool is_our_file(int fd, struct stat* status) {
 
 namespace {
 
-// -1 when that is not our file.
+// -1 when that is not our file. One that is closed before it was looked at is opened again.
 int open_again(const char* path, int flags) {
-  const auto fd = static_cast<int>(sys::open_file(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | flags));
-  struct stat status;
-  if (fd < 0 || is_our_file(fd, &status)) return fd < 0 ? -1 : move_high(fd);
-  sys::close_file(fd);
+  for (int tries = 0; tries < kTries; ++tries) {
+    const auto fd = static_cast<int>(sys::open_file(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | flags));
+    struct stat status;
+    if (fd < 0) return -1;
+    if (is_our_file(fd, &status)) return move_high(fd);
+    const bool is_another = sys::status(fd, &status) == 0;
+    if (is_another) sys::close_file(fd);
+    if (is_another) return -1;
+  }
   return -1;
 }
 
@@ -159,14 +166,16 @@ bool is_vfork_child() { return sys::may_call() && sys::process_id() != file.owne
 int descriptor() {
   struct stat status;
   if (is_our_file(file.fd, &status)) return file.fd;
-  const bool is_guest = is_vfork_child();
+  const uint32_t process = sys::process_id();
+  const bool is_guest = sys::may_call() && process != file.owner;
+  if (is_guest && process == file.lost_guest) return -1;  // each of its events asks
   if (is_guest && is_our_file(file.guest_fd, &status)) return file.guest_fd;
   int& number = is_guest ? file.guest_fd : file.fd;
-  for (int tries = 0; tries < kTries; ++tries) {
-    const int opened = open_again(file.path.c_str(), O_NOFOLLOW);
-    if (opened >= 0) return number = opened;
-  }
-  return is_guest && file.fd >= 0 ? number = open_through_owner() : -1;
+  int opened = open_again(file.path.c_str(), O_NOFOLLOW);
+  if (opened < 0 && is_guest && file.fd >= 0) opened = open_through_owner();
+  if (opened >= 0) return number = opened;
+  if (is_guest) file.lost_guest = process;
+  return -1;
 }
 
 bool is_removed() {
