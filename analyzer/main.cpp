@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A closed pipe is an error of write(), reported by the exit status and not by a signal.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a limit on the size of files
   try {
     return argc > 0 ? run(argc, argv) : memprof::kUsageError;
   } catch (const memprof::TraceError& error) {

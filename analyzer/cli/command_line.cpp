@@ -11,6 +11,7 @@
 #include "cli/filter_options.h"
 #include "cli/leaks_options.h"
 #include "cli/rewrite_commands.h"
+#include "cli/symbolize_command.h"
 #include "cli/unknown_value.h"
 #include "report/escape.h"
 
@@ -43,6 +44,7 @@ constexpr CommandInfo kCommands[] = {
     {Command::strip, "strip", "Write a trace without some blocks: the temporary ones, unless filters say which stay"},
     {Command::compress, "compress", "Write the trace packed: every command reads it, and a part of it alone"},
     {Command::decompress, "decompress", "Write a packed trace as it was recorded"},
+    {Command::symbolize, "symbolize", "Write a trace that carries its symbols, to be read where the binaries are not"},
     {Command::dump, "dump", "The trace file itself, page by page and record by record"},
 };
 
@@ -105,6 +107,7 @@ class Parser {
     app.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
     app.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
     add_filter_options(app, line_.options.filters, is_filtered);
+    add_cache_option(app, line_);
   }
 
   void add_domain(CLI::App& app, const char* otherwise) {
@@ -116,6 +119,11 @@ class Parser {
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
+    if (info.command == Command::symbolize) {
+      add_symbolize_options(command, line_, trace_);
+      command.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
+      return;
+    }
     if (is_rewrite(info.command)) {
       add_rewrite_options(command, line_, trace_);
       add_filter_options(command, line_.options.filters, is_selective(info.command));
@@ -278,7 +286,7 @@ class Parser {
 
   // Empty when all is well.
   std::string check_values() {
-    line_.options.symbols = !no_symbols_;
+    line_.options.symbols.wanted = !no_symbols_;
     if ((top_ != kUnset && top_ < 0) || (max_frames_ != kUnset && max_frames_ < 0))
       return "--top and --max-frames take a number from 0";
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
@@ -304,6 +312,7 @@ class Parser {
       if (std::string problem = diff_.check(line_.options, trace_, line_.new_trace); !problem.empty()) return problem;
     if (std::string problem = leaks_.check(line_.options); !problem.empty()) return problem;
     if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
+    if (std::string problem = check_symbolize(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";

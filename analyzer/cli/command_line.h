@@ -11,7 +11,24 @@
 
 namespace memprof {
 
-enum class Command { summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, extract, strip, compress, decompress, dump };
+enum class Command {
+  summary,
+  stacks,
+  leaks,
+  tree,
+  sizes,
+  lifetimes,
+  threads,
+  timeline,
+  chunks,
+  diff,
+  extract,
+  strip,
+  compress,
+  decompress,
+  symbolize,
+  dump
+};
 
 struct CommandLine {
   Command command = Command::summary;

@@ -10,6 +10,7 @@
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
 #include "cli/rewrite_commands.h"
+#include "cli/symbolize_command.h"
 #include "report/escape.h"
 #include "report/selection_builder.h"
 #include "report/selection_text.h"
@@ -47,7 +48,7 @@ int no_such_function(const std::string& name, const std::vector<std::string>& fu
 Trace open_trace(const std::string& path, const CommandLine& line) {
   Trace trace(TraceFile::open(path));
   if (line.jobs) trace.threads = *line.jobs;
-  trace.cache = CacheDirectory(CacheDirectory::default_path());
+  if (line.options.symbols.cache) trace.cache = CacheDirectory(CacheDirectory::default_path());
   return trace;
 }
 
@@ -175,6 +176,7 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
     case Command::strip:
     case Command::compress:
     case Command::decompress: return run_rewrite(line, trace, out);
+    case Command::symbolize: return run_symbolize(line, trace, out);
     case Command::dump:
       line.dump_stats ? report_dump_stats(trace, line.options, out) : report_dump(trace, line.sections, out);
       return kDone;

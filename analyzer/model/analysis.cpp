@@ -41,7 +41,8 @@ uint64_t duration_of(const Trace& trace, uint64_t last_ticks) {
   const format::FileHeader& header = trace.file.header();
   if (trace.file.closed_by_library() && header.end_ticks != 0) return trace.clock.ns_since_start(header.end_ticks);
   if (trace.selection.has_window()) last_ticks = std::max(last_ticks, last_event_ticks(trace.file));
-  return trace.clock.ns_since_start(std::max(last_ticks, trace.file.last_page_point().ticks));
+  return trace.clock.ns_since_start(
+      std::max({last_ticks, trace.file.last_page_point().ticks, trace.metadata.last_event_ticks}));
 }
 
 uint64_t end_of(const Trace& trace, uint64_t last_ticks) {

@@ -44,6 +44,10 @@ Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& na
   // A stack's own peak has no sum that means something: 100 % is the peak of all.
   if (options.by == RankBy::peak) side.total.bytes = rank_total(*account, options.by);
 
+  std::vector<StackId> stacks;
+  for (const Site& site : account->sites.all())
+    if (!diff_amount(site, options.by).is_zero()) stacks.push_back(site.stack);
+  side.source->prepare(stacks);
   std::map<uint64_t, DiffAmount> largest;
   for (const Site& site : account->sites.all()) {
     const DiffAmount amount = diff_amount(site, options.by);

@@ -106,6 +106,7 @@ void print_site_spreads(const Analysis& analysis, const SiteGroups* groups, cons
   const StackStyle style = stack_style(options, kDefaultFrames);
   const auto ranked = spread.ranked();
   const size_t shown = std::min(options.top.value_or(kDefaultTop), ranked.size());
+  if (!groups) source.prepare_each(std::span(ranked).first(shown), &SiteSpread::site, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const SiteSpread& site = *ranked[i];
     const std::string line = fmt::format("  {}   {}{}", count_of(site.values.count(), "block", "blocks"),

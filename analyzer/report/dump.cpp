@@ -17,6 +17,7 @@ const char* kind_name(format::StreamKind kind) {
     case format::StreamKind::metadata: return "metadata";
     case format::StreamKind::samples: return "samples";
     case format::StreamKind::snapshot: return "snapshot";
+    case format::StreamKind::symbols: return "symbols";
   }
   return "unknown";
 }

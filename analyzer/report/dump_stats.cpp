@@ -72,6 +72,7 @@ constexpr std::pair<const char*, format::StreamKind> kKinds[] = {
     {"events", format::StreamKind::events},   {"stacks", format::StreamKind::stacks},
     {"modules", format::StreamKind::modules}, {"metadata", format::StreamKind::metadata},
     {"samples", format::StreamKind::samples}, {"snapshot", format::StreamKind::snapshot},
+    {"symbols", format::StreamKind::symbols},
 };
 
 double divide(double a, uint64_t b) { return b == 0 ? 0 : a / static_cast<double>(b); }

@@ -49,8 +49,8 @@ std::string thread_label(const Trace& trace, const Thread& thread) {
   return fmt::format("{}{}{} ({})", thread.serial, name.empty() ? "" : " ", name, thread.id);
 }
 
-SiteGroups::SiteGroups(Trace& trace, GroupBy by, bool use_symbols)
-    : trace_(trace), by_(by), source_(trace, use_symbols) {
+SiteGroups::SiteGroups(Trace& trace, GroupBy by, const SymbolOptions& symbols)
+    : trace_(trace), by_(by), source_(trace, symbols) {
   switch (by) {
     case GroupBy::stack: return;
     case GroupBy::function:
@@ -85,6 +85,7 @@ SiteGroups::~SiteGroups() {
 }
 
 void SiteGroups::group_by_frames() {
+  source_.prepare_all();
   Trace& trace = trace_;
   std::map<std::pair<std::string, std::string>, StackId> indices;
   const auto index_of = [&](const Name& name) {
@@ -112,6 +113,7 @@ void SiteGroups::group_by_frames() {
 }
 
 void SiteGroups::group_by_types() {
+  source_.prepare_all();
   std::map<std::string, StackId> indices = {{"(untyped)", 0}};
   names_ = {{"(untyped)", {}}};
   const StackId limit = trace_.nodes.id_limit();

@@ -28,7 +28,7 @@ std::string thread_name(const Trace& trace, const Thread& thread);
 class SiteGroups {
  public:
   // The sites of every analysis of `trace` are the groups, as long as this lives.
-  SiteGroups(Trace& trace, GroupBy by, bool use_symbols);
+  SiteGroups(Trace& trace, GroupBy by, const SymbolOptions& symbols);
   ~SiteGroups();
   SiteGroups(const SiteGroups&) = delete;
   SiteGroups& operator=(const SiteGroups&) = delete;

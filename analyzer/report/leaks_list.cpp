@@ -20,6 +20,7 @@ void print_leak_list_text(const Trace& trace, const LeakList& list, const Report
   FrameSource source(trace, options.symbols);
   const StackStyle style = stack_style(options, kDefaultFrames);
   const size_t shown = std::min(options.top.value_or(kDefaultTop), list.sites.size());
+  source.prepare_each(std::span(list.sites).first(shown), &LeakSite::stack, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const LeakSite& site = list.sites[i];
     out.print("{}  {}, in {}, {}\n", format_bytes(site.bytes),
@@ -53,6 +54,9 @@ void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& 
   document["total"] = list.bytes;
   document["blocks"] = list.blocks;
   document["sites"] = list.sites.size();
+  const size_t shown = std::min(options.top.value_or(SIZE_MAX), list.sites.size());
+  source.prepare_each(std::span(list.sites).first(shown), &LeakSite::stack,
+                 options.max_frames.value_or(StackNodes::kMaxFrames));
   Json& stacks = document["stacks"] = Json::array();
   for (const LeakSite& site : list.sites) {
     if (stacks.size() == options.top.value_or(SIZE_MAX)) break;

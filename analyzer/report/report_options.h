@@ -12,6 +12,7 @@
 #include "report/groups.h"
 #include "report/hidden_frames.h"
 #include "report/ranking.h"
+#include "report/symbol_options.h"
 
 namespace memprof {
 
@@ -24,7 +25,7 @@ enum class DiffPer { nothing, second, allocation };
 struct ReportOptions {
   bool json = false;
   bool csv = false;
-  bool symbols = true;
+  SymbolOptions symbols;
   std::optional<size_t> top;
   std::optional<size_t> max_frames;
   std::optional<size_t> points;

@@ -33,13 +33,13 @@ std::string some_of(const std::vector<std::string>& names) {
 
 class Builder {
  public:
-  Builder(const Trace& trace, const FilterTexts& texts, bool use_symbols, ProgressSink* progress)
-      : trace_(trace), texts_(texts), use_symbols_(use_symbols), progress_(progress) {}
+  Builder(const Trace& trace, const FilterTexts& texts, const SymbolOptions& symbols, ProgressSink* progress)
+      : trace_(trace), texts_(texts), symbols_(symbols), progress_(progress) {}
 
   BuiltSelection build() {
     built_.counts = counts_;
     if (texts_.has_window() || !texts_.alive_at.empty()) built_.problem = set_times();
-    if (built_.problem.empty() && !texts_.files.empty() && !use_symbols_)
+    if (built_.problem.empty() && !texts_.files.empty() && !symbols_.wanted)
       built_.problem = "--file needs the symbols: leave out --no-symbols";
     if (!built_.problem.empty()) return std::move(built_);
     set_numbers();
@@ -195,7 +195,7 @@ class Builder {
     std::string problem;
     FramePatterns patterns{parse_patterns(texts_.functions, problem), parse_patterns(texts_.modules, problem),
                            parse_patterns(texts_.files, problem)};
-    const auto filter = std::make_shared<StackFilter>(trace_, std::move(patterns), use_symbols_);
+    const auto filter = std::make_shared<StackFilter>(trace_, std::move(patterns), symbols_);
     for (const StackFilter::Unknown& unknown : filter->unknown_words()) {
       const std::string near = did_you_mean(unknown.word, unknown.candidates);
       add_unknown(unknown.option, unknown.text, "no stack of the trace has it" + near);
@@ -209,7 +209,7 @@ class Builder {
 
   const Trace& trace_;
   const FilterTexts& texts_;
-  const bool use_symbols_;
+  const SymbolOptions symbols_;
   ProgressSink* const progress_;
   BuiltSelection built_;
   const std::shared_ptr<FilterCounts> counts_ = std::make_shared<FilterCounts>();
@@ -241,8 +241,9 @@ std::string filter_problem(const FilterTexts& texts) {
   return {};
 }
 
-BuiltSelection build_selection(const Trace& trace, const FilterTexts& texts, bool use_symbols, ProgressSink* progress) {
-  return Builder(trace, texts, use_symbols, progress).build();
+BuiltSelection build_selection(const Trace& trace, const FilterTexts& texts, const SymbolOptions& symbols,
+                               ProgressSink* progress) {
+  return Builder(trace, texts, symbols, progress).build();
 }
 
 }  // namespace memprof

@@ -8,6 +8,7 @@
 
 #include "model/analysis.h"
 #include "report/filter_texts.h"
+#include "report/symbol_options.h"
 
 namespace memprof {
 
@@ -28,6 +29,7 @@ std::string filter_problem(const FilterTexts& texts);
 
 // `texts` have no filter_problem(). `trace` outlives the selection and is not moved. A pass over the events is made
 // only where a time is asked for and the trace does not tell its end.
-BuiltSelection build_selection(const Trace& trace, const FilterTexts& texts, bool use_symbols, ProgressSink* progress);
+BuiltSelection build_selection(const Trace& trace, const FilterTexts& texts, const SymbolOptions& symbols,
+                               ProgressSink* progress);
 
 }  // namespace memprof

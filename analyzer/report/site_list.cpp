@@ -68,7 +68,9 @@ void print_sites_json(const Analysis& analysis, const Account* account, const Re
   Json& list = document["stacks"] = Json::array();
   if (account) {
     document["sites"] = ranked_sites(*account, options.by, SIZE_MAX, tallies).size();
-    for (const Site* site : ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies)) {
+    const auto sites = ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies);
+    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+    for (const Site* site : sites) {
       Json entry = site_json(analysis, source, *site, options);
       if (tallies) {
         const SiteTally& tally = tallies->of(site->stack);
@@ -115,7 +117,10 @@ void print_sites_csv(const Analysis& analysis, const Account* account, const Rep
                        "stack"});
   if (!account) return;
   const SiteTallies* tallies = extras.tallies.get();
-  for (const Site* site : ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies)) {
+  const auto sites = ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies);
+  if (!extras.groups)
+    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+  for (const Site* site : sites) {
     table.field(trace.domains.tag_name(site->tag));
     for (const uint64_t number :
          {site->allocations, site->bytes_allocated, site->temporary, site->open_chunks, site->open_bytes,
@@ -172,6 +177,7 @@ void print_sites_text(const Analysis& analysis, const Account& account, const Re
   const size_t all = ranked_sites(account, options.by, SIZE_MAX, tallies).size();
   const std::vector<const Site*> sites = ranked_sites(account, options.by, options.top.value_or(kDefaultTop), tallies);
   const double total = static_cast<double>(rank_total(account, options.by, tallies));
+  if (!extras.groups) source.prepare_each(sites, &Site::stack, style.max_frames + 64);
   for (const Site* site : sites) {
     const uint64_t value = rank_value(*site, options.by, tallies);
     const bool is_one_function = !site->has_other_tags || !extras.groups;

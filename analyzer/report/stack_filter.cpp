@@ -21,8 +21,8 @@ std::string function_text(const Frame& frame) {
   return fmt::format("{}+{:#x}", base_name(frame.module), frame.offset);
 }
 
-StackFilter::StackFilter(const Trace& trace, FramePatterns patterns, bool use_symbols)
-    : trace_(trace), source_(trace, use_symbols), masks_(trace.nodes.id_limit()) {
+StackFilter::StackFilter(const Trace& trace, FramePatterns patterns, const SymbolOptions& symbols)
+    : trace_(trace), source_(trace, symbols), masks_(trace.nodes.id_limit()) {
   kinds_ = {{"--function", std::move(patterns.functions), {}, {}},
             {"--module", std::move(patterns.modules), {}, {}},
             {"--file", std::move(patterns.files), {}, {}}};

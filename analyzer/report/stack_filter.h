@@ -25,7 +25,7 @@ std::string function_text(const Frame& frame);
 class StackFilter {
  public:
   // `trace` outlives it.
-  StackFilter(const Trace& trace, FramePatterns patterns, bool use_symbols);
+  StackFilter(const Trace& trace, FramePatterns patterns, const SymbolOptions& symbols);
 
   // `stack`: an id of the trace, canonical or not; of groups (StackNodes::add_groups) it knows nothing.
   bool matches(StackId stack);

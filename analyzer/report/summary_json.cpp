@@ -111,8 +111,9 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();
     if (!account) continue;
-    for (const Site* site : ranked_sites(*account, by, top))
-      list.push_back(site_json(analysis, source, *site, options));
+    const auto sites = ranked_sites(*account, by, top);
+    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+    for (const Site* site : sites) list.push_back(site_json(analysis, source, *site, options));
   }
   document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, options);
   document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, options);

@@ -48,6 +48,8 @@ class SummaryText {
     }
     print_orphans(account);
     print_stack_quality(account);
+    for (const RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary})
+      source_.prepare_each(ranked_sites(account, by, top_), &Site::stack, style_.max_frames + 64);
     print_ranking(account, RankBy::open, ends_early(trace_) ? "Open " + at_end(trace_) : "Open at the end (not freed)");
     print_ranking(account, RankBy::at_peak, "Open at the peak");
     print_ranking(account, RankBy::allocated,

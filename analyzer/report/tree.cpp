@@ -93,6 +93,10 @@ std::vector<uint32_t> TreeReport::shown_of(const std::vector<uint32_t>& frames) 
 }
 
 void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
+  std::vector<StackId> stacks;
+  for (const Site& site : account.sites.all())
+    if (!options_.callers.empty() || rank_value(site, options_.by, tallies) != 0) stacks.push_back(site.stack);
+  source_.prepare(stacks);
   for (const Site& site : account.sites.all()) {
     const uint64_t value = rank_value(site, options_.by, tallies);
     all_ += value;

@@ -69,9 +69,9 @@ class Rewriter {
     }
   }
 
-  // In a stream of its own. Its page has the last measurement of the two clocks: where the end of the recording has
-  // none, it is what times are converted by.
-  void write_record(MetadataRecord type, std::span<const std::byte> content) {
+  // What was done to the trace, in a stream of its own. Its page has the last measurement of the two clocks: where the
+  // end of the recording has none, it is what times are converted by.
+  void write_records(const std::optional<format::Window>& window) {
     const auto streams = trace_.file.streams(StreamKind::metadata);
     format::PageHeader head{};
     head.kind = StreamKind::metadata;
@@ -79,10 +79,10 @@ class Rewriter {
     const CalibrationPoint last = trace_.file.last_page_point();
     head.base_ticks = last.ticks;
     head.base_monotonic_ns = last.monotonic_ns;
-    const format::RecordHeader record{static_cast<uint16_t>(type), 0, static_cast<uint32_t>(content.size())};
-    const auto bytes = std::as_bytes(std::span(&record, 1));
-    std::vector<std::byte> payload(bytes.begin(), bytes.end());
-    payload.insert(payload.end(), content.begin(), content.end());
+    std::vector<std::byte> payload;
+    window ? put_record(payload, MetadataRecord::window, *window)
+           : put_record(payload, MetadataRecord::stripped, result_.left_out);
+    put_record(payload, MetadataRecord::last_event, std::max(last_ticks_, trace_.metadata.last_event_ticks));
     out_.append(head, payload);
   }
 
@@ -94,6 +94,15 @@ class Rewriter {
     bool kept_last = false;
   };
 
+  // Contents of whole words need no padding.
+  template <class Content>
+  static void put_record(std::vector<std::byte>& out, MetadataRecord type, const Content& content) {
+    static_assert(sizeof content % 8 == 0);
+    const format::RecordHeader record{static_cast<uint16_t>(type), 0, sizeof content};
+    for (const auto bytes : {std::as_bytes(std::span(&record, 1)), std::as_bytes(std::span(&content, 1))})
+      out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+
   format::PageHeader head_of(const PageEntry& entry) const {
     format::PageHeader head{};
     int error = 0;
@@ -104,6 +113,7 @@ class Rewriter {
 
   void add(Event event, Stream& stream, ThreadGap& gap) {
     const KeptEvents::Part part = kept_(number_++);
+    last_ticks_ = std::max(last_ticks_, event.ticks);
     if (part != KeptEvents::Part::whole) count_left_out(event);
     if (part == KeptEvents::Part::nothing) {
       stream.kept_last = false;
@@ -142,6 +152,7 @@ class Rewriter {
   std::vector<Stream> streams_;
   std::vector<ThreadGap> gaps_;  // by thread
   uint64_t number_ = 0;
+  uint64_t last_ticks_ = 0;
   KeptTrace result_;
 };
 
@@ -154,11 +165,9 @@ KeptTrace write_kept_trace(const Trace& trace, const EventFilter& kept, std::opt
   rewriter.write_events(progress);
   rewriter.write_stacks();
   rewriter.copy_other_pages();
-  if (window)
-    rewriter.write_record(MetadataRecord::window, std::as_bytes(std::span(&*window, 1)));
-  else
-    rewriter.write_record(MetadataRecord::stripped, std::as_bytes(std::span(&rewriter.result().left_out, 1)));
+  rewriter.write_records(window);
   const Damage& damage = trace.file.damage();
+  out.header().made_of = out.content_hash() | 1;
   out.commit(damage.pages() + damage.missing_pages());
   return rewriter.result();
 }

@@ -34,6 +34,9 @@ class DwarfLookup {
   // frame without names; when nothing is known, none.
   std::vector<DwarfFrame> find(uint64_t virtual_address);
 
+  // Whether some of it lies in .dwo files, which may come and go.
+  bool is_split() const { return units_->is_split(); }
+
  private:
   struct EndDwarf {
     void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }

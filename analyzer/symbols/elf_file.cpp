@@ -1,5 +1,8 @@
 #include "symbols/elf_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -61,6 +64,18 @@ std::optional<ElfFile> ElfFile::from_memory(std::vector<char> image, std::string
   std::string error;
   if (!file.read_headers(error)) return std::nullopt;
   return file;
+}
+
+std::optional<ElfFile> ElfFile::duplicate() const {
+  std::string error;
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  return fd ? adopt(std::move(fd), path_, error) : std::nullopt;
+}
+
+ElfFile::Stamp ElfFile::stamp() const {
+  struct stat status;
+  if (::fstat(fd_.get(), &status) != 0) return {};
+  return {static_cast<uint64_t>(status.st_size), status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
 
 bool ElfFile::read_headers(std::string& error) {

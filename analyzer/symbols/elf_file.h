@@ -31,10 +31,18 @@ class ElfFile {
   // Takes over a descriptor that is open already (debuginfod returns one).
   static std::optional<ElfFile> adopt(UniqueFd fd, std::string path, std::string& error);
   static std::optional<ElfFile> from_memory(std::vector<char> image, std::string path);
+  // The same open file with a libelf of its own: one may be used by one thread only.
+  std::optional<ElfFile> duplicate() const;
 
   Elf* elf() const { return elf_.get(); }
   const std::string& path() const { return path_; }
   const BuildId& build_id() const { return build_id_; }
+  // Size and time of the last change: with the path, what says that it is still the same file. Zeros: unknown.
+  struct Stamp {
+    uint64_t size_bytes = 0;
+    int64_t changed_ns = 0;
+  };
+  Stamp stamp() const;
   // The .gnu_debuglink section: the name of the separate debug file and its checksum.
   std::optional<DebugLink> debug_link() const;
   bool has_dwarf() const;

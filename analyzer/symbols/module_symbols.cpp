@@ -1,28 +1,24 @@
 #include "symbols/module_symbols.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "symbols/demangle.h"
-
 namespace memprof {
-namespace {
-
-// A name in a damaged file ends only where its section ends.
-constexpr size_t kMaxTextBytes = 65536;
-
-std::string_view bounded(const char* text) {
-  return text == nullptr ? std::string_view() : std::string_view(text, strnlen(text, kMaxTextBytes));
-}
-
-}  // namespace
 
 void ModuleSymbols::open() {
   detail_ = Detail::none;
   files_ = find_module_files(module_, search_, debuginfod_);
+  if (cache_ != nullptr) key_ = SymbolCache::key_of(module_, files_);
+  if (key_) {
+    if (auto entry = cache_->load(*key_)) {
+      cached_.add(std::move(entry->frames));
+      detail_ = entry->has_lines ? Detail::lines : entry->has_symbols ? Detail::symbols : Detail::none;
+      return;
+    }
+  }
+  open_lookup();
+}
+
+void ModuleSymbols::open_lookup() {
   if (files_.binary) {
     symbols_.add(*files_.binary);
     mini_debug_info_ = unpack_mini_debug_info(*files_.binary);
@@ -30,32 +26,77 @@ void ModuleSymbols::open() {
   }
   if (files_.debug_info) symbols_.add(*files_.debug_info);
   symbols_.build();
-  if (!symbols_.empty()) detail_ = Detail::symbols;
+  lookup_ = std::make_unique<FrameLookup>(files_, symbols_);
 
-  if (const ElfFile* file = files_.dwarf()) {
-    dwarf_ = DwarfLookup::open(*file, files_.alternate ? &*files_.alternate : nullptr);
-    if (dwarf_) {
-      detail_ = Detail::lines;
-    } else if (files_.problem.empty()) {
-      files_.problem = "no lines: the debug information of " + file->path() + " cannot be read";
-    }
-  }
+  detail_ = lookup_->has_dwarf() ? Detail::lines : symbols_.empty() ? Detail::none : Detail::symbols;
+  const bool is_unreadable = files_.dwarf() != nullptr && !lookup_->has_dwarf();
+  if (is_unreadable && files_.problem.empty())
+    files_.problem = "no lines: the debug information of " + files_.dwarf()->path() + " cannot be read";
+  // Of .dwo files nothing is known here, and the message above is made where the file was read.
+  if (is_unreadable || lookup_->is_split()) key_.reset();
 }
 
-std::span<const SourceFrame> ModuleSymbols::resolve(uint64_t address, bool is_return_address) {
+std::span<const SourceFrame> ModuleSymbols::resolve(CodeAddress code) {
   if (detail_ == Detail::not_asked) open();
-  const auto [place, is_new] = known_[is_return_address].try_emplace(address, static_cast<uint32_t>(frames_.size()));
+  const auto [place, is_new] = known_[code.is_exact].try_emplace(code.address, static_cast<uint32_t>(frames_.size()));
   if (is_new) {
-    // A return address may be the first one of the next line or of the next function.
-    const uint64_t offset = address - module_.load_bias;
-    auto frames = look_up(is_return_address ? offset - 1 : offset);
-    for (SourceFrame& frame : frames) {
-      frame.module = module_.path;
-      frame.offset = offset;
+    std::vector<SourceFrame> frames = cached_at(code);
+    if (frames.empty()) {
+      if (!lookup_) open_lookup();
+      frames = frames_at(code, *lookup_);
+      has_news_ = true;
     }
     frames_.push_back(std::move(frames));
   }
   return frames_[place->second];
+}
+
+std::vector<CodeAddress> ModuleSymbols::find_known(std::span<const CodeAddress> codes) {
+  if (detail_ == Detail::not_asked) open();
+  std::vector<CodeAddress> unknown;
+  for (const CodeAddress code : codes)
+    if (!known_[code.is_exact].contains(code.address) && !cached_.has(stored_code(code))) unknown.push_back(code);
+  if (!unknown.empty() && !lookup_) open_lookup();
+  return unknown;
+}
+
+void ModuleSymbols::look_up(Part& part) const {
+  FrameLookup* lookup = lookup_.get();
+  if (!part.is_first) {
+    part.lookup = FrameLookup::another(files_, symbols_);
+    lookup = part.lookup.get();
+  }
+  if (lookup == nullptr) return;  // resolve() will find them
+  part.frames.reserve(part.codes.size());
+  for (const CodeAddress code : part.codes) part.frames.push_back(frames_at(code, *lookup));
+}
+
+void ModuleSymbols::keep(Part part) {
+  for (size_t i = 0; i < part.frames.size(); ++i) {
+    const CodeAddress code = part.codes[i];
+    if (!known_[code.is_exact].try_emplace(code.address, static_cast<uint32_t>(frames_.size())).second) continue;
+    frames_.push_back(std::move(part.frames[i]));
+    has_news_ = true;
+  }
+  if (part.lookup) others_.push_back(std::move(part.lookup));
+}
+
+bool ModuleSymbols::save() {
+  if (!has_news_ || !key_) return false;
+  has_news_ = false;
+  // Where the cache and this both know an address, they know the same.
+  std::map<CodeAddress, std::span<const SourceFrame>> all;
+  for (const bool is_exact : {false, true})
+    for (const auto& [address, place] : known_[is_exact]) all[stored_code({address, is_exact})] = frames_[place];
+  std::deque<std::vector<SourceFrame>> older;
+  for (const CodeAddress code : cached_.addresses()) {
+    const auto [found, is_new] = all.try_emplace(code);
+    if (is_new) found->second = older.emplace_back(cached_.find(code));
+  }
+  StoredFramesWriter writer;
+  for (const auto& [code, frames] : all) writer.add(code, frames);
+  cache_->store(*key_, {detail_ == Detail::lines, !symbols_.empty(), writer.take()});
+  return true;
 }
 
 bool ModuleSymbols::is_code(uint64_t virtual_address) const {
@@ -65,45 +106,24 @@ bool ModuleSymbols::is_code(uint64_t virtual_address) const {
   return file && file->has_code_at(virtual_address);
 }
 
-std::vector<SourceFrame> ModuleSymbols::look_up(uint64_t virtual_address) {
-  std::vector<SourceFrame> frames;
-  if (is_code(virtual_address)) {
-    const std::string_view symbol = symbols_.find(virtual_address);
-    if (dwarf_) {
-      for (const DwarfFrame& found : dwarf_->find(virtual_address))
-        frames.push_back(
-            {.function = name_of(found, symbol), .file = file_of(found), .line = found.line, .inlined = found.inlined});
-    }
-    if (frames.empty()) frames.push_back({.function = demangled(symbol)});
+std::vector<SourceFrame> ModuleSymbols::placed(std::vector<SourceFrame> frames, CodeAddress code) const {
+  for (SourceFrame& frame : frames) {
+    frame.module = module_.path;
+    frame.offset = code.address - module_.load_bias;
   }
-  if (frames.empty()) frames.emplace_back();
   return frames;
 }
 
-std::string_view ModuleSymbols::file_of(const DwarfFrame& frame) {
-  const std::string_view file = bounded(frame.file);
-  if (frame.directory == nullptr || file.empty()) return names_.keep(file);
-  return names_.keep(fmt::format("{}/{}", bounded(frame.directory), file));
+std::vector<SourceFrame> ModuleSymbols::cached_at(CodeAddress code) const {
+  return placed(cached_.find(stored_code(code)), code);
 }
 
-// The linkage name if it is mangled: it has scope and parameters. (glibc's are internal aliases, "__GI_getline".)
-// Else the symbol if that is mangled, else the bare name with its scope.
-std::string_view ModuleSymbols::name_of(const DwarfFrame& frame, std::string_view symbol) {
-  if (const auto linkage_name = bounded(frame.linkage_name); demangled(linkage_name) != linkage_name)
-    return demangled(linkage_name);
-  if (!frame.inlined && demangled(symbol) != symbol) return demangled(symbol);
-  const std::string_view name = bounded(frame.name);
-  if (frame.scope != nullptr && !name.empty()) return names_.keep(fmt::format("{}::{}", *frame.scope, name));
-  if (!name.empty()) return names_.keep(name);
-  return names_.keep(frame.inlined || frame.linkage_name != nullptr ? bounded(frame.linkage_name) : symbol);
-}
-
-std::string_view ModuleSymbols::demangled(std::string_view name) {
-  if (name.empty()) return {};
-  if (const auto known = demangled_.find(name); known != demangled_.end()) return known->second;
-  const std::string_view readable = names_.keep(demangle(name));
-  demangled_.emplace(names_.keep(name), readable);
-  return readable;
+std::vector<SourceFrame> ModuleSymbols::frames_at(CodeAddress code, FrameLookup& lookup) const {
+  // A return address may be the first one of the next line or of the next function.
+  const uint64_t offset = code.address - module_.load_bias;
+  const uint64_t looked_at = code.is_exact ? offset : offset - 1;
+  if (!is_code(looked_at)) return placed({SourceFrame{}}, code);
+  return placed(lookup.find(looked_at), code);
 }
 
 }  // namespace memprof

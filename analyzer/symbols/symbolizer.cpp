@@ -1,11 +1,22 @@
 #include "symbols/symbolizer.h"
 
+#include <algorithm>
 #include <array>
 #include <deque>
+#include <exception>
 #include <map>
 #include <utility>
 
+#include "symbols/parallel.h"
+
 namespace memprof {
+
+namespace {
+
+// A further thread on the same module must read its debug information anew: that pays from here on.
+constexpr size_t kLeastPart = 2000;
+
+}  // namespace
 
 // Addresses that lie in no module: code that a JIT compiler made, as far as a map names it.
 class Symbolizer::JitFrames {
@@ -41,16 +52,69 @@ Symbolizer::Symbolizer(std::vector<ModuleInfo> modules, Options options)
       options_(std::move(options)),
       debuginfod_(options_.debuginfod),
       jit_(std::make_unique<JitFrames>(options_)) {
+  if (!options_.cache.empty()) cache_.emplace(options_.cache);
   symbols_.reserve(modules_.size());
   for (const ModuleInfo& module : modules_)
-    symbols_.push_back(std::make_unique<ModuleSymbols>(module, options_.files, debuginfod_));
+    symbols_.push_back(
+        std::make_unique<ModuleSymbols>(module, options_.files, debuginfod_, cache_ ? &*cache_ : nullptr));
 }
 
-Symbolizer::~Symbolizer() = default;
+Symbolizer::~Symbolizer() {
+  if (!cache_) return;
+  try {
+    bool has_stored = false;
+    for (const auto& symbols : symbols_) has_stored |= symbols->save();
+    if (has_stored) cache_->trim();
+  } catch (const std::exception&) {
+    // Out of memory: the next run looks up again.
+  }
+}
+
+void Symbolizer::prepare(std::vector<Wanted> wanted) {
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  struct Group {
+    uint32_t module;
+    std::vector<CodeAddress> codes;
+    std::vector<ModuleSymbols::Part> parts = {};
+  };
+  std::vector<Group> groups;
+  for (const Wanted& one : wanted) {
+    if (one.module >= symbols_.size()) break;  // code of a JIT compiler has nothing to be prepared
+    if (groups.empty() || groups.back().module != one.module) groups.push_back({one.module, {}});
+    groups.back().codes.push_back(one.code);
+  }
+  // The longest work first, so that no thread is left with it at the end.
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& a, const Group& b) { return a.codes.size() > b.codes.size(); });
+
+  const unsigned workers = settled_workers(options_.workers);
+  run_in_parallel(workers, groups.size(), [&](size_t i) {
+    Group& group = groups[i];
+    ModuleSymbols& symbols = *symbols_[group.module];
+    group.codes = symbols.find_known(group.codes);
+    size_t count = symbols.is_worth_parts() ? std::min<size_t>(workers, group.codes.size() / kLeastPart) : 0;
+    count = std::clamp<size_t>(count, 1, workers);
+    // Neighbours in one part: they share units of the debug information.
+    for (size_t k = 0; k < count; ++k) {
+      const size_t begin = group.codes.size() * k / count, end = group.codes.size() * (k + 1) / count;
+      group.parts.push_back({std::span(group.codes).subspan(begin, end - begin), k == 0});
+    }
+    if (count == 1) symbols.look_up(group.parts.front());
+  });
+
+  std::vector<std::pair<const ModuleSymbols*, ModuleSymbols::Part*>> parts;
+  for (Group& group : groups)
+    if (group.parts.size() > 1)
+      for (ModuleSymbols::Part& part : group.parts) parts.emplace_back(symbols_[group.module].get(), &part);
+  run_in_parallel(workers, parts.size(), [&](size_t i) { parts[i].first->look_up(*parts[i].second); });
+  for (Group& group : groups)
+    for (ModuleSymbols::Part& part : group.parts) symbols_[group.module]->keep(std::move(part));
+}
 
 std::span<const SourceFrame> Symbolizer::resolve(uint32_t module, uint64_t address, bool is_return_address) {
   if (module >= symbols_.size()) return jit_->resolve(address, is_return_address);
-  return symbols_[module]->resolve(address, is_return_address);
+  return symbols_[module]->resolve({address, !is_return_address});
 }
 
 std::vector<Symbolizer::ModuleReport> Symbolizer::module_reports() const {

@@ -163,6 +163,7 @@ UnitIndex::UnitIndex(Dwarf* dwarf, std::string dwarf_path) : dwarf_path_(std::mo
     if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
     units_.push_back(
         {.unit = die, .root = die, .max_entries = unit_bytes(die), .split_is_open = type == DW_UT_compile});
+    is_split_ |= type == DW_UT_skeleton;
     some_have_no_range |= add_ranges(die, &units_.back(), index_) == 0;
   }
   if (some_have_no_range) add_address_table(dwarf);

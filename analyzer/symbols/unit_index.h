@@ -41,6 +41,8 @@ class UnitIndex {
     });
   }
   bool empty() const { return index_.empty(); }
+  // Some units are but the skeletons of what lies in .dwo files.
+  bool is_split() const { return is_split_; }
 
  private:
   void index_functions(DwarfUnit& unit);
@@ -50,6 +52,7 @@ class UnitIndex {
   std::deque<DwarfUnit> units_;
   IntervalIndex<DwarfUnit*> index_;
   std::string dwarf_path_;
+  bool is_split_ = false;
 };
 
 }  // namespace memprof

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace memprof {
@@ -21,6 +22,13 @@ void Damage::add_note(std::string note) {
 void Damage::add_missing_pages(uint64_t count) {
   const std::lock_guard lock(mutex_);
   missing_pages_ += count;
+}
+
+std::vector<uint64_t> Damage::page_numbers() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<uint64_t> pages(pages_.begin(), pages_.end());
+  std::sort(pages.begin(), pages.end());
+  return pages;
 }
 
 uint64_t Damage::pages() const {

@@ -22,6 +22,8 @@ class Damage {
   // Damage that belongs to no page: a live header field that contradicts the file, pages that are not there.
   void add_note(std::string note);
 
+  // In ascending order.
+  std::vector<uint64_t> page_numbers() const;
   void add_missing_pages(uint64_t count);
 
   uint64_t pages() const;

@@ -77,6 +77,7 @@ bool add_record(Metadata& metadata, const Record& record) {
       metadata.stripped.frees += more.frees;
       return true;
     }
+    case MetadataRecord::last_event: return ByteReader(record.payload).read(metadata.last_event_ticks);
   }
   return true;  // a type of a later library
 }

@@ -44,6 +44,7 @@ struct Metadata {
   // Of a trace that was made of another one.
   std::optional<format::Window> window;
   format::Stripped stripped{};
+  uint64_t last_event_ticks = 0;
 };
 
 Metadata read_metadata(const TraceFile& file);

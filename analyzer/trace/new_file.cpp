@@ -12,11 +12,11 @@
 #include <random>
 #include <utility>
 
+#include "trace/signals_blocked.h"
+
 namespace memprof {
 
 namespace {
-
-constexpr int kFatalSignals[] = {SIGHUP, SIGINT, SIGTERM};
 
 // The one named temporary file that a signal handler has to remove. The name is written before the directory is stored
 // with release, and the handler loads that with acquire: it may run in another thread.
@@ -32,24 +32,6 @@ void remove_and_die(int signal) {
   std::signal(signal, SIG_DFL);
   std::raise(signal);  // taken when this returns
 }
-
-// While one lives, the usual signals do not kill this thread's process; they come when it ends. Nothing else runs
-// while a trace is put in its place.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : kFatalSignals) sigaddset(&set, signal);
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 // Signals that the process ignores (nohup) stay ignored.
 void remove_at_signals(int directory, const std::string& name) {

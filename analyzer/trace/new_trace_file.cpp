@@ -31,6 +31,7 @@ void NewTraceFile::append(PageHeader head, std::span<const std::byte> payload) {
   std::memcpy(page.data(), &head, sizeof head);
   std::copy(payload.begin(), payload.end(), page.begin() + sizeof head);
   head.checksum = XXH3_64bits(page.data(), page.size());
+  content_hash_ = XXH3_64bits_withSeed(&head.checksum, sizeof head.checksum, content_hash_);
   head.state = format::PageState::sealed;
   std::memcpy(page.data(), &head, sizeof head);
   copy(next_page_, page);

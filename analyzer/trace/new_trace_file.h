@@ -38,6 +38,8 @@ class NewTraceFile {
   void copy(uint64_t page, std::span<const std::byte> bytes);
   size_t payload_capacity() const { return header_.page_size - sizeof(format::PageHeader); }
   uint64_t next_page() const { return next_page_; }
+  // Of all pages that were appended.
+  uint64_t content_hash() const { return content_hash_; }
 
   // Writes the header and puts the file in its place. `missing_pages` are counted by the header and are not there, as
   // in a trace that was cut.
@@ -49,6 +51,7 @@ class NewTraceFile {
   NewFile file_;
   format::FileHeader header_;
   uint64_t next_page_ = 1;
+  uint64_t content_hash_ = 0;
 };
 
 }  // namespace memprof

@@ -224,6 +224,11 @@ std::vector<StreamPages> TraceFile::streams(StreamKind kind) const {
   return result;
 }
 
+size_t TraceFile::read_raw(uint64_t page, std::span<std::byte> out) const {
+  int error = 0;
+  return source_->read(page * page_size(), out, error);
+}
+
 bool TraceFile::read_page(const PageEntry& entry, std::vector<std::byte>& buffer,
                           std::span<const std::byte>& payload) const {
   const size_t wanted = sizeof(PageHeader) + entry.used;

@@ -83,6 +83,9 @@ class TraceFile {
   // Reads and checks a page; payload lies in `buffer` afterwards. False (and damage noted) when it is not usable.
   bool read_page(const PageEntry& entry, std::vector<std::byte>& buffer, std::span<const std::byte>& payload) const;
 
+  // The bytes of a page as they are in the file, its header first, whatever they are worth. Returns how many there are.
+  size_t read_raw(uint64_t page, std::span<std::byte> out) const;
+
   Damage& damage() const { return *damage_; }
 
  private:

@@ -34,7 +34,9 @@ MEMPROF_FIND_NEXT void find_next() {
 
 MEMPROF_EXPORT pid_t fork() noexcept {
   note_fork();
-  return next_fork.get()();
+  const pid_t child = next_fork.get()();
+  if (child > 0) note_forked();
+  return child;
 }
 
 // vfork needs no hook: its child uses the parent's memory, and is told apart by its pid.

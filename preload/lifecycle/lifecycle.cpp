@@ -1,9 +1,9 @@
 #include "lifecycle/lifecycle.h"
 
-#include <link.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 
+#include "lifecycle/gate.h"
 #include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
@@ -33,12 +33,6 @@ constinit Text<256> program_name;
 constinit uint32_t traced_pid = 0;
 // A copy: programs write over their own, also to another length, and a forked child tells the command too.
 constinit Piece command{nullptr, 0};
-// Calls of give_up_system_calls() that stand, and how far the first of them is. Others wait for it, without a system
-// call: the filter that one of them installs may be in force for the thread that is still getting ready.
-constinit std::atomic<uint32_t> given_up{0};
-enum class Gate : uint32_t { open, changing, closed };
-constinit std::atomic<Gate> gate{Gate::open};
-constinit Forsake clocks_before{};
 constinit thread_local uint64_t forked_at __attribute__((tls_model("initial-exec"))) = 0;
 
 void write_text(format::MetadataRecord type, const char* text, size_t bytes) {
@@ -106,13 +100,6 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
   return true;
 }
 
-// A module that no stack has led into yet is met later without its path, for which the kernel must be asked.
-void meet_loaded_modules() {
-  for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
-    locate(reinterpret_cast<uintptr_t>(map->l_ld));
-  }
-}
-
 void let_events_in() {
   mode.store(Mode::recording, std::memory_order_relaxed);
   // release: pairs with the acquire in enter_slowly; everything that recording needs is set up
@@ -154,13 +141,6 @@ void say_who_was_called() {
   say(line.c_str());
 }
 
-// Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
-// whose memory is its parent's.
-// Who may not ask for its pid takes a vfork child for its parent.
-bool is_traced_process() {
-  return trace_header != nullptr && !is_fresh_child() && (!sys::may_call() || sys::process_id() == traced_pid);
-}
-
 // The process whose trace a forked child begins: its own, or its parent's when that shares the memory and has done
 // nothing yet (a fresh child's vfork child). A child of the recorded process itself shares nothing, else the control
 // page would not be wiped.
@@ -175,7 +155,7 @@ void close_trace(format::EndState state) {
   end_samples();
   seal_own_pages();
   seal_record_streams();
-  if (sys::may_call()) {  // else the file keeps what was reserved
+  if (sys::may_call()) {                    // else the file keeps what was reserved
     close_trace_file(states_in_use() + 1);  // each thread may go on a little, and one meet new stacks
     std::atomic_ref(trace_header->recorder_bytes)
         .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
@@ -244,7 +224,28 @@ __attribute__((destructor(101))) void end_process() {
 
 }  // namespace
 
-void note_fork() { forked_at = read_ticks(); }
+// Told by the wiped page, as a child in a new pid namespace may have its parent's number; by the pid in a vfork child,
+// whose memory is its parent's.
+// Who may not ask for its pid and is no guest is taken for the process itself.
+bool is_traced_process() {
+  return !is_confined_guest() && trace_header != nullptr && !is_fresh_child() &&
+         (!sys::may_call() || sys::process_id() == traced_pid);
+}
+
+bool may_yet_record() {
+  const Mode now = mode.load(std::memory_order_relaxed);
+  return now == Mode::recording || now == Mode::waiting;
+}
+
+void note_fork() {
+  open_gate_after_guest();
+  forked_at = read_ticks();
+}
+
+void note_forked() {
+  if (trace_header != nullptr)
+    std::atomic_ref(trace_header->last_fork_ns).store(monotonic_ns(), std::memory_order_relaxed);
+}
 
 void begin_forked_child() {
   if (!sys::may_call()) return;  // it can have no trace
@@ -260,8 +261,7 @@ void begin_forked_child() {
   parent_trace.add(trace_path());
   const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
   forked_at = 0;
-  gate.store(Gate::open, std::memory_order_relaxed);  // of those who were changing it, none came over
-  given_up.store(0, std::memory_order_relaxed);
+  reset_gate();
   reset_thread_states();
   abandon_record_streams();
   abandon_trace();
@@ -297,9 +297,12 @@ void note_unrecorded_event() {
 void go_idle() { keep_events_out(Mode::stopped); }
 
 void note_end(format::EndState state) {
-  if (recording_control == nullptr) return;
+  if (recording_control == nullptr || leave_as_guest()) return;
   if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
-  if (is_traced_process()) say_who_was_called();
+  if (is_traced_process()) {
+    say_who_was_called();
+    say_if_removed();
+  }
   if (state == format::EndState::immediate_exit) {
     if (is_traced_process()) say_end();
     close_trace(state);
@@ -310,61 +313,7 @@ void note_end(format::EndState state) {
 }
 
 void note_exec_failed() {
-  if (is_traced_process()) resume_trace();
-}
-
-namespace {
-
-// Ours to change, from one of the two; false: it is in the other. Waits, not for ever: the thread that changes it may
-// be the one that a signal handler of ours interrupted.
-bool take_gate(Gate from) {
-  constexpr uint32_t kMostTries = 1u << 27;  // some seconds
-  for (uint32_t tries = 0; tries < kMostTries; ++tries) {
-    Gate found = from;
-    if (gate.compare_exchange_weak(found, Gate::changing, std::memory_order_seq_cst)) return true;
-    if (found != Gate::changing && found != from) return false;
-    sys::pause();
-  }
-  return false;
-}
-
-void get_ready_to_go_on() {
-  const Mode now = mode.load(std::memory_order_relaxed);
-  clocks_before = forsaken.load(std::memory_order_relaxed);
-  if (now == Mode::recording || now == Mode::waiting) {
-    meet_loaded_modules();
-    reserve_pages_to_go_on();
-  }
-  const SignalsBlocked until_done;
-  sys::reserve_memory();
-  remember_readable_memory();
-}
-
-}  // namespace
-
-bool give_up_system_calls(Forsake clocks) {
-  if (recording_control == nullptr) return false;
-  if (is_fresh_child()) begin_forked_child();
-  if (!is_traced_process()) return false;            // a vfork child: the memory is its parent's
-  given_up.fetch_add(1, std::memory_order_seq_cst);  // before the gate is looked at: see regain_system_calls
-  if (take_gate(Gate::open)) {
-    get_ready_to_go_on();
-    sys::close_gate();
-    gate.store(Gate::closed, std::memory_order_seq_cst);
-  }
-  forsake_clocks(clocks);
-  return true;
-}
-
-void regain_system_calls() {
-  if (given_up.fetch_sub(1, std::memory_order_seq_cst) != 1 || !take_gate(Gate::closed)) return;
-  // Whoever gave them up meanwhile found the gate closed, and went on.
-  const bool may_open = given_up.load(std::memory_order_seq_cst) == 0;
-  if (may_open) {
-    sys::open_gate();
-    regain_clocks(clocks_before);
-  }
-  gate.store(may_open ? Gate::open : Gate::closed, std::memory_order_seq_cst);
+  if (!stay_as_guest() && is_traced_process()) resume_trace();
 }
 
 void start_recording() {

@@ -17,6 +17,13 @@ void begin_forked_child();
 
 // The calling thread forks now: its child's trace will say when.
 void note_fork();
+// It has, and is the parent.
+void note_forked();
+
+// Whether the memory is of the process that the trace is of, and the caller is no vfork child of it.
+bool is_traced_process();
+// Recording, or waiting to be told to.
+bool may_yet_record();
 
 // An event came while not recording: counted as dropped if recording stopped early.
 void note_unrecorded_event();
@@ -27,6 +34,7 @@ void go_idle();
 // The host is about to give up system calls, by seccomp, or the processor's clock, by prctl(PR_SET_TSC). Everything
 // that the recorder needs from the kernel is got now, for all threads; then the gate is closed (platform/syscalls.h).
 // False: there is nothing to close. When the host's call has failed, regain_system_calls() undoes it.
+// A vfork child's calls are given back to its parent when it is gone: when it ends or becomes another program by libc.
 // Limits: a filter that is installed without libc's prctl() or syscall(), or was there before the program began.
 bool give_up_system_calls(Forsake clocks);
 void regain_system_calls();

@@ -183,6 +183,8 @@ inline long working_directory(char* to, size_t bytes) { return call(SYS_getcwd, 
 inline uint32_t process_id() { return static_cast<uint32_t>(call(SYS_getpid)); }
 inline uint32_t user_id() { return static_cast<uint32_t>(call(SYS_geteuid)); }
 inline uint32_t parent_id() { return static_cast<uint32_t>(call(SYS_getppid)); }
+// Of process 0: of this one.
+inline uint32_t session_of(uint32_t pid) { return static_cast<uint32_t>(call(SYS_getsid, pid)); }
 // 0: not known, as the gate is closed.
 inline uint32_t thread_id() {
   const long id = call(SYS_gettid);

@@ -1,5 +1,6 @@
 #include "recorder/recorder.h"
 
+#include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
 #include "recorder/stack_check.h"
@@ -44,7 +45,7 @@ __attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const 
   return stack;
 }
 
-// The stack's node; kNoStack: recording has stopped.
+// The stack's node; kNoStack: the event is lost.
 __attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, const CapturePoint& caller,
                                                           Function function) {
   const StackCache::Stack* known = state->stacks.find(caller, state->encoder.expected_stack());
@@ -58,6 +59,7 @@ __attribute__((always_inline)) inline uint32_t take_stack(ThreadState* state, co
 // A page is full, or there is none yet: the next one starts no later than this event, whose stamp is older than the
 // page.
 __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t first_ticks) {
+  open_gate_after_guest();
   const uint64_t first_units = EventEncoder::units_down(first_ticks);
   const uint64_t start_units = state->encoder.time() > first_units ? state->encoder.time() : first_units;
   if (!state->events.roll(format::StreamKind::events, state->stream_id, state->thread_serial, state->thread_id,
@@ -69,10 +71,10 @@ __attribute__((noinline, cold)) bool roll_page(ThreadState* state, uint64_t firs
   return true;
 }
 
-// Recording has stopped: this event and all that follow are counted, not written.
+// This event is counted, not written, and when recording is over all that follow are.
 __attribute__((noinline, cold)) void lose_event() {
   count_dropped(stop_cause());
-  go_idle();
+  if (is_over()) go_idle();
 }
 
 template <typename Encode>

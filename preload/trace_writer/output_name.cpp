@@ -5,6 +5,7 @@
 #include "memprof/trace_format.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
+#include "trace_writer/same_run.h"
 
 namespace memprof {
 namespace {
@@ -75,10 +76,17 @@ long open_existing(const char* path) {
   return sys::open_file(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 }
 
-// Who wrote the open file that has our name?
-Existing inspect(int fd, const OutputRequest& request) {
+// A process whose start nobody tells (no /proc, no descriptor for it) may be the one that wrote there.
+bool is_alive(const format::FileHeader& header) {
+  if (!sys::process_exists(header.pid)) return false;
+  const uint64_t start = process_start_time(header.pid);
+  return start == 0 || start == header.process_start;
+}
+
+// Who wrote the open file that has our name? Fills in the header where it is a trace.
+Existing inspect(int fd, const OutputRequest& request, format::FileHeader* found) {
   struct stat status;
-  format::FileHeader header;
+  format::FileHeader& header = *found;
   if (sys::status(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Existing::foreign;
   // As mktemp leaves it: there is nothing in it to lose.
   if (status.st_size == 0 && status.st_uid == sys::user_id() && status.st_nlink == 1) {
@@ -95,39 +103,7 @@ Existing inspect(int fd, const OutputRequest& request) {
   if (!same_namespace) {
     return header.end_state == format::EndState::running ? Existing::alive : Existing::finished;
   }
-  const bool same_life = sys::process_exists(header.pid) && process_start_time(header.pid) == header.process_start;
-  return same_life ? Existing::alive : Existing::finished;
-}
-
-// Whether the parent process runs under memprof too, by its LD_PRELOAD: then an existing finished trace belongs to
-// this same run and must not be displaced.
-bool parent_is_recorded() {
-  Text<64> path;
-  path.add("/proc/").add_number(sys::parent_id()).add("/environ");
-  const long fd = sys::open_file(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  constexpr char kName[] = "LD_PRELOAD=";
-  constexpr char kLibrary[] = "libmemprof.so";
-  size_t name_at = 0, library_at = 0;
-  bool in_entry = true;  // nothing but a prefix of kName seen since the last zero byte
-  bool found = false;
-  char buffer[512];
-  for (long bytes; !found && (bytes = sys::read_file(static_cast<int>(fd), buffer, sizeof(buffer))) > 0;) {
-    for (long i = 0; i < bytes && !found; ++i) {
-      const char c = buffer[i];
-      if (c == '\0') {
-        in_entry = true;
-        name_at = library_at = 0;
-      } else if (in_entry && name_at < sizeof(kName) - 1) {
-        in_entry = c == kName[name_at++];
-      } else if (in_entry) {
-        library_at = c == kLibrary[library_at] ? library_at + 1 : (c == kLibrary[0] ? 1 : 0);
-        found = library_at == sizeof(kLibrary) - 1;
-      }
-    }
-  }
-  sys::close_file(static_cast<int>(fd));
-  return found;
+  return is_alive(header) ? Existing::alive : Existing::finished;
 }
 
 // Cuts the pages that an image reserved and never used; only for files that nobody writes any more.
@@ -202,19 +178,25 @@ bool lock_for_a_moment(int fd) {
 
 // Two newcomers may find the same old file: whoever locks it moves it away, the other finds it gone and looks again.
 // `begun_by_name`: files get their names before their headers here, so an empty one may be another newcomer's.
-Step make_room(const Path& name, bool names_pid, bool begun_by_name, const OutputRequest& request) {
+// `why`: a negative errno, when it gives up.
+Step make_room(const Path& name, bool names_pid, bool begun_by_name, const OutputRequest& request, long* why) {
+  *why = -EEXIST;
   const long opened = open_existing(name.c_str());
   if (opened == -ENOENT) return Step::try_again;
+  if (opened == -EMFILE || opened == -ENFILE) *why = opened;
   if (opened < 0) return Step::give_up;
   const int fd = static_cast<int>(opened);
   const bool locked = lock_for_a_moment(fd);
   Step step = Step::try_again;
+  format::FileHeader header;
   if (!is_same_file(fd, name.c_str())) {
     // moved away meanwhile
   } else if (!locked) {
-    step = inspect(fd, request) == Existing::foreign ? Step::give_up : names_pid ? Step::use_number : Step::use_pid;
+    step = inspect(fd, request, &header) == Existing::foreign ? Step::give_up
+           : names_pid                                        ? Step::use_number
+                                                              : Step::use_pid;
   } else {
-    switch (inspect(fd, request)) {
+    switch (inspect(fd, request, &header)) {
       case Existing::foreign: step = Step::give_up; break;
       case Existing::empty:
         if (begun_by_name)
@@ -229,7 +211,7 @@ Step make_room(const Path& name, bool names_pid, bool begun_by_name, const Outpu
       case Existing::finished:
         if (names_pid) {
           if (!keep_numbered(name, names_pid, request)) step = Step::give_up;
-        } else if (parent_is_recorded()) {
+        } else if (is_of_this_run(header, fd, request.process_start)) {
           step = Step::use_pid;
         } else if (!keep_old(fd, name)) {
           step = Step::give_up;
@@ -262,7 +244,8 @@ bool wrote_with_pid(const OutputRequest& request, Path* name) {
   take_name_with_pid(request, name);
   const long fd = open_existing(name->c_str());
   if (fd < 0) return false;
-  const bool ours = inspect(static_cast<int>(fd), request) == Existing::same_process;
+  format::FileHeader header;
+  const bool ours = inspect(static_cast<int>(fd), request, &header) == Existing::same_process;
   sys::close_file(static_cast<int>(fd));
   return ours;
 }
@@ -314,11 +297,12 @@ OutputFile find_name(const OutputRequest& request, int unnamed) {
       ++number;
       continue;
     }
-    switch (make_room(chosen, with_pid || pattern_names_pid, unnamed < 0, request)) {
+    long why = 0;
+    switch (make_room(chosen, with_pid || pattern_names_pid, unnamed < 0, request, &why)) {
       case Step::try_again: break;
       case Step::use_pid: with_pid = true; break;
       case Step::use_number: ++same_pid_writers; break;
-      case Step::give_up: return {-EEXIST, chosen.c_str(), false};
+      case Step::give_up: return {static_cast<int>(why), chosen.c_str(), false};
     }
   }
   return {-EEXIST, chosen.c_str(), false};

@@ -25,7 +25,7 @@ class PageCursor {
     std::atomic_ref(page_->used).store(used, std::memory_order_release);
   }
 
-  // Seals the page, if any, and claims the next. False: recording has stopped.
+  // Seals the page, if any, and claims the next. False: claim_page says why.
   bool roll(format::StreamKind kind, uint32_t stream_id, uint32_t thread_serial, uint32_t thread_id,
             uint64_t start_units = kAnyTime) {
     const SignalsBlocked until_done;  // a page claimed and forgotten would be a gap in the stream
@@ -36,9 +36,9 @@ class PageCursor {
       return true;
     }
     seal();
-    const uint32_t sequence = sequence_++;
-    format::PageHeader* page = claim_page({kind, stream_id, sequence, thread_serial, thread_id, start_units}, &run_);
+    format::PageHeader* page = claim_page({kind, stream_id, sequence_, thread_serial, thread_id, start_units}, &run_);
     if (page == nullptr) return false;
+    ++sequence_;
     page_ = page;
     at_ = payload();
     end_ = reinterpret_cast<unsigned char*>(page_) + format::kPageSize;

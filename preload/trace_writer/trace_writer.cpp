@@ -11,6 +11,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "trace_writer/output_name.h"
+#include "trace_writer/start_failure.h"
 #include "trace_writer/trace_storage.h"
 
 namespace memprof {
@@ -26,6 +27,7 @@ namespace {
 
 constexpr uint32_t kNotStopped = 0;
 
+constinit bool removal_said = false;
 constinit RareLock growing;  // for pages that are reserved, and for all once the file is closed
 
 // Pages that are mapped for good, for the time when nothing can be mapped any more.
@@ -65,7 +67,7 @@ bool take_spare_page(uint64_t* number) {
 
 struct PageNumbers {
   uint64_t first;
-  uint32_t count;  // 0: recording has stopped
+  uint32_t count;  // 0: recording is over, or a vfork child cannot reach the file
 };
 
 // Numbers of new pages, with disk blocks behind them: as many as wanted, or fewer where the file ends.
@@ -101,6 +103,7 @@ PageNumbers take_page_numbers(uint32_t wanted) {
       if (next < reserved_pages()) continue;
       growth.cause = DropCause::no_syscalls;
     }
+    if (!growth.ok && growth.cause == DropCause::file_lost && is_vfork_child()) return {};
     if (!growth.ok) {
       stop_recording(growth.cause, describe(growth.cause));
       return {};
@@ -120,25 +123,23 @@ PageHeader* page_of_reserve(uint64_t number) {
 
 // Maps the run when it is new, and makes its page ready to be written to.
 bool make_page_ready(PageRun* run, uint64_t number, DropCause* why_not) {
-  const int fd = descriptor();
-  *why_not = DropCause::file_lost;
-  if (fd < 0) return false;
-  const uint64_t end_page = run->first_page + run->pages;
-  if (run->start == nullptr || starts_folio(number)) prepare_pages(fd, number, end_page);
+  uint64_t file_bytes = 0;
   if (run->start == nullptr) {
-    void* start = sys::map(run->pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, run->first_page * kPageSize);
-    run->start = static_cast<unsigned char*>(start);
-    *why_not = DropCause::no_memory;
-    if (start == nullptr) return false;
+    const Mapped mapped = map_pages(number, run->first_page + run->pages - number, true);
+    *why_not = mapped.why_not;
+    if (mapped.start == nullptr) return false;
+    *run = {mapped.start, number, static_cast<uint32_t>(run->first_page + run->pages - number), 1};
+    file_bytes = mapped.file_bytes;
+  } else {
+    const int fd = descriptor();
+    struct stat status;
+    if (fd >= 0 && starts_folio(number)) prepare_pages(fd, number, run->first_page + run->pages);
+    *why_not = DropCause::file_lost;
+    if (!is_our_file(fd, &status) && !is_our_file(descriptor(), &status)) return false;
+    file_bytes = static_cast<uint64_t>(status.st_size);
   }
-  // Closed and reused between the two calls, the mapping may be another file's; cut by somebody, the page has no
-  // blocks.
-  struct stat status;
-  const bool ours = is_our_file(fd, &status);
-  if (ours && static_cast<uint64_t>(status.st_size) >= (number + 1) * kPageSize) return true;
-  unmap_run(run);
-  *why_not = ours ? DropCause::io_error : DropCause::file_lost;
-  return false;
+  *why_not = DropCause::io_error;
+  return file_bytes >= (number + 1) * kPageSize;  // cut by somebody, the page has no blocks
 }
 
 uint32_t run_length(uint32_t sequence) {
@@ -160,6 +161,7 @@ PageHeader* next_page(const PageRequest& request, PageRun* run, uint64_t* number
   if (good || (!sys::may_call() && run->start != nullptr))
     return reinterpret_cast<PageHeader*>(run->start + (*number - run->first_page) * kPageSize);
   if (!sys::may_call()) return page_of_reserve(*number);
+  if (why_not == DropCause::file_lost && is_vfork_child()) return nullptr;
   stop_recording(why_not, why_not == DropCause::io_error ? "somebody has cut the trace file" : describe(why_not));
   return nullptr;
 }
@@ -205,38 +207,19 @@ long map_first_page(void** page) {
   return growth.cause == DropCause::file_limit ? -EFBIG : -ENOMEM;
 }
 
-StartResult say_failure(const char* path, long error) {
-  Text<1024> line;
-  line.add("cannot record to ").add(path).add(": ");
-  switch (-error) {
-    case EEXIST: line.add("it exists and is not a finished trace"); break;
-    case ENOENT: line.add("no such directory"); break;
-    case EACCES:
-    case EPERM: line.add("permission denied"); break;
-    case EROFS: line.add("read-only file system"); break;
-    case EMFILE:
-    case ENFILE: line.add("no free file descriptor"); break;
-    case ENOSPC:
-    case EDQUOT: line.add("no space left"); break;
-    case EFBIG: line.add("the file size limit (RLIMIT_FSIZE) is too small"); break;
-    case ENAMETOOLONG: line.add("the name is too long"); break;
-    case ENOTDIR: line.add("a component is not a directory"); break;
-    default: line.add("error ").add_number(static_cast<uint64_t>(-error)); break;
-  }
-  line.add("; the program runs unrecorded");
-  say(line.c_str());
-  return StartResult::failed;
-}
-
 }  // namespace
 
 StartResult start_trace(const TraceStart& start) {
   const OutputRequest request{start.output_pattern, start.program, start.pid, process_start_time(start.pid),
                               (start.flags & format::kForkChild) != 0};
   OutputFile made = make_output_file(request);
-  if (made.fd < 0) return say_failure(made.path, made.fd);
-  adopt_file(made, start.limit_bytes);
+  if (made.fd < 0) {
+    say_cannot_record(made.path, made.fd);
+    return StartResult::failed;
+  }
+  adopt_file(made, start.limit_bytes, start.pid);
   growing.reset();
+  removal_said = false;
 
   void* page = nullptr;
   long error = map_first_page(&page);
@@ -249,7 +232,8 @@ StartResult start_trace(const TraceStart& start) {
     if (page != nullptr) sys::unmap(page, kPageSize);
     if (made.has_name) sys::remove(made.path);
     close_descriptor();
-    return say_failure(made.path, error);
+    say_cannot_record(made.path, error);
+    return StartResult::failed;
   }
   set_trace_path(made.path);
   trace_header = static_cast<FileHeader*>(page);
@@ -310,9 +294,19 @@ bool divert_run(PageRun* run) {
   return start != nullptr;
 }
 
+namespace {
+uint32_t why_stopped() { return std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed); }
+bool is_closed() {
+  return (std::atomic_ref(trace_header->page_count).load(std::memory_order_relaxed) & format::kPageCountClosed) != 0;
+}
+}  // namespace
+
+bool is_over() { return why_stopped() != kNotStopped || is_closed(); }
+
 format::DropCause stop_cause() {
-  const uint32_t stopped = std::atomic_ref(trace_header->stopped).load(std::memory_order_relaxed);
-  return stopped == kNotStopped ? DropCause::after_end : static_cast<DropCause>(stopped - 1);
+  const uint32_t stopped = why_stopped();
+  if (stopped != kNotStopped) return static_cast<DropCause>(stopped - 1);
+  return is_closed() ? DropCause::after_end : DropCause::file_lost;
 }
 
 void count_dropped(DropCause cause, uint64_t events) {
@@ -331,6 +325,14 @@ void stop_recording(DropCause cause, const char* why) {
   Text<1024> line;
   line.add("recording stopped early: ").add(why).add("; what follows is counted as dropped (").add(trace_path());
   line.add(")");
+  say(line.c_str());
+}
+
+void say_if_removed() {
+  if (removal_said || !is_removed()) return;
+  removal_said = true;
+  Text<1024> line;
+  line.add("the trace was removed while it was written, nothing of it is left (").add(trace_path()).add(")");
   say(line.c_str());
 }
 
@@ -363,15 +365,11 @@ void reserve_pages_to_go_on() {
   }
   const uint64_t first_page = count > kPagesUnderWay ? count - kPagesUnderWay : 1;
   const uint64_t pages = reserved_pages() - first_page;
-  const int fd = descriptor();
-  if (fd < 0) return;
-  void* start = sys::map(pages * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, first_page * kPageSize);
+  unsigned char* start = map_pages(first_page, pages, false).start;
   if (start == nullptr) return;
-  struct stat status;
-  if (!is_our_file(fd, &status)) return sys::unmap(start, pages * kPageSize);
   reserve.first_page = first_page;
   reserve.pages = pages;
-  reserve.start.store(static_cast<unsigned char*>(start), std::memory_order_release);  // pairs with page_of_reserve
+  reserve.start.store(start, std::memory_order_release);  // pairs with page_of_reserve
 }
 
 void resume_trace() {

@@ -62,7 +62,7 @@ void unmap_run(PageRun* run);
 bool divert_run(PageRun* run);
 
 // Begins a stream's next page, in *run or in a new one that takes its place; its header is filled in and its state is
-// open. nullptr: recording has stopped, trace_header->stopped says why. Async-signal-safe, any thread.
+// open. nullptr: recording is over, or a vfork child cannot reach the file. Async-signal-safe, any thread.
 struct PageRequest {
   format::StreamKind kind;
   uint32_t stream_id;
@@ -77,7 +77,9 @@ format::PageHeader* claim_page(const PageRequest& request, PageRun* run);
 // Writes the checksum, and marks the page sealed.
 void seal_page(format::PageHeader* page);
 
-// The cause for which claim_page fails from now on.
+// Whether claim_page fails from now on. When it failed and this is false, another process that has this memory goes on.
+bool is_over();
+// The cause for which claim_page failed.
 format::DropCause stop_cause();
 
 // Adds to the count of events that were lost. Any thread, async-signal-safe.
@@ -85,6 +87,9 @@ void count_dropped(format::DropCause cause, uint64_t events = 1);
 
 // Stops recording for a cause; says one line on stderr the first time.
 void stop_recording(format::DropCause cause, const char* why);
+
+// One line when the file has no name any more: whoever looks for the trace would find none and not know why.
+void say_if_removed();
 
 // Writes the end pair and end_state.
 void end_trace(format::EndState state);

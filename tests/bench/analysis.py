@@ -75,7 +75,8 @@ class Analysis:
         seconds = {way: median_wall(its) for way, its in samples.items()}
         cpu = {way: statistics.median(sample["cpu_s"] for sample in its) for way, its in samples.items()}
         return {"summary_ratio": (seconds["interpret"] + seconds["print"]) / seconds["memprof"],
-                "summary_cpu_ratio": (cpu["interpret"] + cpu["print"]) / cpu["memprof"], "summary_s": seconds["memprof"], "summary_warm_s": seconds["memprof-warm"],
+                "summary_cpu_ratio": (cpu["interpret"] + cpu["print"]) / cpu["memprof"],
+                "summary_s": seconds["memprof"], "summary_warm_s": seconds["memprof-warm"],
                 "interpret_s": seconds["interpret"], "print_s": seconds["print"]}
 
     def pairing(self):

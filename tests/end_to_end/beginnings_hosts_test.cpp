@@ -90,13 +90,13 @@ TEST_CASE("an empty file that was made for the trace is taken", "[hosts][output]
     const auto redirect = [&] { dup2(open(place.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1); };
     const Outcome outcome =
         run({{host_path("churn"), "1000"}, recording_environment(), directory.path(), "", redirect});
-    CHECK(outcome.err.find("exists and is not a finished trace") != std::string::npos);
+    CHECK(outcome.err.find("found a file that is no finished trace") != std::string::npos);
     CHECK(read_file(place).find("expect open 1\n") != std::string::npos);
   }
   SECTION("not when it has another name, too") {
     write_file(directory / "other", "");
     fs::create_hard_link(directory / "other", directory / "trace.bin");
-    CHECK(record().err.find("exists and is not a finished trace") != std::string::npos);
+    CHECK(record().err.find("found a file that is no finished trace") != std::string::npos);
     CHECK(fs::is_empty(directory / "other"));
   }
 }
@@ -123,7 +123,8 @@ TEST_CASE("what memprof says about a name does not steer the terminal", "[hosts]
   const Outcome outcome =
       run({{host_path("churn"), "10"}, recording_environment({"MEMPROF_OUTPUT=" + name}), directory.path(), "", {}});
   CHECK(outcome.exit_status == 0);
-  CHECK(outcome.err.find("no/such\\x1b[31m\\xc2\\x9b31m\\x0d\\x0aname: no such directory") != std::string::npos);
+  CHECK(outcome.err.find("no/such\\x1b[31m\\xc2\\x9b31m\\x0d\\x0aname: its directory is missing: ") !=
+        std::string::npos);
   CHECK(outcome.err.find_first_of("\x1b\r\x9b") == std::string::npos);
 }
 

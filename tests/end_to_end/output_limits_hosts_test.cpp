@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 
 #include "host.h"
 #include "paths.h"
@@ -121,7 +122,7 @@ TEST_CASE("a quota that is used up stops the recording, not the program", "[host
       record_on(directory.path(),
                 "truncate -s 128M image && mkfs.btrfs -q image && mount -t btrfs -o loop image \"$place\" &&"
                 " btrfs quota enable \"$place\" && btrfs subvolume create \"$place/limited\" &&"
-                " btrfs qgroup limit 1M \"$place/limited\" && sync && place=$place/limited");
+                " btrfs qgroup limit 2M \"$place/limited\" && sync && place=$place/limited");
   if (!was_prepared(outcome, directory.path(), "a btrfs quota")) return;
   check_stopped(Trace(directory / "kept"), outcome, "no_space");
 }
@@ -179,6 +180,41 @@ TEST_CASE("a trace that is removed, and whose descriptor the program closes, is 
   const Outcome outcome = record_churn(directory.path(), {"100000", "remove", "kept", "close", "3"},
                                        {"MEMPROF_OUTPUT=record-here/trace.bin"});
   check_stopped(Trace(directory / "kept"), outcome, "file_lost");
+}
+
+TEST_CASE("a trace that is removed while it is written is told of at the end", "[hosts][output]") {
+  for (const std::string ending : {"alone", "exec"}) {
+    INFO(ending);
+    FreshDirectory directory;
+    std::vector<std::string> command = {host_path("churn"), "1000", "unlink", "trace.bin"};
+    if (ending == "exec") command = {"/bin/sh", "-c", "rm trace.bin; exec /bin/true"};
+    const Outcome outcome = run({command, recording_environment(), directory.path(), "", {}});
+    CHECK(outcome.exit_status == 0);
+    CHECK(outcome.err == "memprof: the trace was removed while it was written, nothing of it is left (" +
+                             (directory / "trace.bin").string() + ")\n");
+    CHECK(fs::exists(directory / "trace.bin") == (ending == "exec"));
+  }
+}
+
+// A limit: what is mapped and cut is SIGBUS, and memprof has no handler in the program's place.
+TEST_CASE("a trace that somebody cuts under the pages in use ends the program by SIGBUS", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome outcome = record_churn(directory.path(), {"1000", "cut", "all"});
+  CHECK(outcome.signal == SIGBUS);
+  CHECK(fs::file_size(directory / "trace.bin") == 0);
+}
+
+TEST_CASE("a trace that somebody cuts behind the pages in use is not stored to there", "[hosts][output]") {
+  FreshDirectory directory;
+  const Outcome outcome = record_churn(directory.path(), {"50000", "cut", "free"});
+  INFO("stderr: " << outcome.err);
+  CHECK(outcome.exit_status == 0);
+  const Trace trace(directory / "trace.bin");
+  check_all_counted(trace, outcome);
+  // Where pages are written to before they are mapped, the file is whole again.
+  if (trace.dropped() == 0) return check_whole(trace, outcome);
+  CHECK(outcome.err.find("somebody has cut the trace file") != std::string::npos);
+  check_stopped(trace, outcome, "io_error");
 }
 
 TEST_CASE("a trace of another user is left alone", "[hosts][output]") {

@@ -1,8 +1,11 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 
 #include "host.h"
+#include "paths.h"
 #include "skip.h"
 
 using namespace memprof::tests;
@@ -212,6 +215,38 @@ TEST_CASE("a vfork child that ends at once does not end its parent's trace", "[h
   CHECK(trace.orphans() == 0);
 }
 
+TEST_CASE("a child that shares the memory and closes its descriptors does not end its parent's recording",
+          "[hosts][processes]") {
+  for (const std::string how : {"close", "remove", "chroot"}) {
+    if (how == "chroot" && geteuid() != 0) {
+      skip("chroot needs root");
+      continue;
+    }
+    INFO(how);
+    FreshDirectory directory;
+    const Outcome outcome =
+        run({{host_path("vfork_descriptors"), how}, recording_environment(), directory.path(), "", {}});
+    CHECK(outcome.out.find("status 5\n") != std::string::npos);
+    INFO("stderr: " << outcome.err);
+    CHECK(outcome.exit_status == 0);
+    CHECK(outcome.err.empty());
+    const Trace trace(directory / (how == "remove" ? "kept" : "trace.bin"));
+    CHECK(count_sized(trace, 8080, "open") == 10);
+    CHECK(trace.open_chunks() == 10);
+    CHECK(trace.allocations() + trace.frees() + trace.dropped() ==
+          expected(outcome, "allocations") + expected(outcome, "frees"));
+    CHECK(trace.complete());
+    // Through /proc the child reaches what its parent has open; in a root without it, nothing.
+    if (how == "chroot") {
+      CHECK(trace.dropped() > 0);
+      CHECK(trace.dropped() < expected(outcome, "by_child"));
+      CHECK(trace.summary().at("dropped").at("file_lost") == trace.dropped());
+    } else {
+      CHECK(trace.dropped() == 0);
+    }
+  }
+}
+
 TEST_CASE("each image of a chain of execs keeps its trace, the last one the name", "[hosts][processes]") {
   const HostRun host({"execs_itself", "3"});
   const std::vector<Trace> traces = host.traces();
@@ -241,6 +276,27 @@ TEST_CASE("a daemon that closes every descriptor and outlives its parents is rec
     CHECK(child.complete());
   }
   CHECK(daemons == 1);
+}
+
+TEST_CASE("programs that begin when those who started them are gone leave their traces alone", "[hosts][processes]") {
+  for (const std::string how : {"exit", "kill"}) {
+    INFO(how);
+    FreshDirectory directory;
+    // Not recorded itself; the programs become children of this test.
+    const std::string script = "LD_PRELOAD='" + std::string(paths::kLibrary) + "' '" + host_path("orphans") + "' " +
+                               how + " '" + host_path("churn") + "' 100; exit 0";
+    const Outcome outcome = run({{"/bin/sh", "-c", script}, plain_environment(), directory.path(), "", {}});
+    CHECK(outcome.exit_status == 0);
+    CHECK(outcome.err.find("memprof") == std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(directory / "trace.bin.old"));
+    const std::vector<Trace> traces = traces_in(directory.path());
+    REQUIRE(traces.size() == 3);
+    CHECK(count_sized(traces[0], 4242, "open") == 1);
+    for (size_t i = 1; i < traces.size(); ++i) {
+      CHECK(traces[i].allocations() == 101);
+      CHECK(traces[i].complete());
+    }
+  }
 }
 
 TEST_CASE("children that are pid 1 of namespaces of their own have traces of their own", "[hosts][processes]") {

@@ -144,6 +144,35 @@ TEST_CASE("after a filter that the kernel refuses everything is as before", "[ho
   CHECK(children[0].dropped() == 0);
 }
 
+TEST_CASE("a child that shares the memory may take a filter, and its parent goes on as before", "[hosts][seccomp]") {
+  for (const char* mode : {"vfork", "vfork_exec"}) {
+    INFO(mode);
+    const HostRun host({"seccomp", mode});
+    CHECK(host.native().exit_status == 6);
+    CHECK(host.native().out.find("guest 768\n") != std::string::npos);
+    // More than the pages that are kept for a process without system calls: it has them again.
+    check_trace(host.trace(), host.recorded());
+    CHECK(host.traces_of_children().size() == 1);
+  }
+}
+
+// Limits, both: nothing tells memprof of the filter.
+TEST_CASE("a filter by the bare system call, or one that was there before, ends the program as it forbids",
+          "[hosts][seccomp]") {
+  for (const char* mode : {"bare", "inherited"}) {
+    INFO(mode);
+    FreshDirectory directory;
+    const auto run_with = [&](const std::vector<std::string>& environment) {
+      return run({{host_path("seccomp"), mode}, environment, directory.path(), "", {}});
+    };
+    CHECK(run_with(plain_environment()).signal == 0);
+    const Outcome outcome = run_with(recording_environment());
+    CHECK(outcome.signal == SIGSYS);
+    // What was recorded before is there.
+    if (std::filesystem::exists(directory / "trace.bin")) CHECK(Trace(directory / "trace.bin").allocations() > 100);
+  }
+}
+
 TEST_CASE("an end by the bare system call closes the trace", "[hosts][seccomp]") {
   const HostRun host({"seccomp", "exit_group"});
   CHECK(host.native().exit_status == 4);

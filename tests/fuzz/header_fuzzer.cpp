@@ -6,7 +6,7 @@
 #include "model/clock.h"
 #include "report/ending.h"
 #include "trace/trace_error.h"
-#include "trace_mutator.h"
+#include "trace_seal.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 

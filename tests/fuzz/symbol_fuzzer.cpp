@@ -18,6 +18,7 @@
 #include "symbols/dwarf_lookup.h"
 #include "symbols/elf_symbols.h"
 #include "symbols/perf_map.h"
+#include "symbols/stored_frames.h"
 #include "symbols/symbolizer.h"
 
 namespace {
@@ -129,11 +130,19 @@ void look_up_damaged(Bytes input) {
   }
 }
 
+void read_stored(std::string_view text) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  StoredFrames frames;
+  (void)frames.add({bytes, bytes + text.size()});
+  for (const CodeAddress code : frames.addresses())
+    for (const SourceFrame& frame : frames.find(code)) must(frame.function.size() <= text.size());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes input(data, size);
-  switch (input.take<uint8_t>() % 4) {
+  switch (input.take<uint8_t>() % 5) {
     case 0: must(demangle(input.take_text(SIZE_MAX)).size() <= std::max<size_t>(size, 16384)); break;
     case 1: {
       const PerfMap map = PerfMap::parse(input.take_text(SIZE_MAX));
@@ -142,6 +151,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     case 2: look_up_module(input); break;
     case 3: look_up_damaged(input); break;
+    case 4: read_stored(input.take_text(SIZE_MAX)); break;
   }
   return 0;
 }

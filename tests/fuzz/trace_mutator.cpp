@@ -1,13 +1,11 @@
 #include "trace_mutator.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <random>
 
 #include "memprof/trace_format.h"
+#include "trace_seal.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
@@ -15,39 +13,13 @@ namespace memprof::fuzz {
 
 using format::FileHeader;
 using format::PageHeader;
-using format::PageState;
 
 namespace {
 
-template <class T>
-T load(const uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-size_t page_size_of(const uint8_t* data, size_t size) {
-  if (size < sizeof(FileHeader)) return format::kMinPageSize;
-  const uint32_t said = load<FileHeader>(data).page_size;
-  const bool is_valid = std::has_single_bit(said) && said >= format::kMinPageSize && said <= format::kMaxPageSize;
-  return is_valid ? said : format::kMinPageSize;
-}
-
-void seal_page(uint8_t* at, size_t room, uint64_t number) {
-  auto head = load<PageHeader>(at);
-  if (head.state != PageState::sealed || head.used > room - sizeof head) return;
-  head.page_index = number;
-  head.checksum = 0;
-  head.state = PageState::open;
-  std::memcpy(at, &head, sizeof head);
-  head.checksum = XXH3_64bits(at, sizeof head + head.used);
-  head.state = PageState::sealed;
-  std::memcpy(at, &head, sizeof head);
-}
-
 // Keeps the header of the page true to what it holds then.
 void mutate_payload(uint8_t* page, size_t room) {
-  auto head = load<PageHeader>(page);
+  PageHeader head;
+  std::memcpy(&head, page, sizeof head);
   const size_t capacity = room - sizeof head;
   const size_t used = std::min<size_t>(head.used, capacity);
   head.used = static_cast<uint32_t>(LLVMFuzzerMutate(page + sizeof head, used, capacity));
@@ -60,17 +32,6 @@ void mutate_in_place(uint8_t* at, size_t bytes) {
 }
 
 }  // namespace
-
-void seal_trace(uint8_t* data, size_t size) {
-  if (size < sizeof(FileHeader)) return;
-  auto header = load<FileHeader>(data);
-  header.checksum = 0;
-  header.checksum = XXH3_64bits(&header, format::kFixedBytes);
-  std::memcpy(data, &header, sizeof header);
-  const size_t page_size = page_size_of(data, size);
-  for (size_t at = page_size; at + sizeof(PageHeader) <= size; at += page_size)
-    seal_page(data + at, std::min(page_size, size - at), at / page_size);
-}
 
 size_t mutate_trace(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
   std::minstd_rand random(seed);

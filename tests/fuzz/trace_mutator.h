@@ -8,9 +8,6 @@
 
 namespace memprof::fuzz {
 
-// The header's checksum, and number and checksum of every page that says that it is sealed.
-void seal_trace(uint8_t* data, size_t size);
-
 // For LLVMFuzzerCustomMutator. One result in eight is left unsealed: wrong checksums are inputs too.
 size_t mutate_trace(uint8_t* data, size_t size, size_t max_size, unsigned seed);
 

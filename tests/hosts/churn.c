@@ -1,8 +1,10 @@
-// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR | remove FILE | close FD]...: allocates and frees
-// ROUNDS times from many stacks before and after each of the given changes, which may leave the recorder without room.
-// LIMIT: fsize, nofile, as. rename, remove: of the directory record-here; the file trace.bin in it gets the name FILE
-// before it is removed with its directory. close: FD and all above.
+// churn ROUNDS [LIMIT VALUE | chdir DIR | chroot DIR | rename DIR | remove FILE | close FD | unlink FILE | cut
+// WHERE]...: allocates and frees ROUNDS times from many stacks before and after each of the given changes, which may
+// leave the recorder without room. LIMIT: fsize, nofile, as. rename, remove: of the directory record-here; the file
+// trace.bin in it gets the name FILE before it is removed with its directory. close: FD and all above. cut: the file
+// trace.bin, to nothing or behind the pages that are in use (WHERE: all, free).
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -41,6 +43,15 @@ static void remove_directory(const char* kept) {
     print("cannot remove: errno %d\n", errno);
 }
 
+static void cut(const char* where) {
+  const int fd = open("trace.bin", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return;  // natively
+  uint64_t pages = 0;
+  if (pread(fd, &pages, sizeof pages, 256) != sizeof pages) print("no page count\n");
+  if (ftruncate(fd, strcmp(where, "all") == 0 ? 0 : (off_t)(pages << 14)) != 0) print("cannot cut: errno %d\n", errno);
+  close(fd);
+}
+
 int main(int count, char** arguments) {
   if (count < 2) return 2;
   const long rounds = atol(arguments[1]);
@@ -54,6 +65,8 @@ int main(int count, char** arguments) {
     if (strcmp(arguments[i], "chroot") == 0 && (chroot(value) != 0 || chdir("/") != 0)) print("no chroot\n");
     if (strcmp(arguments[i], "rename") == 0 && rename("record-here", value) != 0) print("cannot rename\n");
     if (strcmp(arguments[i], "remove") == 0) remove_directory(value);
+    if (strcmp(arguments[i], "unlink") == 0 && unlink(value) != 0) print("cannot unlink\n");
+    if (strcmp(arguments[i], "cut") == 0) cut(value);
     if (strcmp(arguments[i], "close") == 0) closefrom(atoi(value));
     churn(rounds);
   }

@@ -1,12 +1,15 @@
 // seccomp MODE: gives up all system calls but read, write, exit, exit_group and rt_sigreturn, or the processor's clock,
 // and goes on allocating. MODE: strict, kill, errno, threads, others, signals, many,
-// forks, child, refused, no_tsc, exit_group, race, or the path of a library: its function is called then.
+// forks, child, refused, no_tsc, exit_group, race, or the path of a library: its function is called then. vfork,
+// vfork_exec: a child that shares the memory does so, and ends or becomes another program. bare: by the processor's own
+// instruction. inherited: for this program once more, with all that it needs but fallocate.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -181,6 +184,57 @@ static void fork_child(int child_gets_filter) {
   print("child %d %d\n", child > 0, status);
 }
 
+static char stack[1 << 18] __attribute__((aligned(16)));
+
+static int confine_guest(void* program_to_be) {
+  install_filter();
+  work(100, kShallow);
+  char* arguments[] = {program_to_be, NULL};
+  if (program_to_be != NULL) execv(program_to_be, arguments);
+  work(100, kShallow);
+  _exit(3);
+}
+
+// Its parent goes on with all its calls, for many pages of the trace.
+static void start_guest(char* program_to_be) {
+  if (program_to_be != NULL) {
+    program[6] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+  }
+  int status = -1;
+  const pid_t child = clone(confine_guest, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, program_to_be);
+  must(waitpid(child, &status, 0) != child);
+  print("guest %d\n", status);
+  fork_child(0);
+  work(5000000, kShallow);
+}
+
+static void install_bare(void) {
+#if defined(__x86_64__)
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  long result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(SYS_seccomp), "D"(SECCOMP_SET_MODE_FILTER), "S"(0), "d"(&filter)
+                   : "rcx", "r11", "memory");
+  must(result);
+#endif
+}
+
+static void hand_down(char** arguments) {
+  struct sock_filter all_but_one[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog handed_down = {sizeof all_but_one / sizeof *all_but_one, all_but_one};
+  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &handed_down));
+  char* command[] = {arguments[0], "exit_group", NULL};
+  execv(command[0], command);
+  must(-1);
+}
+
 typedef void* (*Allocate)(size_t bytes);
 
 // By a name relative to a directory that is left before the library is used.
@@ -232,6 +286,15 @@ int main(int count, char** arguments) {
     fork_child(0);
   } else if (strcmp(mode, "child") == 0) {
     fork_child(1);
+  } else if (strcmp(mode, "vfork") == 0) {
+    start_guest(NULL);
+  } else if (strcmp(mode, "vfork_exec") == 0) {
+    start_guest("/no/such/program");
+  } else if (strcmp(mode, "bare") == 0) {
+    install_bare();
+    work(1000000, kShallow);
+  } else if (strcmp(mode, "inherited") == 0) {
+    hand_down(arguments);
   } else if (strcmp(mode, "race") == 0) {
     race();
   } else if (strcmp(mode, "threads") == 0) {

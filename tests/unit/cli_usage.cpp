@@ -58,7 +58,8 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary", "a.bin"}, "unknown command sumary, did you mean summary?");
   check_usage_error({"sumary"}, "did you mean summary?");
   check_usage_error({"help", "a.bin"},
-                    "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, dump");
+                    "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, "
+                    "extract, strip, compress, decompress, symbolize, dump");
   check_usage_error({"tre", "a.bin"}, "did you mean tree?");
   check_usage_error({"tree", "--direction", "bottum-up"}, "did you mean bottom-up?");
   check_usage_error({"tree", "--by", "peak"}, "use --by at-peak");

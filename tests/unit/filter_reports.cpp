@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-// Stacks outer, outer > middle > inner; a mark in the middle.
+// Stacks outer, outer > middle > inner; a mark in the middle, and one on either side.
 Bytes sample() {
   TraceBuilder b;
   const uint32_t module = b.add_module("/opt/libx.so", 0x400000, 0x500000, 0x400000);
@@ -27,7 +27,9 @@ Bytes sample() {
   b.alloc(1, 2'000'000, 0x2000, 50, outer);
   b.free(1, 6'000'000, 0x2000);
   b.alloc(1, 7'000'000, 0x7f0000000000, 8192, outer, Function::mmap);
+  b.add_mark(1'200'000, 1, "early");
   b.add_mark(4'000'000, 1, "loaded");
+  b.add_mark(8'000'000, 1, "late");
   b.close(10'000'000);
   return b.build();
 }
@@ -238,6 +240,59 @@ TEST_CASE("chunks and the summary are of the domain that is asked for", "[filter
   CHECK_THAT(summary(report_summary_text), Contains("  mmap   ") && Contains("  heap   "));
   filtered.options.domain = "nowhere";
   CHECK(written_by([&](Output& out) { CHECK_FALSE(report_summary_text(analysis, filtered.options, out)); }).empty());
+}
+
+TEST_CASE("numbers of a window: what was open before it, and what is freed after it", "[filters]") {
+  FilterTexts texts;
+  texts.from = "1500us";
+  texts.to = "loaded";
+  Filtered filtered(texts);
+  const Analysis analysis = analyse(filtered.trace);
+  const std::string text = written_by([&](Output& out) { report_summary_text(analysis, filtered.options, out); });
+  CHECK_THAT(text, Contains("open at 1.5 ms") && Contains("open at 4.0 ms") && Contains("Open at 4.0 ms: 150 B in 2"));
+  CHECK_THAT(text, Contains("Allocated in the window: 50 B in 1 block"));
+  filtered.options.json = true;
+  const json d = json::parse(written_by([&](Output& out) { report_summary_json(analysis, filtered.options, out); }));
+  CHECK(d["window"]["open_at_start"] == json({{"chunks", 1}, {"bytes", 100}}));
+  CHECK(d["open"] == json({{"chunks", 2}, {"bytes", 150}}));
+  CHECK(d["closed"] == json({{"chunks", 0}, {"bytes", 0}}));
+  CHECK(d["allocations"] == 1);
+  const json older = json::parse(filtered.every_report().back().second);
+  CHECK(older["end_ns"] == 4'000'000);
+  CHECK(older["total"] == 150);
+  filtered.options.points = 1;
+  const json timeline =
+      json::parse(written_by([&](Output& out) { report_timeline(filtered.trace, filtered.options, out, nullptr); }));
+  CHECK(timeline["series"]["min_bytes"] == json({100}));
+  CHECK(timeline["series"]["max_bytes"] == json({150}));
+  CHECK(timeline["series"]["allocations"] == json({1}));
+}
+
+TEST_CASE("growth is sampled in the window", "[filters]") {
+  TraceBuilder b;
+  const uint32_t stack = b.stack(0x100);
+  // Grows in the first half and shrinks in the second.
+  for (uint64_t i = 0; i < 100; ++i) b.alloc(1, 10'000 * i + 1, 0x1000 * (i + 1), 1000, stack);
+  for (uint64_t i = 0; i < 100; ++i) b.free(1, 1'000'000 + 10'000 * i, 0x1000 * (i + 1));
+  b.close(2'000'000);
+  const Bytes bytes = b.build();
+  const auto growing = [&](const std::string& from, const std::string& to) {
+    Trace trace(open_bytes(bytes));
+    ReportOptions options;
+    options.symbols = false;
+    options.json = true;
+    options.filters.from = from;
+    options.filters.to = to;
+    trace.selection = build_selection(trace, options.filters, false, nullptr).selection;
+    return json::parse(written_by([&](Output& out) { report_leaks_growth(trace, options, out, nullptr); }))["stacks"];
+  };
+  CHECK(growing("start", "end").empty());
+  CHECK(growing("50%", "end").empty());
+  const json first = growing("20%", "45%");
+  REQUIRE(first.size() == 1);
+  CHECK(first[0]["open_bytes_samples"][0] == 40'000);
+  CHECK(first[0]["growth_bytes"].get<uint64_t>() > 45'000);
+  CHECK(first[0]["growth_bytes"].get<uint64_t>() <= 50'000);
 }
 
 TEST_CASE("the timeline of a window begins and ends with it", "[filters]") {

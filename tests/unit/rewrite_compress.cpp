@@ -1,14 +1,20 @@
 // A compressed trace says all that the trace said, and is no trap when it is broken.
 #include <catch2/catch.hpp>
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <functional>
 #include <random>
 #include <thread>
 
 #include "every_report.h"
+#include "memprof/compressed_trace.h"
 #include "new_directory.h"
 #include "rewrite/compress.h"
+#include "trace/page_group.h"
 #include "trace/trace_error.h"
 
 using namespace memprof;
@@ -58,6 +64,29 @@ TraceBuilder long_trace(size_t events) {
   b.add_mark(time, 1, "end");
   b.close(time + 10);
   return b;
+}
+
+// The same file with another index, whose checksum is right.
+Bytes with_index(const Bytes& packed, const std::function<void(Bytes& index)>& change) {
+  format::CompressedFooter footer;
+  std::memcpy(&footer, packed.data() + packed.size() - sizeof footer, sizeof footer);
+  Bytes index(footer.index_raw_bytes);
+  REQUIRE(unpack_bytes(std::span(packed).subspan(footer.index_offset, footer.index_bytes), index));
+  change(index);
+  const Bytes stored = pack_bytes(index);
+  footer.index_bytes = stored.size();
+  footer.index_raw_bytes = index.size();
+  footer.index_checksum = XXH3_64bits(stored.data(), stored.size());
+  Bytes out(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(footer.index_offset));
+  out.insert(out.end(), stored.begin(), stored.end());
+  const auto bytes = std::as_bytes(std::span(&footer, 1));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+  return out;
+}
+
+template <class T>
+void put_at(Bytes& bytes, size_t offset, T value) {
+  std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
 std::string all_text(const Bytes& bytes) {
@@ -116,7 +145,7 @@ TEST_CASE("a damaged group loses its pages and no others", "[compress]") {
   packed[packed.size() / 2] ^= std::byte{4};
   const Analysed a(packed);
   CHECK(a.trace.file.damage().pages() > 0);
-  CHECK(a.trace.file.damage().pages() <= (1u << 19) / format::kMinPageSize + 1);
+  CHECK(a.trace.file.damage().pages() <= (1u << 19) / 3'900);  // its pages have that much payload
   CHECK_FALSE(a.trace.file.complete());
   CHECK(a.trace.file.damage().warnings()[0].find("what the compressed trace holds of it is damaged") !=
         std::string::npos);
@@ -149,4 +178,42 @@ TEST_CASE("a compressed trace that is cut is refused with its reason", "[compres
   Bytes packed = compressed(long_trace(100).build(), directory);
   packed.resize(packed.size() - 10);
   CHECK_THROWS_WITH(open_bytes(packed), Catch::Contains("was the file cut?"));
+}
+
+TEST_CASE("an index that lies is refused, whatever its checksum says", "[compress]") {
+  const NewDirectory directory;
+  const Bytes packed = compressed(long_trace(3'000).build(), directory);
+  size_t groups = 0, pages = 0;
+  REQUIRE_NOTHROW(open_bytes(with_index(packed, [&](Bytes& index) {
+    uint64_t counts[2];
+    std::memcpy(counts, index.data(), sizeof counts);
+    groups = counts[0];
+    pages = counts[1];
+  })));
+  REQUIRE(groups >= 2);
+  REQUIRE(pages >= 3);
+  const size_t entry = 16, planes = entry + groups * sizeof(format::GroupEntry);
+  const auto plane = [&](size_t byte) { return planes + byte * pages; };
+  const std::vector<std::function<void(Bytes&)>> lies = {
+      [&](Bytes& index) { put_at(index, 0, uint64_t{1} << 60); },
+      [&](Bytes& index) { put_at(index, 8, UINT64_MAX); },
+      [&](Bytes& index) { put_at(index, 8, pages - 1); },
+      [&](Bytes& index) { put_at(index, entry, uint64_t{700}); },                          // not behind the header
+      [&](Bytes& index) { put_at(index, entry + 8, UINT32_MAX); },                         // more bytes than there are
+      [&](Bytes& index) { put_at(index, entry + 8, uint32_t{1}); },                        // too few for its payloads
+      [&](Bytes& index) { put_at(index, entry + 12, uint32_t{0}); },                       // no page
+      [&](Bytes& index) { put_at(index, entry + 12, static_cast<uint32_t>(pages + 1)); },  // more pages than there are
+      [&](Bytes& index) { index[plane(64)] = index[plane(64) + 1]; },                      // a page twice
+      [&](Bytes& index) { index[plane(64)] = std::byte{0}; },                              // the header page
+      [&](Bytes& index) { index[plane(70)] = std::byte{1}; },                              // longer than a page
+      [&](Bytes& index) { index.resize(index.size() - 1); },
+      [&](Bytes& index) { index.resize(index.size() + 1); },
+      [&](Bytes& index) { index.clear(); },
+  };
+  for (size_t i = 0; i < lies.size(); ++i) {
+    CAPTURE(i);
+    CHECK_THROWS_AS(open_bytes(with_index(packed, lies[i])), TraceError);
+  }
+  // What unpacks to much more than it is.
+  CHECK_THROWS_AS(open_bytes(with_index(packed, [](Bytes& index) { index.resize(size_t{1} << 22); })), TraceError);
 }

@@ -78,7 +78,7 @@ inline constexpr unsigned char kFooterMagic[8] = {'M', 'E', 'M', 'P', 'Z', 'E', 
 inline constexpr uint32_t kCompressedVersion = 1;
 inline constexpr uint32_t kMostGroupBytes = 1u << 20;  // of payloads
 inline constexpr uint32_t kMostGroupRatio = 32;
-inline constexpr uint32_t kMostIndexRatio = 16;
+inline constexpr uint32_t kMostIndexRatio = 8;
 
 struct CompressedHeader {
   unsigned char magic[8];   //  0

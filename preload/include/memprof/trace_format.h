@@ -67,6 +67,11 @@
 //   A later library may append fields to a MemorySample: a reader takes those that it knows of a longer record. A
 //   shorter one is damaged.
 //
+// SYMBOLS pages hold RecordHeaders as well. They say what stack nodes are in the source. Never the recorder writes them
+// but a program that makes a trace of another one where its binaries are, so that the new one reads the same without
+// them; see "Symbols" below. Each record can be read alone. Where two tell of one thing, the first in the order of
+// streams and pages counts.
+//
 // EVENTS pages: see "Event records" below, after the constants that they use.
 //
 // A trace may be packed: compressed_trace.h.
@@ -158,8 +163,10 @@ struct FileHeader {
   uint32_t size_bias;                 // 112  what the allocator adds to a size before it rounds it: see "Event records"
   uint32_t reserved0;                 // 116
   uint64_t pid_namespace;  // 120  inode of /proc/PID/ns/pid: what pid and parent_pid are numbers in; 0 unknown
-  uint8_t reserved[56];    // 128
-  uint64_t checksum;       // 184  XXH3-64 of [0, fixed_bytes) with this field zero
+  uint64_t made_of;      // 128  0: as recorded. Else the trace was made of another one: a hash of its new pages, which
+                         //      tells it from others that were made of the same one
+  uint8_t reserved[48];  // 136
+  uint64_t checksum;     // 184  XXH3-64 of [0, fixed_bytes) with this field zero
 
   // live part
   uint8_t gap[64];             // 192
@@ -177,7 +184,8 @@ struct FileHeader {
   uint64_t node_count;         // 376  node ids handed out
   uint64_t thread_count;       // 384  thread serials handed out
   uint64_t recorder_bytes;     // 392  resident memory of the recorder itself, when it closed the file; 0 unknown
-  uint8_t gap3[48];            // 400
+  uint64_t last_fork_ns;       // 400  CLOCK_MONOTONIC when the process had last forked; 0 never. For later recordings
+  uint8_t gap3[40];            // 408
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
@@ -185,6 +193,7 @@ static_assert(offsetof(FileHeader, process_start) == 32);
 static_assert(offsetof(FileHeader, clock) == 80);
 static_assert(offsetof(FileHeader, memory_page_size) == 104);
 static_assert(offsetof(FileHeader, pid_namespace) == 120);
+static_assert(offsetof(FileHeader, made_of) == 128);
 static_assert(offsetof(FileHeader, checksum) == 184);
 static_assert(offsetof(FileHeader, page_count) == 256);
 static_assert(offsetof(FileHeader, end_state) == 320);
@@ -197,7 +206,7 @@ inline constexpr uint32_t kFixedBytes = 192;
 
 // ---- PageHeader ----------------------------------------------------------------------------------------------
 
-enum class StreamKind : uint8_t { events = 1, stacks = 2, modules = 3, metadata = 4, samples = 5, snapshot = 6 };
+enum class StreamKind : uint8_t { events = 1, stacks = 2, modules = 3, metadata = 4, samples = 5, snapshot = 6, symbols = 7 };
 enum class PageState : uint8_t { unwritten = 0, open = 1, sealed = 2 };
 
 inline constexpr uint32_t kPageMagic = 0x4750504d;  // "MPPG"
@@ -280,8 +289,9 @@ enum class MetadataRecord : uint16_t {
   library = 10,      // version of the recording library, text
   // The recorder writes none of these: they say what is left of another trace. Of several windows the last one counts,
   // several stripped ones add up.
-  window = 11,    // Window: only what concerns this time was kept
-  stripped = 12,  // Stripped: blocks of all times were left out
+  window = 11,      // Window: only what concerns this time was kept
+  stripped = 12,    // Stripped: blocks of all times were left out
+  last_event = 13,  // uint64_t: ticks of the last event, which may have been left out
 };
 
 struct Mark {
@@ -350,6 +360,39 @@ static_assert(offsetof(MemorySample, resident_bytes) == 24);
 static_assert(offsetof(MemorySample, exact_resident_bytes) == 40);
 static_assert(offsetof(MemorySample, private_dirty_bytes) == 80);
 static_assert(offsetof(MemorySample, swap_bytes) == 104);
+
+// ---- Symbols -------------------------------------------------------------------------------------------------
+
+enum class SymbolRecord : uint16_t { module = 1, frames = 2 };
+
+// The best that was found for a module: nothing, the names of its functions, or source lines too.
+enum class SymbolDetail : uint32_t { none = 0, symbols = 1, lines = 2 };
+
+// SymbolRecord::module. Followed by name_bytes of name and problem_bytes of text, neither terminated. The name is what
+// frames name as their module where that is not the module's path (the map of a JIT compiler's code; kNoModule alone has
+// one), the text what a reader should know about missing symbols.
+struct SymbolModule {
+  uint32_t module_id;      //  0  kNoModule: of the code that no loaded object covers
+  SymbolDetail detail;     //  4
+  uint32_t name_bytes;     //  8
+  uint32_t problem_bytes;  // 12
+};
+static_assert(sizeof(SymbolModule) == 16);
+
+// SymbolRecord::frames holds LEB128 varints, as stacks pages do: one module's strings, each once, then its addresses.
+//     varint module id
+//     varint number of strings, then for each: varint length, so many bytes. They are numbered from 1; 0 is no string
+//   then to the end of the record, for each address, in rising order:
+//     varint address - previous address of this record (first: the address itself): that of the stack node
+//     varint number of frames << 1 | kNodeExactAddress as in the node
+//     for each frame, innermost first; all but the last were inlined into the one that follows:
+//       varint string of the function << 1 | 1 if it was inlined
+//       varint string of the file
+//       varint line, 0 if it is not known
+//
+//   Example: 03 02  04 6d 61 69 6e  05 61 2e 63 70 70     module 3; 2 strings: 1 is "main", 2 is "a.cpp"
+//            d0 22 02  02 02 0c                          0x1150, 1 frame, return address: main, a.cpp, line 12
+//            34 04  03 02 07  02 02 0f                   0x1184, 2 frames: main, line 7, inlined into main, line 15
 
 // ---- Tags ----------------------------------------------------------------------------------------------------
 

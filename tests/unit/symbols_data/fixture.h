@@ -48,11 +48,15 @@ inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-// Replaces every occurrence; the lengths must be equal, so that nothing else in the file moves.
-inline std::string patched(std::string bytes, const std::string& from, const std::string& to) {
-  for (size_t at = 0; (at = bytes.find(from, at)) != std::string::npos; at += to.size())
-    bytes.replace(at, from.size(), to);
-  return bytes;
+inline std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+// The lengths must be equal, so that nothing else in the file moves.
+inline std::string patched(const std::string& bytes, const std::string& from, const std::string& to) {
+  return replaced(bytes, from, to);
 }
 
 inline memprof::BuildId build_id_of(const std::string& path) {
