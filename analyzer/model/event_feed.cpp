@@ -20,7 +20,10 @@ EventFeed::EventFeed(const TraceFile& file) : file_(file) {
     const uint32_t serial = pages.front().thread_serial;
     const auto [found, is_new] = thread_of_serial.emplace(serial, static_cast<uint32_t>(threads_.size()));
     if (is_new) threads_.push_back({serial, pages.front().thread_id});
-    lanes_.push_back({.pages = pages, .thread = found->second});
+    // An event takes at least a byte, a realloc's two halves many.
+    uint32_t most_events = 2;
+    for (const PageEntry& page : pages) most_events = std::max(most_events, page.used);
+    lanes_.push_back({.pages = pages, .thread = found->second, .most_events = most_events});
     page_count_ += pages.size();
   }
 }
@@ -92,17 +95,15 @@ std::optional<uint32_t> EventFeed::wanted_stream() {
   return stream;
 }
 
-uint32_t EventFeed::slice_events() const {
-  return static_cast<uint32_t>(std::clamp<size_t>(kEventsAhead / std::max<size_t>(begun_, 1), kLeastSlice, kMostSlice));
-}
-
 // With the lock held.
-std::unique_ptr<Slice> EventFeed::empty_slice() {
-  const uint32_t wanted = slice_events();
+std::unique_ptr<Slice> EventFeed::empty_slice(const Lane& lane) {
+  const size_t share = std::clamp<size_t>(kEventsAhead / std::max<size_t>(begun_, 1), kLeastSlice, kMostSlice);
+  const auto wanted = static_cast<uint32_t>(std::min<size_t>(share, lane.most_events));
   while (!spare_.empty()) {
     std::unique_ptr<Slice> slice = std::move(spare_.back());
     spare_.pop_back();
-    if (slice->capacity == wanted) return slice;
+    // Those that are far too large are of a time with fewer streams.
+    if (slice->capacity >= wanted && slice->capacity <= 2 * share) return slice;
   }
   return std::make_unique<Slice>(Slice{std::make_unique_for_overwrite<Event[]>(wanted), wanted, 0});
 }
@@ -112,7 +113,7 @@ void EventFeed::decode(uint32_t stream) {
   std::unique_ptr<Slice> slice;
   {
     const std::lock_guard lock(mutex_);
-    slice = empty_slice();
+    slice = empty_slice(lane);
   }
   slice->size = static_cast<uint32_t>(lane.reader->read({slice->events.get(), slice->capacity}));
   slice->begin = lane.reader->position();

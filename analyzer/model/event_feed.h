@@ -61,6 +61,7 @@ class EventFeed {
   struct Lane {
     StreamPages pages;
     uint32_t thread;
+    uint32_t most_events;  // that one of its pages may hold
     StreamPosition start{};
     uint64_t last_ticks = 0;
     std::unique_ptr<EventStream> reader{};  // while it has begun and not ended
@@ -72,8 +73,7 @@ class EventFeed {
   };
 
   void want(Lane& lane, uint32_t stream, bool is_urgent);
-  uint32_t slice_events() const;
-  std::unique_ptr<Slice> empty_slice();
+  std::unique_ptr<Slice> empty_slice(const Lane& lane);
 
   const TraceFile& file_;
   std::vector<Thread> threads_;

@@ -1,5 +1,7 @@
 #include "symbols/dwarf_lookup.h"
 
+#include <set>
+
 #include <dwarf.h>
 
 namespace memprof {
@@ -135,6 +137,17 @@ std::optional<DwarfLookup> DwarfLookup::open(const ElfFile& file, const ElfFile*
   lookup.units_ = std::make_unique<UnitIndex>(lookup.dwarf_.get(), file.path());
   if (lookup.units_->empty()) return std::nullopt;
   return lookup;
+}
+
+std::vector<uint64_t> DwarfLookup::bytes_to_read(std::span<const uint64_t> virtual_addresses) const {
+  std::vector<uint64_t> bytes;
+  std::set<const DwarfUnit*> known;
+  for (const uint64_t address : virtual_addresses) {
+    const DwarfUnit* const unit = units_->likely_unit(address);
+    const bool is_new = unit != nullptr && !unit->functions_are_indexed && known.insert(unit).second;
+    bytes.push_back(is_new ? unit->max_entries : 0);
+  }
+  return bytes;
 }
 
 std::vector<DwarfFrame> DwarfLookup::find(uint64_t virtual_address) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ class DwarfLookup {
   // Innermost first; the last one is the function that the code belongs to. When only the line is known, one
   // frame without names; when nothing is known, none.
   std::vector<DwarfFrame> find(uint64_t virtual_address);
+
+  // For each of the addresses the bytes of debugging entries that must be read for it and were not for those before.
+  std::vector<uint64_t> bytes_to_read(std::span<const uint64_t> virtual_addresses) const;
 
   // Whether some of it lies in .dwo files, which may come and go.
   bool is_split() const { return units_->is_split(); }

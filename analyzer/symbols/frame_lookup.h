@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +26,10 @@ class FrameLookup {
   static std::unique_ptr<FrameLookup> another(const ModuleFiles& files, const ElfSymbols& symbols);
 
   bool has_dwarf() const { return dwarf_.has_value(); }
+  // See DwarfLookup. Zeros where there is none: symbols are read already.
+  std::vector<uint64_t> bytes_to_read(std::span<const uint64_t> virtual_addresses) const {
+    return dwarf_ ? dwarf_->bytes_to_read(virtual_addresses) : std::vector<uint64_t>(virtual_addresses.size());
+  }
   bool is_split() const { return dwarf_ && dwarf_->is_split(); }
 
   // Innermost first, at least one; the strings belong to this. Module and offset are for the caller to set.

@@ -1,8 +1,18 @@
 #include "symbols/module_symbols.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace memprof {
+
+namespace {
+
+// Of debugging entries; takes 30 ms or so. To open handles takes less, unless the sections are compressed: then as much
+// as to read a quarter of them all.
+constexpr uint64_t kLeastPartBytes = uint64_t{4} << 20;
+
+}  // namespace
 
 void ModuleSymbols::open() {
   detail_ = Detail::none;
@@ -58,6 +68,29 @@ std::vector<CodeAddress> ModuleSymbols::find_known(std::span<const CodeAddress> 
     if (!known_[code.is_exact].contains(code.address) && !cached_.has(stored_code(code))) unknown.push_back(code);
   if (!unknown.empty() && !lookup_) open_lookup();
   return unknown;
+}
+
+std::vector<std::span<const CodeAddress>> ModuleSymbols::parts_of(std::span<const CodeAddress> codes,
+                                                                  size_t most) const {
+  std::vector<std::span<const CodeAddress>> parts;
+  if (!lookup_) return parts;
+  std::vector<uint64_t> addresses;
+  for (const CodeAddress code : codes) addresses.push_back(looked_at(code));
+  const std::vector<uint64_t> bytes = lookup_->bytes_to_read(addresses);
+  const uint64_t total = std::accumulate(bytes.begin(), bytes.end(), uint64_t{0});
+  const uint64_t count = std::clamp<uint64_t>(total / kLeastPartBytes, 1, std::max<size_t>(most, 1));
+  // Neighbours in one part: they share units.
+  size_t begin = 0;
+  uint64_t read = 0;
+  for (size_t i = 0; i < codes.size(); ++i) {
+    read += bytes[i];
+    const bool is_last = i + 1 == codes.size();
+    if (!is_last && read < total / count * (parts.size() + 1)) continue;
+    if (!is_last && parts.size() + 1 == count) continue;
+    parts.push_back(codes.subspan(begin, i + 1 - begin));
+    begin = i + 1;
+  }
+  return parts;
 }
 
 void ModuleSymbols::look_up(Part& part) const {
@@ -119,11 +152,9 @@ std::vector<SourceFrame> ModuleSymbols::cached_at(CodeAddress code) const {
 }
 
 std::vector<SourceFrame> ModuleSymbols::frames_at(CodeAddress code, FrameLookup& lookup) const {
-  // A return address may be the first one of the next line or of the next function.
-  const uint64_t offset = code.address - module_.load_bias;
-  const uint64_t looked_at = code.is_exact ? offset : offset - 1;
-  if (!is_code(looked_at)) return placed({SourceFrame{}}, code);
-  return placed(lookup.find(looked_at), code);
+  const uint64_t virtual_address = looked_at(code);
+  if (!is_code(virtual_address)) return placed({SourceFrame{}}, code);
+  return placed(lookup.find(virtual_address), code);
 }
 
 }  // namespace memprof

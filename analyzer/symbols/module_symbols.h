@@ -36,7 +36,11 @@ class ModuleSymbols {
 
   // Many at once, in three steps. The first opens what is needed and returns those that are not known yet.
   std::vector<CodeAddress> find_known(std::span<const CodeAddress> codes);
-  // The second takes part of them, at the same time as others take the rest. `is_first` uses the module's own handles.
+  // Cuts them into at most `most` parts that have about the same to read, and enough that a thread of their own is
+  // worth the handles that it must open.
+  std::vector<std::span<const CodeAddress>> parts_of(std::span<const CodeAddress> codes, size_t most) const;
+  // The second takes a part of them, at the same time as others take the rest. `is_first` uses the module's own
+  // handles.
   struct Part {
     std::span<const CodeAddress> codes;
     bool is_first = true;
@@ -46,8 +50,6 @@ class ModuleSymbols {
   void look_up(Part& part) const;
   // The third keeps what was found.
   void keep(Part part);
-  // Whether there is enough to read that several threads gain something.
-  bool is_worth_parts() const { return lookup_ && lookup_->has_dwarf(); }
 
   // Writes what is new to the cache. True if there was something.
   bool save();
@@ -62,6 +64,8 @@ class ModuleSymbols {
   void open();
   void open_lookup();
   bool is_code(uint64_t virtual_address) const;
+  // Where a return address is looked at, the call before it.
+  uint64_t looked_at(CodeAddress code) const { return code.address - module_.load_bias - (code.is_exact ? 0 : 1); }
   std::vector<SourceFrame> frames_at(CodeAddress code, FrameLookup& lookup) const;
   // From the cache; empty if it is not there.
   std::vector<SourceFrame> cached_at(CodeAddress code) const;

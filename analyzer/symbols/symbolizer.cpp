@@ -11,13 +11,6 @@
 
 namespace memprof {
 
-namespace {
-
-// A further thread on the same module must read its debug information anew: that pays from here on.
-constexpr size_t kLeastPart = 2000;
-
-}  // namespace
-
 // Addresses that lie in no module: code that a JIT compiler made, as far as a map names it.
 class Symbolizer::JitFrames {
  public:
@@ -93,14 +86,8 @@ void Symbolizer::prepare(std::vector<Wanted> wanted) {
     Group& group = groups[i];
     ModuleSymbols& symbols = *symbols_[group.module];
     group.codes = symbols.find_known(group.codes);
-    size_t count = symbols.is_worth_parts() ? std::min<size_t>(workers, group.codes.size() / kLeastPart) : 0;
-    count = std::clamp<size_t>(count, 1, workers);
-    // Neighbours in one part: they share units of the debug information.
-    for (size_t k = 0; k < count; ++k) {
-      const size_t begin = group.codes.size() * k / count, end = group.codes.size() * (k + 1) / count;
-      group.parts.push_back({std::span(group.codes).subspan(begin, end - begin), k == 0});
-    }
-    if (count == 1) symbols.look_up(group.parts.front());
+    for (const auto codes : symbols.parts_of(group.codes, workers)) group.parts.push_back({codes, group.parts.empty()});
+    if (group.parts.size() == 1) symbols.look_up(group.parts.front());
   });
 
   std::vector<std::pair<const ModuleSymbols*, ModuleSymbols::Part*>> parts;

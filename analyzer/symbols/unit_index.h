@@ -40,6 +40,15 @@ class UnitIndex {
       return visit(*unit);
     });
   }
+  // The unit that is asked first about an address, as far as it is known without reading it; nullptr: none is.
+  const DwarfUnit* likely_unit(uint64_t virtual_address) const {
+    const DwarfUnit* likely = nullptr;
+    index_.visit_covering(virtual_address, [&](const DwarfUnit* unit) {
+      likely = unit;
+      return true;
+    });
+    return likely;
+  }
   bool empty() const { return index_.empty(); }
   // Some units are but the skeletons of what lies in .dwo files.
   bool is_split() const { return is_split_; }

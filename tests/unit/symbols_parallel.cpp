@@ -1,6 +1,7 @@
 // Whatever the number of threads, the answers are those of one address after the other.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 
@@ -14,11 +15,11 @@ using namespace symbols_test;
 
 namespace {
 
-// So many of the largest module, this program, that it is looked up in parts; some of each other.
+// So many of the largest module, this program, that it is looked up in parts; some of each other one.
 std::vector<Symbolizer::Wanted> many_addresses(const std::vector<ModuleInfo>& modules) {
   std::vector<Symbolizer::Wanted> wanted;
   for (uint32_t i = 0; i < modules.size(); ++i) {
-    const uint64_t count = i == 0 ? 9000 : 60, size = modules[i].end - modules[i].start;
+    const uint64_t count = i == 0 ? 600 : 20, size = modules[i].end - modules[i].start;
     for (uint64_t k = 0; k < count; ++k) wanted.push_back({i, {modules[i].start + size * k / count, k % 3 == 0}});
   }
   return wanted;
@@ -43,7 +44,7 @@ TEST_CASE("frames do not depend on the number of workers", "[symbols][parallel]"
   const auto wanted = many_addresses(modules);
   Symbolizer one_by_one(modules, offline_options());
   const std::string expected = answer(one_by_one, wanted);
-  REQUIRE(std::count(expected.begin(), expected.end(), '\n') > 9000);
+  REQUIRE(std::count(expected.begin(), expected.end(), '\n') > 600);
   REQUIRE(expected.find("symbols_parallel.cpp") != std::string::npos);
   for (const unsigned workers : {1u, 2u, 8u}) {
     CAPTURE(workers);
@@ -55,6 +56,29 @@ TEST_CASE("frames do not depend on the number of workers", "[symbols][parallel]"
     symbolizer.prepare(wanted);  // nothing is left to do
     CHECK(answer(symbolizer, wanted) == expected);
   }
+}
+
+TEST_CASE("a large module is cut into parts, none is lost", "[symbols][parallel]") {
+  const auto modules = own_modules();
+  const Symbolizer::Options options = offline_options();
+  DebuginfodSource nowhere(false);
+  std::vector<CodeAddress> codes;
+  for (const Symbolizer::Wanted& one : many_addresses(modules))
+    if (one.module == 0) codes.push_back(one.code);
+  for (const size_t most : {1u, 2u, 5u}) {
+    ModuleSymbols symbols(modules[0], options.files, nowhere);
+    CHECK(symbols.find_known(codes) == codes);
+    const auto parts = symbols.parts_of(codes, most);
+    CHECK(parts.size() <= most);
+    CHECK(parts.size() >= std::min<size_t>(most, 2));
+    std::vector<CodeAddress> joined;
+    for (const auto part : parts) joined.insert(joined.end(), part.begin(), part.end());
+    CHECK(joined == codes);
+  }
+  ModuleSymbols symbols(modules[0], options.files, nowhere);
+  symbols.find_known(std::span(codes).first(1));
+  CHECK(symbols.parts_of(std::span(codes).first(1), 8).size() == 1);
+  CHECK(symbols.parts_of({}, 8).empty());
 }
 
 TEST_CASE("what is prepared may be little, nothing or impossible", "[symbols][parallel]") {
