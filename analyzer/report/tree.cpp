@@ -121,7 +121,8 @@ std::string TreeReport::describe(const CallTreeNode& node, size_t columns) const
   std::string tail = node.times > 1 ? fmt::format("  x{}", node.times) : "";
   // An unnamed frame has its module in its name.
   const std::string module = escape_text(base_name(function.module));
-  if (!module.empty() && !function.name.starts_with(base_name(function.module))) tail += fmt::format("  ({})", module);
+  const bool is_unnamed = function.name.starts_with(fmt::format("{}+0x", base_name(function.module)));
+  if (!module.empty() && !is_unnamed) tail += fmt::format("  ({})", module);
   const size_t taken = text_width(tail);
   const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 20);
   return cut_text(shorten_function(escape_text(function.name), room) + tail, columns);
@@ -152,7 +153,7 @@ void TreeReport::print_text() {
     out_.print("{}: {}, {}\n", is_bottom_up() ? "Bottom up" : "Top down", format_rank(all_, options_.by),
                describe_rank(options_.by, analysis_.trace));
   else
-    out_.print("Callers of {}: {} of {} {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
+    out_.print("Callers of {}: {} of {}, {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
                format_rank(all_, options_.by), describe_rank(options_.by, analysis_.trace));
   print_selection(out_, analysis_.trace, options_);
   out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
