@@ -27,7 +27,7 @@ FrameSource::FrameSource(const Trace& trace, const SymbolOptions& options) : tra
   how.pid = static_cast<pid_t>(trace.file.header().pid);
   how.start_time_s = static_cast<int64_t>(trace.file.header().start_realtime_ns / 1'000'000'000);
   how.workers = options.workers;
-  if (options.cache) how.cache = SymbolCache::default_directory();
+  if (options.cache) how.cache = CacheDirectory::default_path();
   symbolizer_ = std::make_unique<Symbolizer>(module_infos(trace.modules), how);
 }
 

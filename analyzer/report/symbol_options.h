@@ -7,7 +7,7 @@ struct SymbolOptions {
   SymbolOptions(bool are_wanted = true) : wanted(are_wanted) {}
 
   bool wanted;
-  bool cache = false;    // keep what was found on disk, in SymbolCache::default_directory()
+  bool cache = false;    // keep what was found on disk, in CacheDirectory::default_path()
   unsigned workers = 0;  // 0: as many as there are processors
 };
 

@@ -1,27 +1,17 @@
 #include "symbols/symbol_cache.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <ctime>
-#include <memory>
-#include <random>
 #include <span>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include "symbols/regular_file.h"
 #include "trace/read_bytes.h"
-#include "trace/signals_blocked.h"
 
 namespace memprof {
 
@@ -31,8 +21,7 @@ constexpr char kMagic[8] = {'M', 'E', 'M', 'P', 'F', 'R', 'A', 'M'};
 // Grows with every change of what a look-up answers, and of this layout.
 constexpr uint32_t kVersion = 1;
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
-constexpr std::string_view kSuffix = ".frames", kTemporarySuffix = ".tmp";
-constexpr time_t kStaleSeconds = 3600;
+constexpr std::string_view kSuffix = ".frames";
 
 enum : uint32_t { kHasSymbols = 1, kHasLines = 2 };
 
@@ -64,67 +53,13 @@ void put_file(std::vector<std::byte>& out, const std::optional<ElfFile>& file) {
   out.insert(out.end(), path.begin(), path.end());
 }
 
-const char* variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here writes to the environment
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
-// Each missing directory of the path, closed to others.
-void make_directories(const std::string& path) {
-  for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    ::mkdir(path.substr(0, slash).c_str(), 0700);
-    if (slash == std::string::npos) return;
-  }
-}
-
-UniqueFd open_directory(const std::string& path) {
-  if (path.empty()) return {};
-  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  struct stat status;
-  if (!directory || ::fstat(directory.get(), &status) != 0) return {};
-  if (status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return {};
-  return directory;
-}
-
-bool write_all(int descriptor, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(descriptor, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(wrote));
-  }
-  return true;
-}
-
 uint64_t checksum_of(std::span<std::byte> file) {
   const uint64_t zero = 0;
   std::memcpy(file.data() + offsetof(Head, checksum), &zero, sizeof zero);
   return XXH3_64bits(file.data(), file.size());
 }
 
-// The whole file, if it is a regular one of this user's.
-std::vector<std::byte> read_file(const UniqueFd& directory, const std::string& name, struct stat& status,
-                                 UniqueFd& file) {
-  file = UniqueFd(::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return {};
-  const auto size = static_cast<uint64_t>(status.st_size);
-  if (size < sizeof(Head) || size > kMaxFileBytes) return {};
-  std::vector<std::byte> bytes(size);
-  int error = 0;
-  if (read_bytes(file.get(), 0, bytes, error) != size) return {};
-  return bytes;
-}
-
 }  // namespace
-
-std::string SymbolCache::default_directory() {
-  if (const char* own = variable("MEMPROF_CACHE")) return own;
-  // A relative one is to be ignored, says its specification.
-  if (const char* base = variable("XDG_CACHE_HOME"); base != nullptr && *base == '/')
-    return fmt::format("{}/memprof", base);
-  if (const char* home = variable("HOME")) return fmt::format("{}/.cache/memprof", home);
-  return {};
-}
 
 std::optional<SymbolCache::Key> SymbolCache::key_of(const ModuleInfo& module, const ModuleFiles& files) {
   // What was found has this build id: nothing else is taken for the module's.
@@ -144,12 +79,14 @@ std::optional<SymbolCache::Key> SymbolCache::key_of(const ModuleInfo& module, co
 }
 
 std::optional<SymbolCache::Entry> SymbolCache::load(const Key& key) const {
-  const UniqueFd directory = open_directory(directory_);
-  if (!directory) return std::nullopt;
+  const UniqueFd file(directory_.open(key.file_name));
   struct stat status;
-  UniqueFd file;
-  std::vector<std::byte> bytes = read_file(directory, key.file_name, status, file);
-  if (bytes.empty()) return std::nullopt;
+  if (!file || ::fstat(file.get(), &status) != 0) return std::nullopt;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size < sizeof(Head) || size > kMaxFileBytes) return std::nullopt;
+  std::vector<std::byte> bytes(size);
+  int error = 0;
+  if (read_bytes(file.get(), 0, bytes, error) != size) return std::nullopt;
   Head head;
   std::memcpy(&head, bytes.data(), sizeof head);
   const uint64_t room = bytes.size() - sizeof head;
@@ -158,8 +95,7 @@ std::optional<SymbolCache::Entry> SymbolCache::load(const Key& key) const {
       checksum_of(bytes) != head.checksum ||
       !std::equal(key.bytes.begin(), key.bytes.end(), bytes.begin() + sizeof head))
     return std::nullopt;
-  // What is used stays. Not every time: reading is not to be writing.
-  if (status.st_mtime < ::time(nullptr) - kStaleSeconds) ::futimens(file.get(), nullptr);
+  CacheDirectory::touch(file.get());  // what is used stays
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(sizeof head + key.bytes.size()));
   return Entry{(head.flags & kHasLines) != 0, (head.flags & kHasSymbols) != 0, std::move(bytes)};
 }
@@ -177,63 +113,12 @@ void SymbolCache::store(const Key& key, const Entry& entry) const {
   bytes.insert(bytes.end(), entry.frames.begin(), entry.frames.end());
   head.checksum = checksum_of(bytes);
   std::memcpy(bytes.data(), &head, sizeof head);
-  if (bytes.size() > std::min(kMaxFileBytes, max_bytes_) || directory_.empty()) return;
-
-  make_directories(directory_);
-  const UniqueFd directory = open_directory(directory_);
-  if (!directory) return;
-  std::random_device random;
-  const std::string temporary = fmt::format("{:08x}{:08x}{}", random(), random(), kTemporarySuffix);
-  const SignalsBlocked blocked;
-  const UniqueFd file(
-      ::openat(directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return;
-  if (!write_all(file.get(), bytes) ||
-      ::renameat(directory.get(), temporary.c_str(), directory.get(), key.file_name.c_str()) != 0)
-    ::unlinkat(directory.get(), temporary.c_str(), 0);
+  if (bytes.size() > std::min(kMaxFileBytes, max_bytes_)) return;
+  CacheDirectory::NewFile file(directory_);
+  file.append(bytes);
+  file.commit(key.file_name);
 }
 
-void SymbolCache::trim() const {
-  UniqueFd directory = open_directory(directory_);
-  if (!directory) return;
-  const int descriptor = directory.get();
-  struct CloseDirectory {
-    void operator()(DIR* stream) const { ::closedir(stream); }
-  };
-  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(descriptor));
-  if (stream == nullptr) return;
-  directory.release();  // the stream's now
-
-  struct Kept {
-    timespec changed;
-    uint64_t bytes;
-    std::string name;
-  };
-  std::vector<Kept> files;
-  uint64_t total = 0;
-  while (const dirent* entry = ::readdir(stream.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is this one's
-    const std::string name = entry->d_name;
-    const bool is_temporary = name.ends_with(kTemporarySuffix);
-    struct stat status;
-    if ((!is_temporary && !name.ends_with(kSuffix)) ||
-        ::fstatat(descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
-      continue;
-    if (is_temporary) {
-      // Of a program that was killed.
-      if (status.st_mtime < ::time(nullptr) - kStaleSeconds) ::unlinkat(descriptor, name.c_str(), 0);
-      continue;
-    }
-    files.push_back({status.st_mtim, static_cast<uint64_t>(status.st_size), name});
-    total += files.back().bytes;
-  }
-  std::sort(files.begin(), files.end(), [](const Kept& a, const Kept& b) {
-    return std::tie(a.changed.tv_sec, a.changed.tv_nsec, a.name) <
-           std::tie(b.changed.tv_sec, b.changed.tv_nsec, b.name);
-  });
-  for (const Kept& file : files) {
-    if (total <= max_bytes_) return;
-    if (::unlinkat(descriptor, file.name.c_str(), 0) == 0) total -= file.bytes;
-  }
-}
+void SymbolCache::trim() const { directory_.trim(kSuffix, max_bytes_); }
 
 }  // namespace memprof

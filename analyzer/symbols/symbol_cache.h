@@ -5,9 +5,8 @@
 // binary, its debug file and what dwz made of that: path, size and time of change, or that there is none. So a debug
 // package that is installed later is seen, and messages about missing files do not depend on the cache.
 //
-// Only modules with a build id are cached, none whose lines lie in .dwo files. What is not as it should be (damage, a
-// foreign owner, a full disk) is as if it were not there. Two programs may use one directory: each file is put in its
-// place whole, and of two at the same time the later stays.
+// Only modules with a build id are cached, none whose lines lie in .dwo files. What is damaged is as if it were not
+// there.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +18,7 @@
 
 #include "symbols/module_file.h"
 #include "symbols/module_info.h"
+#include "trace/cache_directory.h"
 
 namespace memprof {
 
@@ -26,11 +26,6 @@ class SymbolCache {
  public:
   static constexpr uint64_t kMaxBytes = uint64_t{256} << 20;  // of all files; the least used ones go first
 
-  // $MEMPROF_CACHE, else $XDG_CACHE_HOME/memprof, else $HOME/.cache/memprof; empty if there is none.
-  static std::string default_directory();
-
-  // The directory is made when something is stored. It must be this user's, closed to the writing of others, and no
-  // link.
   explicit SymbolCache(std::string directory, uint64_t max_bytes = kMaxBytes)
       : directory_(std::move(directory)), max_bytes_(max_bytes) {}
 
@@ -52,7 +47,7 @@ class SymbolCache {
   void trim() const;
 
  private:
-  const std::string directory_;
+  const CacheDirectory directory_;
   const uint64_t max_bytes_;
 };
 

@@ -10,15 +10,21 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <random>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "trace/signals_blocked.h"
+
 namespace memprof {
 
 namespace {
+
+constexpr std::string_view kTemporarySuffix = ".tmp";
+constexpr time_t kStaleSeconds = 3600;
 
 const char* variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here writes to the environment
@@ -66,6 +72,11 @@ int CacheDirectory::open(const std::string& name) const {
   return -1;
 }
 
+void CacheDirectory::touch(int file) {
+  struct stat status;
+  if (::fstat(file, &status) == 0 && status.st_mtime < ::time(nullptr) - kStaleSeconds) ::futimens(file, nullptr);
+}
+
 void CacheDirectory::trim(std::string_view suffix, uint64_t most_bytes) const {
   const int directory = open_directory();
   if (directory < 0) return;
@@ -80,10 +91,17 @@ void CacheDirectory::trim(std::string_view suffix, uint64_t most_bytes) const {
   std::vector<std::tuple<int64_t, std::string, uint64_t>> files;  // changed, name, bytes
   uint64_t total = 0;
   while (const dirent* entry = ::readdir(stream.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is this one's
+    const std::string_view name = entry->d_name;
+    const bool is_temporary = name.ends_with(kTemporarySuffix);
     struct stat status;
-    if (!std::string_view(entry->d_name).ends_with(suffix) ||
+    if ((!is_temporary && !name.ends_with(suffix)) ||
         ::fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
       continue;
+    if (is_temporary) {
+      // Of a program that was killed in the instant of a commit.
+      if (status.st_mtime < ::time(nullptr) - kStaleSeconds) ::unlinkat(directory, entry->d_name, 0);
+      continue;
+    }
     const auto bytes = static_cast<uint64_t>(status.st_size);
     files.emplace_back(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, entry->d_name, bytes);
     total += bytes;
@@ -125,7 +143,8 @@ void CacheDirectory::NewFile::append(std::span<const std::byte> bytes) {
 void CacheDirectory::NewFile::commit(const std::string& name) {
   if (file_ < 0) return;
   std::random_device random;
-  const std::string passing = fmt::format("{:08x}{:08x}.tmp", random(), random());
+  const std::string passing = fmt::format("{:08x}{:08x}{}", random(), random(), kTemporarySuffix);
+  const SignalsBlocked blocked;
   const std::string path = fmt::format("/proc/self/fd/{}", file_);
   if (::linkat(AT_FDCWD, path.c_str(), directory_, passing.c_str(), AT_SYMLINK_FOLLOW) == 0 &&
       ::renameat(directory_, passing.c_str(), directory_, name.c_str()) != 0)

@@ -1,8 +1,9 @@
 // Files that spare work of later runs: in $MEMPROF_CACHE, else $XDG_CACHE_HOME/memprof, else $HOME/.cache/memprof. What
 // is not as it should be (no directory, a foreign owner, a full disk) is as if it were not there.
 //
-// A file is put in its place whole: until commit() it has no name, so whatever ends the process leaves nothing behind.
-// Two programs may use one directory; of two files of one name the later stays.
+// A file is put in its place whole: until commit() it has no name, so whatever ends the process leaves nothing behind
+// (a file system without O_TMPFILE keeps no cache). Two programs may use one directory; of two files of one name the
+// later stays.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +24,9 @@ class CacheDirectory {
 
   // For reading; the caller closes it. -1: not there, or not this user's own regular file.
   int open(const std::string& name) const;
+
+  // Marks an open one as used now, for trim(); seldom, as reading is not to be writing.
+  static void touch(int file);
 
   // Of the files whose names end so, those that were changed first are removed until the rest has no more bytes.
   void trim(std::string_view suffix, uint64_t most_bytes) const;

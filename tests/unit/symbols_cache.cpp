@@ -275,7 +275,7 @@ TEST_CASE("where the cache is", "[symbols][cache]") {
       before.push_back(value != nullptr ? value : "");
       values[i] != nullptr ? ::setenv(names[i], values[i], 1) : ::unsetenv(names[i]);
     }
-    const std::string directory = SymbolCache::default_directory();
+    const std::string directory = CacheDirectory::default_path();
     for (int i = 0; i < 3; ++i) before[i].empty() ? ::unsetenv(names[i]) : ::setenv(names[i], before[i].c_str(), 1);
     return directory;
   };
