@@ -75,7 +75,7 @@ int run_strip(const CommandLine& line, Trace& trace, Output& out) {
   Selection& selection = trace.selection;
   if (selection.has_window() && !trace.metadata.window)
     return refuse("strip leaves out blocks of all times: for a window there is extract");
-  if (!selection.asks_for_allocation() && !selection.asks_for_fate()) selection.temporary = false;
+  if (!line.options.filters.choose()) selection.temporary = false;
   const KeptTrace made = write_chosen(trace, line.output, std::nullopt);
   print_sizes(line.output, trace.file, out);
   out.print(", without {} of {} and {}\n", count_of(made.left_out.allocations, "allocation", "allocations"),

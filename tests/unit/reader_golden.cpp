@@ -171,7 +171,7 @@ TEST_CASE("the golden compressed trace with any one byte wrong is read in part o
     for (unsigned bit = 0; bit < 9; ++bit) {
       damaged.flip(at, bit == 8 ? std::byte{0xff} : static_cast<std::byte>(1u << bit));
       bool complete = false;
-      damaged.is_read(bit == 8, &complete);
+      damaged.is_read(bit == 8 && at % 8 == 0, &complete);  // every report of some: what is damaged is left out
       // Everything but a reserved field has a checksum.
       REQUIRE_FALSE(complete);
     }

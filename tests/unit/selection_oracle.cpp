@@ -2,141 +2,16 @@
 
 #include <algorithm>
 
+#include "selection_blocks.h"
+
 namespace memprof::test {
 
 namespace {
-
-constexpr uint64_t kMemoryPage = 4096;
-constexpr size_t kNever = SIZE_MAX;
-
-struct Tag {
-  const char* domain;
-  char family;  // 0: none
-};
-
-Tag about(uint16_t tag) {
-  switch (tag) {
-    case 1:
-    case 2:
-    case 3:
-    case 12: return {"cpu", 'm'};
-    case 10:
-    case 15: return {"cpu", 'n'};
-    case 11:
-    case 16: return {"cpu", 'a'};
-    case 17:
-    case 18:
-    case 19: return {"mmap", 'p'};
-    default: return {"arena", 0};
-  }
-}
 
 bool is_mismatch(uint16_t allocator, uint16_t releaser) {
   const char a = about(allocator).family, r = about(releaser).family;
   return a != 0 && r != 0 && a != r;
 }
-
-struct Block {
-  size_t born;            // index of a step
-  size_t ended = kNever;  // the same
-  size_t displaced = kNever;
-  bool is_temporary = false;
-  std::vector<std::pair<size_t, uint64_t>> cuts;  // step and bytes, the last included
-  uint64_t bytes_left = 0;
-};
-
-// Everything that became of the blocks by the steps before `count`.
-struct Fates {
-  std::vector<Block> blocks;
-  std::vector<size_t> orphans;  // steps
-
-  Fates(const std::vector<Step>& all, size_t count) : steps(all) {
-    for (size_t i = 0; i < count; ++i) {
-      const Step& step = steps[i];
-      if (about(step.tag).domain == std::string("mmap"))
-        step.is_allocation ? map(i) : unmap(i, step.address, step.size, true);
-      else
-        step.is_allocation ? allocate(i) : release(i);
-      latest[step.thread()] = i;
-    }
-  }
-
- private:
-  const std::vector<Step>& steps;
-  std::map<std::pair<std::string, uint64_t>, size_t> live;
-  std::map<uint64_t, size_t> page_owner;  // memory pages, by their first address
-  std::map<uint32_t, size_t> latest;      // by thread: its last step
-
-  bool follows_birth(size_t i, const Block& block) const {
-    const auto before = latest.find(steps[i].thread());
-    return before != latest.end() && before->second == block.born;
-  }
-
-  void allocate(size_t i) {
-    const auto [place, is_new] = live.try_emplace({about(steps[i].tag).domain, steps[i].address}, blocks.size());
-    if (!is_new) blocks[place->second].displaced = i;
-    place->second = blocks.size();
-    blocks.push_back({.born = i, .cuts = {}, .bytes_left = steps[i].size});
-  }
-
-  void release(size_t i) {
-    const auto found = live.find({about(steps[i].tag).domain, steps[i].address});
-    if (found == live.end()) return orphans.push_back(i);
-    Block& block = blocks[found->second];
-    block.ended = i;
-    block.is_temporary = follows_birth(i, block);
-    block.cuts.emplace_back(i, block.bytes_left);
-    block.bytes_left = 0;
-    live.erase(found);
-  }
-
-  void map(size_t i) {
-    const uint64_t address = steps[i].address, size = std::max<uint64_t>(steps[i].size, 1);
-    unmap(i, address, size, false);
-    for (uint64_t page = address; page < address + size; page += kMemoryPage) page_owner[page] = blocks.size();
-    blocks.push_back({.born = i, .cuts = {}, .bytes_left = steps[i].size});
-  }
-
-  // A size of 0: as far as the piece of the mapping goes.
-  void unmap(size_t i, uint64_t address, uint64_t size, bool may_be_orphan) {
-    std::map<size_t, uint64_t> taken;  // by block: bytes
-    std::set<size_t> touched;
-    const auto first = page_owner.find(address);
-    const auto take = [&](uint64_t page, size_t owner) {
-      const Step& born = steps[blocks[owner].born];
-      const uint64_t offset = page - born.address;
-      taken[owner] += offset < born.size ? std::min(kMemoryPage, born.size - offset) : 0;
-      touched.insert(owner);
-      page_owner.erase(page);
-    };
-    if (size == 0) {
-      if (first != page_owner.end()) {
-        const size_t owner = first->second;
-        for (uint64_t page = address;; page += kMemoryPage) {
-          const auto found = page_owner.find(page);
-          if (found == page_owner.end() || found->second != owner) break;
-          take(page, owner);
-        }
-      }
-    } else {
-      for (uint64_t page = address; page < address + size; page += kMemoryPage) {
-        const auto found = page_owner.find(page);
-        if (found != page_owner.end()) take(page, found->second);
-      }
-    }
-    if (touched.empty() && may_be_orphan) orphans.push_back(i);
-    for (const size_t index : touched) {
-      Block& block = blocks[index];
-      const bool is_gone =
-          std::none_of(page_owner.begin(), page_owner.end(), [&](const auto& page) { return page.second == index; });
-      block.cuts.emplace_back(i, taken[index]);
-      block.bytes_left -= taken[index];
-      if (!is_gone) continue;
-      block.ended = i;
-      block.is_temporary = may_be_orphan && steps[blocks[index].born].address == address && follows_birth(i, block);
-    }
-  }
-};
 
 class Replay {
  public:
@@ -150,12 +25,12 @@ class Replay {
     while (begin_ < count && ns(begin_) < question_.from_ns) ++begin_;
     answer_.end_ns = std::min(question_.to_ns, history_.duration_ns());
     for (size_t i = begin_; i < count; ++i) answer_.events += !steps_[i].continues;
-    const Fates fates(steps_, count);
+    const BlockLives lives(steps_, count);
     std::vector<const Block*> chosen;
-    for (const Block& block : fates.blocks)
+    for (const Block& block : lives.blocks)
       if (is_in_window(block) && is_chosen(block)) chosen.push_back(&block);
     for (const Block* block : chosen) tell(*block);
-    for (const size_t i : fates.orphans)
+    for (const size_t i : lives.orphans)
       if (i >= begin_ && chooses_orphan(steps_[i])) add_orphan(i);
     sum(chosen, count);
     std::sort(answer_.calls.begin(), answer_.calls.end());
