@@ -304,7 +304,10 @@ void ask(Trace& trace, const SelectionHistory& history, Question question) {
   const Observed first = observe(trace, question, 1);
   compare(first, want);
   CHECK((kept_of(trace, history.steps.size()) == want.kept));
+  // Starting threads costs more than a small trace does: one of the two numbers for each question.
+  const bool is_small = history.steps.size() < 10'000;
   for (const unsigned threads : {2u, 8u}) {
+    if (is_small && (threads == 2) != ((question.from_ns ^ history.plan.seed) % 2 == 0)) continue;
     CAPTURE(threads);
     const Observed other = observe(trace, question, threads);
     REQUIRE((other.answer.domains == first.answer.domains));
