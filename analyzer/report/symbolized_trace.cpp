@@ -8,6 +8,7 @@
 
 #include "report/frames.h"
 #include "symbols/stored_frames.h"
+#include "trace/event_reader.h"
 #include "trace/file_header.h"
 #include "trace/new_trace_file.h"
 
@@ -22,6 +23,16 @@ using format::SymbolRecord;
 
 namespace {
 
+// The bytes of a payload that whole records take. Behind it lie TraceFile::kPayloadPadding more.
+size_t whole_events(const TraceFile& file, const PageEntry& entry, std::span<const std::byte> payload) {
+  EventReader reader;
+  reader.start(payload, {entry.base_ticks, entry.lead_units, file.header().time_shift, file.header().size_bias});
+  std::vector<Event> events(256);
+  while (reader.read(events) != 0) {
+  }
+  return reader.bytes_read();
+}
+
 // A page as the reader sees it, which is what it was when the trace was opened: a live trace goes on.
 void copy_page(const TraceFile& file, const PageEntry& entry, NewTraceFile& out) {
   std::vector<std::byte> bytes(sizeof(PageHeader) + entry.used);
@@ -34,9 +45,16 @@ void copy_page(const TraceFile& file, const PageEntry& entry, NewTraceFile& out)
     head.checksum = 0;
     head.used = entry.used;
     std::memcpy(bytes.data(), &head, sizeof head);
-    // The file ends inside it. The zeros that come instead are the end of an events page, and would hide the loss; 1 is
-    // no event.
-    if (got < bytes.size() && entry.kind == format::StreamKind::events) bytes[got] = std::byte{1};
+    // The file ends inside it. Zeros in place of what is missing would end an events page, or a record: both would hide
+    // the loss. 1 is no event.
+    if (got < bytes.size() && entry.kind == format::StreamKind::events) {
+      bytes.resize(got + TraceFile::kPayloadPadding);
+      bytes.resize(sizeof(PageHeader) +
+                   whole_events(file, entry, std::span(bytes).subspan(sizeof(PageHeader), got - sizeof(PageHeader))));
+      bytes.push_back(std::byte{1});
+      const auto used = static_cast<uint32_t>(bytes.size() - sizeof(PageHeader));
+      std::memcpy(bytes.data() + offsetof(PageHeader, used), &used, sizeof used);
+    }
   }
   out.copy(entry.page, bytes);
 }
