@@ -125,8 +125,7 @@ class Parser {
       return;
     }
     if (is_rewrite(info.command)) {
-      add_rewrite_options(command, line_, trace_);
-      add_filter_options(command, line_.options.filters, is_selective(info.command));
+      add_rewrite_options(command, info.command, line_, trace_);
       command.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
       return;
     }

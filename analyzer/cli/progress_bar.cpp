@@ -12,6 +12,16 @@ namespace memprof {
 
 using namespace std::chrono_literals;
 
+std::string progress_line(uint64_t pages_done, uint64_t pages_total, double elapsed_s) {
+  const double done = std::min(1.0, static_cast<double>(pages_done) / static_cast<double>(pages_total));
+  std::string line = fmt::format("[{:<30}] {:3.0f} %", std::string(static_cast<size_t>(done * 30), '#'), done * 100);
+  // Of the first moments nothing can be told.
+  if (done > 0.01)
+    line += fmt::format(", {:.0f} pages/s, {:.0f} s left", static_cast<double>(pages_done) / elapsed_s,
+                        elapsed_s / done - elapsed_s);
+  return line;
+}
+
 ProgressBar::ProgressBar() : is_wanted_(::isatty(STDERR_FILENO) == 1), start_(SteadyClock::now()), last_(start_) {}
 
 ProgressBar::~ProgressBar() {
@@ -24,12 +34,8 @@ void ProgressBar::advance(uint64_t pages_done, uint64_t pages_total) {
   if (now - start_ < 1s || now - last_ < 100ms) return;
   last_ = now;
   is_shown_ = true;
-  const double done = std::min(1.0, static_cast<double>(pages_done) / static_cast<double>(pages_total));
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const int filled = static_cast<int>(done * 30);
-  const std::string left = done > 0.01 ? fmt::format(", {:.0f} s left", elapsed / done - elapsed) : "";
-  say_on_stderr(
-      fmt::format("\r\033[K[{:<30}] {:3.0f} %{}", std::string(static_cast<size_t>(filled), '#'), done * 100, left));
+  say_on_stderr("\r\033[K" +
+                progress_line(pages_done, pages_total, std::chrono::duration<double>(now - start_).count()));
   std::fflush(stderr);
 }
 

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 
 #include "model/analysis.h"
 
 namespace memprof {
+
+// "[####      ]  40 %, 5000 pages/s, 12 s left". `pages_total` and `elapsed_s` are not 0.
+std::string progress_line(uint64_t pages_done, uint64_t pages_total, double elapsed_s);
 
 class ProgressBar : public ProgressSink {
  public:

@@ -4,6 +4,7 @@
 
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
+#include "cli/filter_options.h"
 #include "cli/progress_bar.h"
 #include "model/kept_events.h"
 #include "report/escape.h"
@@ -83,6 +84,9 @@ int run_strip(const CommandLine& line, Trace& trace, Output& out) {
   return kDone;
 }
 
+// Of the commands that write a trace, those that write a choice of the blocks.
+bool is_selective(Command command) { return command == Command::extract || command == Command::strip; }
+
 }  // namespace
 
 bool is_rewrite(Command command) {
@@ -90,15 +94,19 @@ bool is_rewrite(Command command) {
          command == Command::decompress;
 }
 
-bool is_selective(Command command) { return command == Command::extract || command == Command::strip; }
-
-void add_rewrite_options(CLI::App& app, CommandLine& line, std::string& trace) {
+void add_rewrite_options(CLI::App& app, Command command, CommandLine& line, std::string& trace) {
   app.add_option("trace", trace, "The trace file")->type_name("TRACE");
   app.add_option("-o,--output", line.output, "The new trace; what is there is replaced")->type_name("OUT");
+  // Those that a command refuses are parsed too, for it to say why; they are in no help.
+  add_filter_options(app, line.options.filters, command == Command::strip);
+  for (const char* const name : {"--from", "--to"})
+    app.get_option(name)->group(command == Command::extract ? "Window" : "");
 }
 
 std::string check_rewrite(const CommandLine& line) {
   if (!is_rewrite(line.command)) return {};
+  if (const std::string given = given_filters(line.options.filters); !is_selective(line.command) && !given.empty())
+    return fmt::format("{} keeps all blocks and takes no filters: {}", name_of(line.command), given);
   if (line.output.empty()) return fmt::format("{} writes a new trace: add -o OUT", name_of(line.command));
   if (NewFile::is_same_file(line.output, line.trace))
     return fmt::format("{} is the trace itself: name another file", line.output);

@@ -11,9 +11,7 @@
 namespace memprof {
 
 bool is_rewrite(Command command);
-// Of them, those that write a choice of the blocks.
-bool is_selective(Command command);
-void add_rewrite_options(CLI::App& app, CommandLine& line, std::string& trace);
+void add_rewrite_options(CLI::App& app, Command command, CommandLine& line, std::string& trace);
 // What is wrong with the options; empty when all is well, and for other commands.
 std::string check_rewrite(const CommandLine& line);
 // What is extracted, or stays, is what the trace's selection chooses. Returns the exit status; throws NewTraceError.

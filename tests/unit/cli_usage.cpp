@@ -6,6 +6,7 @@
 
 #include "cli/command_line.h"
 #include "cli/exit_status.h"
+#include "cli/progress_bar.h"
 
 using namespace memprof;
 using Catch::Matchers::Contains;
@@ -79,6 +80,8 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"help", "a.bin"},
                     "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, "
                     "extract, strip, compress, decompress, symbolize, dump");
+  check_usage_error({"compress", "--from", "10%", "-o", "b.bin", "a.bin"},
+                    "compress keeps all blocks and takes no filters: --from");
   check_usage_error({"tre", "a.bin"}, "did you mean tree?");
   check_usage_error({"tree", "--direction", "bottum-up"}, "did you mean bottom-up?");
   check_usage_error({"tree", "--by", "peak"}, "use --by at-peak");
@@ -213,4 +216,10 @@ TEST_CASE("timeline takes a number of intervals that can be drawn", "[cli]") {
   CHECK(result.line.command == Command::timeline);
   CHECK(result.line.options.points == 7u);
   CHECK(result.line.options.csv);
+}
+
+TEST_CASE("progress is a share, a rate and the time that is left", "[cli]") {
+  CHECK(progress_line(4'000, 10'000, 2) == "[############                  ]  40 %, 2000 pages/s, 3 s left");
+  CHECK(progress_line(10'000, 10'000, 4) == "[##############################] 100 %, 2500 pages/s, 0 s left");
+  CHECK(progress_line(1, 10'000, 1) == "[                              ]   0 %");
 }
