@@ -206,15 +206,7 @@ inline constexpr uint32_t kFixedBytes = 192;
 
 // ---- PageHeader ----------------------------------------------------------------------------------------------
 
-enum class StreamKind : uint8_t {
-  events = 1,
-  stacks = 2,
-  modules = 3,
-  metadata = 4,
-  samples = 5,
-  snapshot = 6,
-  symbols = 7
-};
+enum class StreamKind : uint8_t { events = 1, stacks = 2, modules = 3, metadata = 4, samples = 5, snapshot = 6, symbols = 7 };
 enum class PageState : uint8_t { unwritten = 0, open = 1, sealed = 2 };
 
 inline constexpr uint32_t kPageMagic = 0x4750504d;  // "MPPG"
@@ -377,8 +369,8 @@ enum class SymbolRecord : uint16_t { module = 1, frames = 2 };
 enum class SymbolDetail : uint32_t { none = 0, symbols = 1, lines = 2 };
 
 // SymbolRecord::module. Followed by name_bytes of name and problem_bytes of text, neither terminated. The name is what
-// frames name as their module where that is not the module's path (the map of a JIT compiler's code; kNoModule alone
-// has one), the text what a reader should know about missing symbols.
+// frames name as their module where that is not the module's path (the map of a JIT compiler's code; kNoModule alone has
+// one), the text what a reader should know about missing symbols.
 struct SymbolModule {
   uint32_t module_id;      //  0  kNoModule: of the code that no loaded object covers
   SymbolDetail detail;     //  4
