@@ -291,6 +291,9 @@ class Parser {
     if (top_ != kUnset) line_.options.top = top_ == 0 ? SIZE_MAX : static_cast<size_t>(top_);
     if (max_frames_ != kUnset)
       line_.options.max_frames = max_frames_ == 0 ? StackNodes::kMaxFrames : static_cast<size_t>(max_frames_);
+    if (jobs_ != kUnset && (jobs_ < 1 || jobs_ > kMostJobs))
+      return fmt::format("--jobs takes a number from 1 to {}", kMostJobs);
+    if (jobs_ != kUnset) line_.jobs = line_.options.symbols.workers = static_cast<unsigned>(jobs_);
     if (points_ != kUnset && (points_ < 1 || points_ > static_cast<int64_t>(kMostTimelinePoints)))
       return fmt::format("--points takes a number from 1 to {}", kMostTimelinePoints);
     if (points_ != kUnset) line_.options.points = static_cast<size_t>(points_);

@@ -13,7 +13,8 @@ namespace memprof {
 void add_cache_option(CLI::App& command, CommandLine& line) {
   line.options.symbols.cache = true;
   command.add_flag_callback(
-      "--no-cache", [&line] { line.options.symbols.cache = false; }, "Neither read nor write the cache (symbols, checkpoints)");
+      "--no-cache", [&line] { line.options.symbols.cache = false; },
+      "Neither read nor write the cache (symbols, checkpoints)");
 }
 
 void add_symbolize_options(CLI::App& command, CommandLine& line, std::string& trace) {

@@ -148,9 +148,10 @@ Json site_spreads_json(const Analysis& analysis, const SiteGroups* groups, const
                        const Spread& spread) {
   FrameSource source(analysis.trace, options.symbols);
   Json list = Json::array();
-  size_t left = options.top.value_or(SIZE_MAX);
-  for (const SiteSpread* site : spread.ranked()) {
-    if (left-- == 0) break;
+  const auto ranked = spread.ranked();
+  const auto shown = std::span(ranked).first(std::min(options.top.value_or(SIZE_MAX), ranked.size()));
+  if (!groups) source.prepare_each(shown, &SiteSpread::site, shown_limit(options));
+  for (const SiteSpread* site : shown) {
     Json entry = {
         {"blocks", site->values.count()},     {"bytes", site->bytes},
         {"min", site->values.min()},          {"p50", site->values.percentile(50)},
@@ -181,9 +182,10 @@ void print_site_spreads_csv(const Analysis& analysis, const SiteGroups* groups, 
   CsvTable table(
       out, {"blocks", "bytes", fmt::format("min_{}", unit), fmt::format("p50_{}", unit), fmt::format("p90_{}", unit),
             fmt::format("p99_{}", unit), fmt::format("max_{}", unit), "allocator", "group", "module", "stack"});
-  size_t left = options.top.value_or(SIZE_MAX);
-  for (const SiteSpread* site : spread.ranked()) {
-    if (left-- == 0) break;
+  const auto ranked = spread.ranked();
+  const auto shown = std::span(ranked).first(std::min(options.top.value_or(SIZE_MAX), ranked.size()));
+  if (!groups) source.prepare_each(shown, &SiteSpread::site, shown_limit(options));
+  for (const SiteSpread* site : shown) {
     for (const uint64_t number : {site->values.count(), site->bytes, site->values.min(), site->values.percentile(50),
                                   site->values.percentile(90), site->values.percentile(99), site->values.max()})
       table.field(number);

@@ -89,8 +89,7 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
   const double bytes_per_pair = 2 * divide(static_cast<double>(event_pages.used), events.allocations + events.frees);
   const double whole_pages_per_pair =
       2 * divide(static_cast<double>(event_pages.used + event_pages.waste), events.allocations + events.frees);
-  const double file_per_pair =
-      2 * divide(static_cast<double>(file.size_bytes()), events.allocations + events.frees);
+  const double file_per_pair = 2 * divide(static_cast<double>(file.size_bytes()), events.allocations + events.frees);
 
   if (options.json) {
     Json document = {{"schema", "memprof.dump-stats/1"},
@@ -119,7 +118,8 @@ void report_dump_stats(const Trace& trace, const ReportOptions& options, Output&
   }
 
   out.print("{}{} in {}, {} never written\n\n", format_bytes(file.size_bytes()),
-            file.is_compressed() ? " compressed," : "", count_of(file.page_count(), "page", "pages"), format_count(file.unwritten_pages()));
+            file.is_compressed() ? " compressed," : "", count_of(file.page_count(), "page", "pages"),
+            format_count(file.unwritten_pages()));
   out.print("  {:<10} {:>8} {:>10} {:>14} {:>8} {:>12}\n", "kind", "streams", "pages", "bytes used", "fill", "waste");
   for (const auto& [name, kind] : kKinds) {
     const StreamUse use = count_streams(file, kind);

@@ -54,6 +54,8 @@ struct Growing {
   uint64_t growth() const { return *std::max_element(values.begin(), values.end()) - values.front(); }
 };
 
+StackId stack_of(const Growing& growing) { return growing.series->stack; }
+
 std::vector<Growing> find_growing(const OpenBytesSamples& samples) {
   std::vector<Growing> found;
   for (const OpenBytesSamples::Series& series : samples.all()) {
@@ -99,6 +101,7 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
   FrameSource source(trace, options.symbols);
   const StackStyle style = stack_style(options, kDefaultFrames);
   const size_t shown = std::min(options.top.value_or(kDefaultTop), growing.size());
+  source.prepare_each(std::span(growing).first(shown), stack_of, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const Growing& g = growing[i];
     const double per_second = g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns());
@@ -126,8 +129,9 @@ void print_json_document(const Analysis& analysis, uint16_t domain, const OpenBy
                    {"tested", samples.all().size()},       {"sites", growing.size()}};
   put_selection(document, analysis, options, analysis.pairing.account(domain));
   Json& stacks = document["stacks"] = Json::array();
-  for (const Growing& g : growing) {
-    if (stacks.size() == options.top.value_or(SIZE_MAX)) break;
+  const auto shown = std::span(growing).first(std::min(options.top.value_or(SIZE_MAX), growing.size()));
+  source.prepare_each(shown, stack_of, shown_limit(options));
+  for (const Growing& g : shown) {
     Json entry = {{"allocator", to_utf8(trace.domains.tag_name(g.series->tag))},
                   {"growth_bytes", g.growth()},
                   {"open", {{"chunks", g.series->open_blocks}, {"bytes", g.values.back()}}},
@@ -148,9 +152,9 @@ void print_csv(const Trace& trace, const OpenBytesSamples& samples, const std::v
                const ReportOptions& options, Output& out) {
   FrameSource source(trace, options.symbols);
   out.write("growth_bytes,open_bytes,open_blocks,bytes_per_second,intervals,rises,falls,s,tau,p,allocator,stack\r\n");
-  size_t left = options.top.value_or(SIZE_MAX);
-  for (const Growing& g : growing) {
-    if (left-- == 0) break;
+  const auto shown = std::span(growing).first(std::min(options.top.value_or(SIZE_MAX), growing.size()));
+  source.prepare_each(shown, stack_of, shown_limit(options));
+  for (const Growing& g : shown) {
     out.print("{},{},{},{},{},{},{},{},{},{},{},{}\r\n", g.growth(), g.values.back(), g.series->open_blocks,
               g.trend.slope * 1e9 / static_cast<double>(samples.interval_ns()), g.trend.intervals, g.trend.rises,
               g.trend.falls, g.trend.s, g.trend.tau, g.trend.p, csv_field(trace.domains.tag_name(g.series->tag)),

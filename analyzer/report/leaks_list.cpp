@@ -56,7 +56,7 @@ void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& 
   document["sites"] = list.sites.size();
   const size_t shown = std::min(options.top.value_or(SIZE_MAX), list.sites.size());
   source.prepare_each(std::span(list.sites).first(shown), &LeakSite::stack,
-                 options.max_frames.value_or(StackNodes::kMaxFrames));
+                      options.max_frames.value_or(StackNodes::kMaxFrames));
   Json& stacks = document["stacks"] = Json::array();
   for (const LeakSite& site : list.sites) {
     if (stacks.size() == options.top.value_or(SIZE_MAX)) break;
@@ -74,9 +74,9 @@ void print_leak_list_json(const Trace& trace, const LeakList& list, const Json& 
 void print_leak_list_csv(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
   FrameSource source(trace, options.symbols);
   out.write("bytes,blocks,first_alloc_ns,last_alloc_ns,allocator,truncated,stack\r\n");
-  size_t left = options.top.value_or(SIZE_MAX);
-  for (const LeakSite& site : list.sites) {
-    if (left-- == 0) break;
+  const auto shown = std::span(list.sites).first(std::min(options.top.value_or(SIZE_MAX), list.sites.size()));
+  source.prepare_each(shown, &LeakSite::stack, shown_limit(options));
+  for (const LeakSite& site : shown) {
     out.print("{},{},{},{},{},{},{}\r\n", site.bytes, site.blocks, site.first_ns, site.last_ns,
               csv_field(trace.domains.tag_name(site.tag)), trace.nodes.is_truncated(site.stack),
               csv_field(joined_stack(source, site.stack, options)));

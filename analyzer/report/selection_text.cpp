@@ -115,8 +115,7 @@ Json window_json(const Analysis& analysis, const Account* account) {
   return {{"from_ns", analysis.from_ns()},
           {"to_ns", analysis.end_ns()},
           {"open_at_start",
-           {{"chunks", account ? account->carried_chunks() : 0},
-            {"bytes", account ? account->carried_bytes() : 0}}}};
+           {{"chunks", account ? account->carried_chunks() : 0}, {"bytes", account ? account->carried_bytes() : 0}}}};
 }
 
 Json filters_json(const ReportOptions& options) {

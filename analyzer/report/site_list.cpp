@@ -118,8 +118,7 @@ void print_sites_csv(const Analysis& analysis, const Account* account, const Rep
   if (!account) return;
   const SiteTallies* tallies = extras.tallies.get();
   const auto sites = ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies);
-  if (!extras.groups)
-    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+  if (!extras.groups) source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
   for (const Site* site : sites) {
     table.field(trace.domains.tag_name(site->tag));
     for (const uint64_t number :

@@ -30,6 +30,7 @@ StackFilter::StackFilter(const Trace& trace, FramePatterns patterns, const Symbo
     kind.is_found_wanted.resize(kind.patterns.wanted.size());
     kind.is_found_unwanted.resize(kind.patterns.unwanted.size());
   }
+  source_.prepare_all();
 }
 
 bool StackFilter::match(const NamePattern& pattern, size_t kind, const Frame& frame, const std::string& function) {

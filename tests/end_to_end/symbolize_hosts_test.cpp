@@ -34,7 +34,7 @@ class MovableHost {
   FreshDirectory directory_;
 };
 
-// What each command prints, without the size of the file. Debuginfod and the cache are out of reach.
+// What each command prints, without name and size of the file. Debuginfod and the cache are out of reach.
 std::string printed(const std::string& trace) {
   const std::vector<std::vector<std::string>> commands = {
       {"summary"}, {"summary", "--json"}, {"stacks"},    {"stacks", "--group", "file", "--csv"},
@@ -50,6 +50,7 @@ std::string printed(const std::string& trace) {
     all += outcome.out;
   }
   all += analyze({"diff", trace, trace}).out;
+  for (size_t at; (at = all.find(trace)) != std::string::npos;) all.replace(at, trace.size(), "TRACE");
   all = std::regex_replace(all, std::regex("( events, )[0-9.]+ [KM]iB\n"), "$1SIZE\n");
   return std::regex_replace(all, std::regex("(\"bytes\": )" + std::to_string(fs::file_size(trace)) + "\\b"), "$1SIZE");
 }
@@ -73,6 +74,34 @@ TEST_CASE("with the program moved away, the symbolized trace is printed as the o
   fs::rename(host.program(), host.at("moved"));
   CHECK(printed(host.trace()) != expected);
   CHECK(printed(host.at("symbolized.bin")) == expected);
+}
+
+TEST_CASE("symbols stay when a trace is packed or cut out, and a packed one can get them", "[symbolize]") {
+  const MovableHost host;
+  const auto stacks_of = [&](const std::string& name) {
+    const Outcome outcome = analyze({"stacks", "--json", host.at(name)});
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_status == 0);
+    return outcome.out;
+  };
+  const auto make = [&](const std::vector<std::string>& command, const std::string& from, const std::string& to) {
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {"-o", host.at(to), host.at(from)});
+    const Outcome outcome = analyze(arguments);
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_status == 0);
+  };
+  const std::string expected = stacks_of("trace.bin");
+  make({"compress"}, "trace.bin", "packed.bin");
+  make({"symbolize"}, "packed.bin", "packed_symbolized.bin");
+  make({"symbolize"}, "trace.bin", "symbolized.bin");
+  make({"compress"}, "symbolized.bin", "symbolized_packed.bin");
+  make({"extract", "--to", "99%"}, "symbolized.bin", "extracted.bin");
+  fs::remove(host.program());
+  CHECK(stacks_of("packed.bin") != expected);
+  CHECK(stacks_of("packed_symbolized.bin") == expected);
+  CHECK(stacks_of("symbolized_packed.bin") == expected);
+  CHECK(stacks_of("extracted.bin").find("places.cpp") != std::string::npos);
 }
 
 TEST_CASE("symbolize refuses the trace itself, links and what is no file", "[symbolize]") {

@@ -38,6 +38,25 @@ TEST_CASE("without a trace it is trace.bin", "[cli]") {
   CHECK(parse({"leaks"}).line.command == Command::leaks);
 }
 
+TEST_CASE("--jobs is for the events and for the symbols, of every command that reads them", "[cli]") {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"summary"},
+                                             {"stacks", "a.bin"},
+                                             {"symbolize", "-o", "/no/such/out", "a.bin"},
+                                             {"diff", "a.bin", "b.bin"}}) {
+    std::vector<std::string> arguments = command;
+    CHECK_FALSE(parse(arguments).line.jobs.has_value());
+    CHECK(parse(arguments).line.options.symbols.workers == 0);
+    arguments.insert(arguments.end(), {"--jobs", "3"});
+    const ParseResult result = parse(arguments);
+    REQUIRE_FALSE(result.is_final);
+    CHECK(result.line.jobs == 3u);
+    CHECK(result.line.options.symbols.workers == 3);
+  }
+  for (const char* jobs : {"0", "-1", "257"})
+    check_usage_error({"stacks", "--jobs", jobs}, "--jobs takes a number from 1");
+}
+
 TEST_CASE("options stand before or after the command and the trace", "[cli]") {
   const std::vector<std::vector<std::string>> orders = {{"stacks", "--json", "--top", "3", "a.bin"},
                                                         {"stacks", "a.bin", "--top=3", "--json"},
