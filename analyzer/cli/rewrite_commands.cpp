@@ -26,11 +26,6 @@ const char* name_of(Command command) {
   }
 }
 
-int refuse(const std::string& why) {
-  say_on_stderr(fmt::format("memprof-analyze: {}\n", why));
-  return kUsageError;
-}
-
 void print_sizes(const std::string& path, const TraceFile& file, Output& out) {
   const uint64_t before = file.size_bytes(), after = TraceFile::open(path).size_bytes();
   out.print("{}: {}, was {} ({})", escape_text(path), format_bytes(after), format_bytes(before),
@@ -40,8 +35,7 @@ void print_sizes(const std::string& path, const TraceFile& file, Output& out) {
 int run_packing(const CommandLine& line, const TraceFile& file, Output& out) {
   const bool is_compress = line.command == Command::compress;
   if (file.is_compressed() == is_compress)
-    return refuse(
-        fmt::format("{} is {}", escape_text(file.name()), is_compress ? "compressed already" : "not compressed"));
+    return refuse(fmt::format("{} is {}", file.name(), is_compress ? "compressed already" : "not compressed"));
   {
     ProgressBar progress;
     is_compress ? compress_trace(file, line.output, &progress) : decompress_trace(file, line.output, &progress);

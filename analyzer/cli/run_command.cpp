@@ -29,11 +29,6 @@ Analysis analyse_with_progress(const Trace& trace) {
   return analyse(trace, nullptr, &progress);
 }
 
-int refuse(const std::string& message) {
-  say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(message)));
-  return kUsageError;
-}
-
 int no_such_domain(const Trace& trace, const std::string& name) {
   std::vector<std::string> known;
   for (const Domain& domain : trace.domains.all()) known.push_back(domain.name);

@@ -82,7 +82,10 @@ class Sites {
   // After the last event: fills at_peak_* of the sites that have not changed since the peak, and who they are.
   void settle(const SiteDirectory& directory);
 
-  [[gnu::always_inline]] void prefetch(SiteIndex index) const { __builtin_prefetch(sites_.data() + index, 1); }
+  // A site that the operations before it still open is not there yet.
+  [[gnu::always_inline]] void prefetch(SiteIndex index) const {
+    if (index < sites_.size()) __builtin_prefetch(&sites_[index], 1);
+  }
 
   const std::vector<Site>& all() const { return sites_; }
   const Site& operator[](SiteIndex index) const { return sites_[index]; }

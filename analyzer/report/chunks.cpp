@@ -3,6 +3,8 @@
 #include <unordered_map>
 
 #include "report/escape.h"
+
+#include <nlohmann/json.hpp>
 #include "report/frame_text.h"
 #include "report/mismatches.h"
 #include "report/reports.h"

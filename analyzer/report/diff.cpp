@@ -13,8 +13,8 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 10;  // of each kind
-constexpr size_t kDefaultFrames = 12;
+constexpr size_t kDiffTop = 10;  // of each kind
+constexpr size_t kDiffFrames = 12;
 
 struct Section {
   DiffStatus status;
@@ -107,7 +107,7 @@ class DiffText {
     const uint64_t count = diff_.count(section.status);
     if (count == 0) return;
     out_.print("\n{}, {}\n", section.title, count_of(count, "place", "places"));
-    size_t left = options_.top.value_or(kDefaultTop);
+    size_t left = options_.top.value_or(kDiffTop);
     uint64_t shown = 0;
     for (const DiffEntry& entry : diff_.entries) {
       if (entry.status != section.status) continue;
@@ -144,7 +144,7 @@ class DiffText {
           from_to(format_bytes(before.bytes), format_bytes(after.bytes), entry) + (more.empty() ? "" : " in " + more);
     if (shown.stacks > 1) more += fmt::format("{}{} stacks", more.empty() ? "" : ", ", format_count(shown.stacks));
     if (!more.empty()) out_.print("{:>16}  {}\n", "", more);
-    const StackStyle style = stack_style(options_, kDefaultFrames);
+    const StackStyle style = stack_style(options_, kDiffFrames);
     print_stack(out_, *side.trace, *side.source, shown.stack, style);
     if (is_weak) {
       out_.print("     in OLD:\n");

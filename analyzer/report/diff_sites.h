@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "model/analysis.h"
 #include "model/fingerprint.h"
 #include "report/frame_text.h"

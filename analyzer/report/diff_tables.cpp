@@ -1,5 +1,7 @@
 #include "report/diff_tables.h"
 
+#include <nlohmann/json.hpp>
+
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"

@@ -1,5 +1,7 @@
 #include "report/distribution.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <bit>
 
@@ -10,8 +12,8 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 10;
-constexpr size_t kDefaultFrames = 4;
+constexpr size_t kDistributionTop = 10;
+constexpr size_t kDistributionFrames = 4;
 constexpr size_t kBarColumns = 24;
 
 }  // namespace
@@ -103,9 +105,9 @@ void print_bins(Output& out, const std::vector<Bin>& bins, uint64_t blocks, uint
 void print_site_spreads(const Analysis& analysis, const SiteGroups* groups, const ReportOptions& options,
                         const Spread& spread, NumberFormat format, Output& out) {
   FrameSource source(analysis.trace, options.symbols);
-  const StackStyle style = stack_style(options, kDefaultFrames);
+  const StackStyle style = stack_style(options, kDistributionFrames);
   const auto ranked = spread.ranked();
-  const size_t shown = std::min(options.top.value_or(kDefaultTop), ranked.size());
+  const size_t shown = std::min(options.top.value_or(kDistributionTop), ranked.size());
   if (!groups) source.prepare_each(std::span(ranked).first(shown), &SiteSpread::site, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const SiteSpread& site = *ranked[i];

@@ -2,6 +2,8 @@
 #include <string>
 
 #include "report/escape.h"
+
+#include <nlohmann/json.hpp>
 #include "report/frame_text.h"
 #include "report/numbers.h"
 #include "report/reports.h"

@@ -1,5 +1,7 @@
 #include "report/frame_text.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "report/csv.h"
+
+#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/leaks_list.h"
 #include "report/leaks_samples.h"
@@ -15,8 +17,8 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 20;
-constexpr size_t kDefaultFrames = 32;
+constexpr size_t kGrowthTop = 20;
+constexpr size_t kGrowthFrames = 32;
 constexpr size_t kValuesInText = 6;
 
 class Sampler : public ChunkVisitor {
@@ -99,8 +101,8 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
   print_selection(out, trace, options);
   out.write("\n");
   FrameSource source(trace, options.symbols);
-  const StackStyle style = stack_style(options, kDefaultFrames);
-  const size_t shown = std::min(options.top.value_or(kDefaultTop), growing.size());
+  const StackStyle style = stack_style(options, kGrowthFrames);
+  const size_t shown = std::min(options.top.value_or(kGrowthTop), growing.size());
   source.prepare_each(std::span(growing).first(shown), stack_of, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const Growing& g = growing[i];

@@ -1,5 +1,7 @@
 #include "report/leaks_list.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 #include "report/csv.h"
@@ -11,15 +13,15 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 20;
-constexpr size_t kDefaultFrames = 32;
+constexpr size_t kLeaksTop = 20;
+constexpr size_t kLeaksFrames = 32;
 
 }  // namespace
 
 void print_leak_list_text(const Trace& trace, const LeakList& list, const ReportOptions& options, Output& out) {
   FrameSource source(trace, options.symbols);
-  const StackStyle style = stack_style(options, kDefaultFrames);
-  const size_t shown = std::min(options.top.value_or(kDefaultTop), list.sites.size());
+  const StackStyle style = stack_style(options, kLeaksFrames);
+  const size_t shown = std::min(options.top.value_or(kLeaksTop), list.sites.size());
   source.prepare_each(std::span(list.sites).first(shown), &LeakSite::stack, style.max_frames + 64);
   for (size_t i = 0; i < shown; ++i) {
     const LeakSite& site = list.sites[i];

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "report/escape.h"
+
+#include <nlohmann/json.hpp>
 #include "report/leaks_list.h"
 #include "report/moment.h"
 #include "report/numbers.h"

@@ -1,4 +1,6 @@
 #include "report/distribution.h"
+
+#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"

@@ -3,11 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace memprof {
 
@@ -34,8 +32,7 @@ class Output {
   }
   template <class... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(buffer_), format, std::forward<Args>(args)...);
-    if (buffer_.size() >= kFlushBytes) flush();
+    write(fmt::vformat(format, fmt::make_format_args(args...)));
   }
   // Throws OutputError. To be called at the end: the destructor drops what is left.
   void flush();

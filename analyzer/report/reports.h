@@ -1,12 +1,17 @@
 // The reports of the command line, one function and one file each. All may throw TraceError and OutputError.
 #pragma once
 
+#include <cstddef>
+
 #include "model/analysis.h"
 #include "report/output.h"
 #include "report/report_options.h"
 #include "report/site_extras.h"
 
 namespace memprof {
+
+// Sites of each of the summary's lists, unless it is asked for more.
+inline constexpr size_t kSummaryTop = 5;
 
 // False when the trace has no domain of that name, as all of these.
 bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out);

@@ -1,5 +1,7 @@
 #include "report/selection_text.h"
 
+#include <nlohmann/json.hpp>
+
 #include "report/escape.h"
 #include "report/number_range.h"
 #include "report/numbers.h"

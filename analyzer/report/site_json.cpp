@@ -1,5 +1,7 @@
 #include "report/site_json.h"
 
+#include <nlohmann/json.hpp>
+
 #include "report/escape.h"
 
 namespace memprof {

@@ -1,5 +1,7 @@
 #include "report/site_list.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 #include "report/escape.h"
@@ -12,8 +14,8 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 20;
-constexpr size_t kDefaultFrames = 32;
+constexpr size_t kSitesTop = 20;
+constexpr size_t kSitesFrames = 32;
 
 }  // namespace
 
@@ -172,9 +174,9 @@ void print_sites_text(const Analysis& analysis, const Account& account, const Re
   const Trace& trace = analysis.trace;
   const SiteTallies* tallies = extras.tallies.get();
   FrameSource source(trace, options.symbols);
-  const StackStyle style = stack_style(options, kDefaultFrames);
+  const StackStyle style = stack_style(options, kSitesFrames);
   const size_t all = ranked_sites(account, options.by, SIZE_MAX, tallies).size();
-  const std::vector<const Site*> sites = ranked_sites(account, options.by, options.top.value_or(kDefaultTop), tallies);
+  const std::vector<const Site*> sites = ranked_sites(account, options.by, options.top.value_or(kSitesTop), tallies);
   const double total = static_cast<double>(rank_total(account, options.by, tallies));
   if (!extras.groups) source.prepare_each(sites, &Site::stack, style.max_frames + 64);
   for (const Site* site : sites) {

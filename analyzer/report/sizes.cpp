@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "report/distribution.h"
+
+#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"

@@ -1,4 +1,6 @@
 #include "report/ending.h"
+
+#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/mismatches.h"
 #include "report/reports.h"
@@ -9,8 +11,6 @@
 namespace memprof {
 
 namespace {
-
-constexpr size_t kDefaultTop = 5;
 
 Json stripped_json(const format::Stripped& stripped) {
   return {{"allocations", stripped.allocations}, {"bytes", stripped.bytes}, {"frees", stripped.frees}};
@@ -93,7 +93,7 @@ Json double_allocations_json(const Analysis& analysis, FrameSource& source, size
 bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
   const auto domain = find_domain(analysis.trace, options.domain);
   if (!domain) return false;
-  const size_t top = options.top.value_or(kDefaultTop);
+  const size_t top = options.top.value_or(kSummaryTop);
   FrameSource source(analysis.trace, options.symbols);
   const ConfirmedMismatches mismatches = confirm_mismatches(analysis, source);
   const Account* account = analysis.pairing.account(*domain);

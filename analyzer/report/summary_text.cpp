@@ -13,8 +13,7 @@ namespace memprof {
 
 namespace {
 
-constexpr size_t kDefaultTop = 5;
-constexpr size_t kDefaultFrames = 5;
+constexpr size_t kSummaryFrames = 5;
 // After the first two, smaller parts of the whole are noise at a glance.
 constexpr double kMinShare = 0.01;
 constexpr size_t kMaxSymbolProblems = 5;
@@ -29,8 +28,8 @@ class SummaryText {
         domain_(domain),
         out_(out),
         source_(analysis.trace, options.symbols),
-        top_(options.top.value_or(kDefaultTop)) {
-    style_ = stack_style(options, kDefaultFrames);
+        top_(options.top.value_or(kSummaryTop)) {
+    style_ = stack_style(options, kSummaryFrames);
     style_.fold = true;
   }
 

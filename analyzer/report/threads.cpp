@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "report/csv.h"
+
+#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/groups.h"
@@ -73,7 +75,7 @@ struct ThreadRow {
   ThreadFrees frees;
 };
 
-constexpr size_t kDefaultTop = 30;
+constexpr size_t kThreadsTop = 30;
 constexpr size_t kDefaultPairs = 20;
 
 class ThreadReport {
@@ -135,7 +137,7 @@ void ThreadReport::print_text() {
   print_selection(out_, trace_, options_);
   out_.print("\n  {:<22} {:>12} {:>11} {:>12} {:>11} {:>11} {:>11}\n", "thread (id)", "allocations", "bytes", "frees",
              ends_early(trace_) ? "still open" : "open at end", "at the peak", "own peak");
-  const size_t shown = std::min(options_.top.value_or(kDefaultTop), rows_.size());
+  const size_t shown = std::min(options_.top.value_or(kThreadsTop), rows_.size());
   for (size_t i = 0; i < shown; ++i) {
     const ThreadRow& row = rows_[i];
     out_.print("  {:<22} {:>12} {:>11} {:>12} {:>11} {:>11} {:>11}\n", label(row.thread, 22),

@@ -1,4 +1,6 @@
 #include "report/escape.h"
+
+#include <nlohmann/json.hpp>
 #include "report/selection_text.h"
 #include "report/timeline_formats.h"
 

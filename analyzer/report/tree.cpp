@@ -2,6 +2,8 @@
 #include <optional>
 
 #include "report/call_tree.h"
+
+#include <nlohmann/json.hpp>
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"

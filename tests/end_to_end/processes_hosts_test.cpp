@@ -232,7 +232,6 @@ TEST_CASE("a child that shares the memory and closes its descriptors does not en
     CHECK(outcome.err.empty());
     const Trace trace(directory / (how == "remove" ? "kept" : "trace.bin"));
     CHECK(count_sized(trace, 8080, "open") == 10);
-    CHECK(trace.open_chunks() == 10);
     CHECK(trace.allocations() + trace.frees() + trace.dropped() ==
           expected(outcome, "allocations") + expected(outcome, "frees"));
     CHECK(trace.complete());
@@ -240,9 +239,13 @@ TEST_CASE("a child that shares the memory and closes its descriptors does not en
     if (how == "chroot") {
       CHECK(trace.dropped() > 0);
       CHECK(trace.dropped() < expected(outcome, "by_child"));
+      // The first event that is lost may be the free of the last block that was not.
+      CHECK(count_sized(trace, 70, "open") == trace.dropped() % 2);
+      CHECK(trace.open_chunks() == 10 + trace.dropped() % 2);
       CHECK(trace.summary().at("dropped").at("file_lost") == trace.dropped());
     } else {
       CHECK(trace.dropped() == 0);
+      CHECK(trace.open_chunks() == 10);
     }
   }
 }

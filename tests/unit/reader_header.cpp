@@ -12,7 +12,7 @@ using format::FileHeader;
 
 namespace {
 
-Bytes small_trace() {
+Bytes small_trace_bytes() {
   TraceBuilder b;
   const uint32_t s = b.stack(0x100);
   b.alloc(1, 10, 0x1000, 24, s);
@@ -31,7 +31,7 @@ std::string error_of(const Bytes& bytes) {
 
 template <class T>
 Bytes with(size_t offset, T value) {
-  Bytes bytes = small_trace();
+  Bytes bytes = small_trace_bytes();
   std::memcpy(bytes.data() + offset, &value, sizeof value);
   return bytes;
 }
@@ -48,7 +48,7 @@ TEST_CASE("a foreign file is named by its first bytes", "[reader]") {
 }
 
 TEST_CASE("a header cut short is named with where it ends", "[reader]") {
-  Bytes bytes = small_trace();
+  Bytes bytes = small_trace_bytes();
   bytes.resize(100);
   CHECK(error_of(bytes) ==
         "test.trace: at offset 100: expected a header of 576 bytes, found the end of the file at 100");

@@ -14,7 +14,6 @@
 using namespace memprof;
 using namespace memprof::test;
 using Catch::Matchers::Contains;
-using Json = nlohmann::json;
 
 namespace {
 
@@ -69,8 +68,9 @@ std::map<std::string, uint64_t> slow_interval(const std::vector<Change>& changes
 }
 
 template <class Wanted>
-void check_series(const Json& timeline, const Json& series, const std::vector<Change>& changes, Wanted wanted) {
-  const Json& begin = timeline.at("begin_ns");
+void check_series(const nlohmann::json& timeline, const nlohmann::json& series, const std::vector<Change>& changes,
+                  Wanted wanted) {
+  const nlohmann::json& begin = timeline.at("begin_ns");
   for (size_t i = 0; i < begin.size(); ++i) {
     const bool is_last = i + 1 == begin.size();
     const uint64_t end = is_last ? timeline.at("duration_ns").get<uint64_t>() : begin[i + 1].get<uint64_t>();
@@ -122,12 +122,12 @@ void make_random(std::mt19937_64& random, RandomTrace& made) {
   made.builder.close(time + random() % 50'000);
 }
 
-Json timeline_json(const Trace& trace, size_t points, size_t top = SIZE_MAX) {
+nlohmann::json timeline_json(const Trace& trace, size_t points, size_t top = SIZE_MAX) {
   ReportOptions options;
   options.json = true;
   options.points = points;
   options.top = top;
-  return Json::parse(written_by([&](Output& out) { report_timeline(trace, options, out, nullptr); }));
+  return nlohmann::json::parse(written_by([&](Output& out) { report_timeline(trace, options, out, nullptr); }));
 }
 
 std::string timeline_text(const Trace& trace, std::optional<size_t> points = {}) {
@@ -175,16 +175,16 @@ TEST_CASE("every number of the timeline agrees with a slow account on random tra
     make_random(random, made);
     const Analysed analysed(made.builder);
     const size_t points = round % 5 == 0 ? 1 : 1 + random() % 150;
-    const Json timeline = timeline_json(analysed.trace, points);
+    const nlohmann::json timeline = timeline_json(analysed.trace, points);
     REQUIRE(timeline.at("points") == points);
     REQUIRE(timeline.at("begin_ns").size() == points);
     check_series(timeline, timeline.at("series"), made.changes, [](const Change&) { return true; });
-    for (const Json& site : timeline.at("stacks")) {
+    for (const nlohmann::json& site : timeline.at("stacks")) {
       const uint64_t address = site.at("stack").at(0).at("offset");
       check_series(timeline, site.at("series"), made.changes,
                    [&](const Change& change) { return made.address_of_stack.at(change.stack) == address; });
     }
-    for (const Json& thread : timeline.at("threads"))
+    for (const nlohmann::json& thread : timeline.at("threads"))
       check_series(timeline, thread.at("series"), made.changes,
                    [&](const Change& change) { return change.thread == thread.at("serial"); });
 
@@ -212,13 +212,13 @@ TEST_CASE("every number of the timeline agrees with a slow account on random tra
     }
     REQUIRE(timeline.at("threads").size() == contributions.size());
     uint64_t before = UINT64_MAX;
-    for (const Json& thread : timeline.at("threads")) {
+    for (const nlohmann::json& thread : timeline.at("threads")) {
       CHECK(thread.at("at_peak_bytes") == at_peak[thread.at("serial")]);
       CHECK(thread.at("open_bytes") == by_thread[thread.at("serial")]);
       CHECK(contributions.at(thread.at("serial")) <= before);
       before = contributions.at(thread.at("serial"));
     }
-    const Json short_list = timeline_json(analysed.trace, points, 2);
+    const nlohmann::json short_list = timeline_json(analysed.trace, points, 2);
     CHECK(short_list.at("threads").size() == std::min<size_t>(2, contributions.size()));
     CHECK(short_list.at("stacks").size() == 2);
     CHECK(short_list.at("stacks").at(0).at("series") == timeline.at("stacks").at(0).at("series"));
@@ -233,10 +233,11 @@ TEST_CASE("a spike that lives shorter than an interval is in the timeline", "[ti
   b.free(1, 500'000'100, 0x20000);
   b.close(1'000'000'000);
   const Analysed analysed(b);
-  const Json timeline = timeline_json(analysed.trace, 10);
-  CHECK(timeline.at("series").at("max_bytes") == Json({100, 100, 100, 100, 100, (1 << 20) + 100, 100, 100, 100, 100}));
-  CHECK(timeline.at("series").at("min_bytes") == Json({0, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
-  CHECK(timeline.at("series").at("open_bytes") == Json({100, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
+  const nlohmann::json timeline = timeline_json(analysed.trace, 10);
+  CHECK(timeline.at("series").at("max_bytes") ==
+        nlohmann::json({100, 100, 100, 100, 100, (1 << 20) + 100, 100, 100, 100, 100}));
+  CHECK(timeline.at("series").at("min_bytes") == nlohmann::json({0, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
+  CHECK(timeline.at("series").at("open_bytes") == nlohmann::json({100, 100, 100, 100, 100, 100, 100, 100, 100, 100}));
   CHECK(timeline.at("peak").at("interval") == 5);
   CHECK(timeline.at("allocations_per_s").at(5) == 10.0);
   CHECK(timeline.at("bytes_per_s").at(0) == 1000.0);
@@ -258,8 +259,8 @@ TEST_CASE("samples and marks are told as they were recorded, and nothing between
   b.close(1'000'000'000);
   const Analysed analysed(b);
   REQUIRE(analysed.trace.file.complete());
-  const Json timeline = timeline_json(analysed.trace, 10);
-  const Json& samples = timeline.at("samples");
+  const nlohmann::json timeline = timeline_json(analysed.trace, 10);
+  const nlohmann::json& samples = timeline.at("samples");
   REQUIRE(samples.size() == 2);
   CHECK(samples[0].at("time_ns") == 0);
   CHECK(samples[0].at("resident_bytes") == 4 << 20);
@@ -361,7 +362,7 @@ TEST_CASE("an empty timeline says that it is empty", "[timeline]") {
   const Analysed analysed(b.build());
   CHECK_THAT(timeline_text(analysed.trace),
              Contains("Nothing was allocated in domain cpu in the 2.0 ms of the trace."));
-  CHECK(timeline_json(analysed.trace, 4).at("series").at("max_bytes") == Json({0, 0, 0, 0}));
+  CHECK(timeline_json(analysed.trace, 4).at("series").at("max_bytes") == nlohmann::json({0, 0, 0, 0}));
 }
 
 TEST_CASE("the CSV has a line an interval and says what the JSON says", "[timeline]") {
@@ -375,7 +376,7 @@ TEST_CASE("the CSV has a line an interval and says what the JSON says", "[timeli
   options.points = 12;
   options.top = 1;
   const std::string csv = written_by([&](Output& out) { report_timeline(analysed.trace, options, out, nullptr); });
-  const Json series = timeline_json(analysed.trace, 12).at("series");
+  const nlohmann::json series = timeline_json(analysed.trace, 12).at("series");
   const std::vector<std::string> lines = lines_of(csv);
   REQUIRE(lines.size() == 1 + 12 * 3);
   for (const std::string& line : lines) REQUIRE(line.ends_with('\r'));

@@ -5,11 +5,7 @@
 
 namespace memprof::test {
 
-namespace {
-
-constexpr uint64_t kMemoryPage = 4096;
-
-}  // namespace
+namespace {}  // namespace
 
 TagMeaning about(uint16_t tag) {
   switch (tag) {

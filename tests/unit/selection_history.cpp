@@ -12,7 +12,6 @@ namespace {
 // Longer than any two stamps may be inverted.
 constexpr uint64_t kApart = 25'000;
 constexpr uint16_t kPoolDomain = 16, kPoolGet = 300, kPoolPut = 301;
-constexpr uint64_t kMemoryPage = 4096;
 
 uint16_t tag_of(Function function) { return static_cast<uint16_t>(function); }
 

@@ -11,6 +11,8 @@
 
 namespace memprof::test {
 
+inline constexpr uint64_t kMemoryPage = 4096;
+
 // One event as an analysis takes it; a realloc is two.
 struct Step {
   uint64_t ticks = 0;

@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kSample = MEMPROF_SYMBOLS_SAMPLE;
-
 // The sample's linker may make no build id; then the test makes the note's bytes of another file the sample's.
 BuildId sample_id() {
   BuildId id = build_id_of(kSample);

@@ -17,8 +17,6 @@ using namespace symbols_test;
 
 namespace {
 
-const std::string kSample = MEMPROF_SYMBOLS_SAMPLE;
-
 // Resolves some addresses of the damaged file, without a build id, so that it is used whatever it says.
 size_t resolve_some(const std::string& path) {
   static const uint64_t leaf = symbol_address(kSample, "sample_leaf");

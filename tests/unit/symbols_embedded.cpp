@@ -13,14 +13,13 @@
 
 using namespace memprof;
 using namespace memprof::test;
+using symbols_test::kBias;
+using symbols_test::kSample;
 using symbols_test::TemporaryDirectory;
 using symbols_test::write_bytes;
 namespace fs = std::filesystem;
 
 namespace {
-
-const std::string kSample = MEMPROF_SYMBOLS_SAMPLE;
-constexpr uint64_t kBias = 0x7f0000000000;
 
 // A trace with a stack in a copy of the sample, one in code that a JIT map names, and one in a file that is not there.
 class Scene {

@@ -18,9 +18,6 @@ using namespace symbols_test;
 
 namespace {
 
-const std::string kSample = MEMPROF_SYMBOLS_SAMPLE;
-constexpr uint64_t kBias = 0x7f0000000000;
-
 struct Answer {
   std::vector<SourceFrame> frames;
   Symbolizer::ModuleReport report;

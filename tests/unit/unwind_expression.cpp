@@ -4,12 +4,11 @@
 #include <vector>
 
 #include "unwind/dwarf_expression.h"
+#include "unwind_bytes.h"
 
 using namespace memprof;
 
 namespace {
-
-using Bytes = std::vector<uint8_t>;
 
 struct Outcome {
   Evaluation evaluation;
@@ -37,10 +36,6 @@ Bytes address(const void* at) {
   const auto word = reinterpret_cast<uintptr_t>(at);
   for (unsigned i = 0; i < 8; ++i) out.push_back(static_cast<uint8_t>(word >> 8 * i));
   return out;
-}
-Bytes operator+(Bytes left, const Bytes& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
 }
 
 }  // namespace

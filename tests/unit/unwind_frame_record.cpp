@@ -5,17 +5,11 @@
 #include <vector>
 
 #include "unwind/dynamic_symbols.h"
+#include "unwind_bytes.h"
 
 namespace {
 
-using Bytes = std::vector<uint8_t>;
-
-// Each ends with the call in question, unless `rest` follows it.
-Bytes operator+(Bytes bytes, const Bytes& rest) {
-  bytes.insert(bytes.end(), rest.begin(), rest.end());
-  return bytes;
-}
-
+// `until_call` ends with the call in question.
 uint32_t cfa_x86(const Bytes& until_call, const Bytes& rest) {
   const Bytes all = until_call + rest;
   return memprof::x86_64::find_frame_record({all.data(), all.data() + all.size()}, all.data() + until_call.size())

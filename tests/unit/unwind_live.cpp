@@ -11,16 +11,16 @@ using namespace memprof;
 namespace {
 
 UnwindState* state;
-uint32_t max_depth = 256;
+uint32_t depth_limit = 256;
 int captures, mismatches;
 
 __attribute__((noinline)) void hook() {
   const CapturePoint point{reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
                            reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa()),
                            *static_cast<const uintptr_t*>(__builtin_frame_address(0))};
-  capture(*state, point, max_depth);
+  capture(*state, point, depth_limit);
   ++captures;
-  mismatches += !verify_capture(*state, point, max_depth);
+  mismatches += !verify_capture(*state, point, depth_limit);
 }
 
 __attribute__((noinline)) int descend(int depth) {
@@ -40,7 +40,7 @@ struct Live {
   Live() {
     REQUIRE(load_oracle());
     state = owner.get();
-    max_depth = 256;
+    depth_limit = 256;
     captures = mismatches = 0;
   }
 };
@@ -60,15 +60,15 @@ TEST_CASE("a difference is noticed", "[unwind][live]") {
   hook();
   REQUIRE(mismatches == 0);
   const CapturePoint elsewhere{state->memo.frames[1].pc, state->memo.frames[1].sp, state->memo.frames[1].bp};
-  CHECK_FALSE(verify_capture(*state, elsewhere, max_depth));
+  CHECK_FALSE(verify_capture(*state, elsewhere, depth_limit));
   state->memo.frames[0].pc ^= 16;
   const Frame& leaf = state->memo.frames[state->memo.depth - 1];
-  CHECK_FALSE(verify_capture(*state, {leaf.pc, leaf.sp, leaf.bp}, max_depth));
+  CHECK_FALSE(verify_capture(*state, {leaf.pc, leaf.sp, leaf.bp}, depth_limit));
 }
 
 TEST_CASE("limits cut the stack where libunwind's is cut", "[unwind][live]") {
   Live live;
-  for (max_depth = 1; max_depth < 70; ++max_depth) descend(50);
+  for (depth_limit = 1; depth_limit < 70; ++depth_limit) descend(50);
   CHECK(mismatches == 0);
 }
 

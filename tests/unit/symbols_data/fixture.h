@@ -18,6 +18,10 @@
 // What the tests of the symbolizer share.
 namespace symbols_test {
 
+// The library that is looked into, and where modules with its build-id are put in made-up traces.
+inline const std::string kSample = MEMPROF_SYMBOLS_SAMPLE;
+inline constexpr uint64_t kBias = 0x7f0000000000;
+
 // A directory that goes away with the test.
 class TemporaryDirectory {
  public:
