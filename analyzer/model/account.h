@@ -10,6 +10,7 @@
 #include "model/disputes.h"
 #include "model/mappings.h"
 #include "model/pending_window.h"
+#include "model/site_directory.h"
 #include "model/sites.h"
 
 namespace memprof {
@@ -21,14 +22,14 @@ struct DisplacedBlock {
 };
 
 struct Account {
-  Account(SiteDirectory sites_met, uint64_t window_ticks)
-      : directory(std::move(sites_met)), disputes(window_ticks), pending(window_ticks) {}
+  Account(SiteDirectory no_sites, uint64_t window_ticks)
+      : directory(std::move(no_sites)), disputes(window_ticks), pending(window_ticks) {}
 
   // Written by Summing alone, complete when the analysis is.
+  SiteDirectory directory;
   Sites sites;
 
   // The rest is pairing's.
-  SiteDirectory directory;
   // Of domains whose blocks end whole.
   BlockTable live;
   // Until the window begins, or all along where there is none: a window carries them.

@@ -67,7 +67,7 @@ class Pass {
   Analysis run(ProgressSink* progress, SumObserver* observer) {
     Merge merge(feed_, trace_.clock.first_ticks_at(trace_.selection.to_ns));
     merge.start_numbers_at(numbers_taken_);
-    Summing summing(pairing_->accounts(), observer);
+    Summing summing(pairing_->accounts(), trace_.nodes, trace_.site_keys, observer);
     std::optional<CheckpointWriter> checkpoints;
     if (leaves_checkpoints()) checkpoints.emplace(trace_.file, trace_.cache);
     if (visitor_) visitor_->begin(feed_.threads());

@@ -4,21 +4,24 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/sites.h"
 #include "trace/event.h"
+#include "trace/stack_nodes.h"
 
 namespace memprof {
+
+// The id of no stack.
+inline constexpr StackId kNotChosen = UINT32_MAX;
 
 struct Chunk {
   uint64_t size = 0;  // asked for
   uint64_t alloc_ticks = 0;
   uint64_t number = 0;  // of its allocation: see Run::first_number
-  SiteIndex site = 0;   // kNotChosen: it counts in no number
+  StackId stack = 0;    // as in the trace, not canonical; kNotChosen: the block counts in no number
   uint32_t thread = 0;  // index of the allocating thread
   uint32_t stream = 0;  // of its allocation
   uint16_t tag = 0;
 
-  bool is_chosen() const { return site != kNotChosen; }
+  bool is_chosen() const { return stack != kNotChosen; }
 };
 static_assert(sizeof(Chunk) == 40);
 

@@ -53,10 +53,11 @@ struct Dispute {
 
   struct Entry {
     StreamEvent arrived;
-    Chunk chunk{};               // of an allocation that is in the sums
-    bool is_counted = false;     // it is
-    bool is_closed = false;      // and was taken out again
-    bool left_in_window = true;  // when the window had begun; else the chunk has no site until it is open again
+    Chunk chunk{};            // of an allocation that is in the sums
+    bool is_counted = false;  // it is
+    bool is_closed = false;   // and was taken out again
+    // When the window had begun; else it is not known whether the chunk is chosen until it is open again.
+    bool left_in_window = true;
   };
 
   uint64_t address;
@@ -70,9 +71,8 @@ class HandOvers {
  public:
   struct HandOver {
     Chunk chunk;
-    StackId stack;
     StreamEvent release;
-    bool left_in_window;  // as in Dispute::Entry; else the chunk has no site
+    bool left_in_window;  // as in Dispute::Entry; else it is not known whether the chunk is chosen
   };
 
   std::optional<HandOver>& place_of(uint64_t address) {

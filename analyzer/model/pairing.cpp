@@ -67,13 +67,8 @@ Pairing::Pairing(const Domains& domains, const StackNodes& nodes, const Config& 
       latest_(config.thread_count),
       in_window_(config.from_ticks == 0) {}
 
-// Before the window each block is known by its stack: what it counts for is decided when the window begins.
-SiteDirectory Pairing::new_directory(uint16_t domain) const {
-  return SiteDirectory(nodes_, domain == Domains::kHeap, in_window_);
-}
-
 Account& Pairing::add_account(uint16_t domain) {
-  accounts_[domain] = std::make_unique<Account>(new_directory(domain), config_.window_ticks);
+  accounts_[domain] = std::make_unique<Account>(SiteDirectory(nodes_, domain == Domains::kHeap), config_.window_ticks);
   Account& account = *accounts_[domain];
   if (domains_.all()[domain].is_mapping) account.mappings = std::make_unique<Mappings>(config_.memory_page_size);
   return account;
@@ -84,9 +79,7 @@ void Pairing::process(const Batch& batch, SumOps& ops) {
   EventCursor ahead(batch);
   const auto prefetch_next = [&, heap = accounts_[Domains::kHeap].get()] {
     const Event* const event = heap ? ahead.next() : nullptr;
-    if (!event) return;
-    heap->live.prefetch(event->address);
-    if (event->kind == EventKind::allocation) heap->directory.prefetch(event->stack);
+    if (event) heap->live.prefetch(event->address);
   };
   for (size_t i = 0; i < kPrefetchDistance; ++i) prefetch_next();
   uint64_t number = batch.first_number;
@@ -130,23 +123,12 @@ inline bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t th
   return is_next;
 }
 
-SiteIndex Pairing::site_for(Account& account, uint16_t domain, StackId stack, const Chunk& chunk) {
-  if (config_.choice && !config_.choice->has_block(stack, chunk.tag, chunk.size, chunk.thread, chunk.number))
-    return kNotChosen;
-  const size_t known = account.directory.all().size();
-  const SiteIndex site = account.directory.site_of(config_.site_keys.of(stack, chunk.tag, chunk.thread), chunk.tag);
-  if (site == known)
-    ops_->push_back({account.directory[site].stack, last_ticks_, site, chunk.thread, domain, SumOp::Kind::site});
-  return site;
-}
-
 void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event, const Origin& origin, Chunk& chunk) {
-  chunk = {event.size, event.ticks, origin.number, 0, origin.thread, origin.stream, event.tag};
-  if (!in_window_) {
-    chunk.site = account.directory.site_of(event.stack, event.tag);
-    return;
-  }
-  chunk.site = site_for(account, domain, event.stack, chunk);
+  const StackId stack = event.stack != kNotChosen ? event.stack : StackNodes::kLostStack;
+  chunk = {event.size, event.ticks, origin.number, stack, origin.thread, origin.stream, event.tag};
+  // What a block from before the window counts for is decided when the window begins.
+  if (!in_window_) return;
+  chunk.stack = chosen_stack(chunk);
   if (!chunk.is_chosen()) return;
   if (event.ticks < config_.from_ticks) {  // it was in dispute when the window began
     tell(domain, chunk, SumOp::Kind::carried, event.size);
@@ -154,8 +136,7 @@ void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event,
   }
   ++account.allocations;
   account.bytes_allocated += event.size;
-  if (event.ticks != last_ticks_)
-    ops_->push_back({0, event.ticks, chunk.site, chunk.thread, domain, SumOp::Kind::stamp});
+  if (event.ticks != last_ticks_) push_op(domain, chunk, SumOp::Kind::stamp, 0, event.ticks);
   tell(domain, chunk, SumOp::Kind::allocated, event.size);
 }
 
@@ -170,10 +151,9 @@ void Pairing::report_closed(Account& account, uint16_t domain, uint64_t address,
   account.temporary += end.is_temporary;
   if (end.is_mismatched) {
     ++account.mismatched_frees;
-    findings_.add_mismatch(account.directory[chunk.site].stack, chunk.tag, nodes_.canonical(end.event.stack),
-                           end.event.tag, chunk.size);
+    findings_.add_mismatch(site_of(chunk), chunk.tag, nodes_.canonical(end.event.stack), end.event.tag, chunk.size);
   }
-  if (visitor_) visitor_->closed(domain, address, chunk, account.directory[chunk.site].stack, end);
+  if (visitor_) visitor_->closed(domain, address, chunk, site_of(chunk), end);
 }
 
 // The block stays open in every sum; only its address is given to the new one.
@@ -182,10 +162,10 @@ void Pairing::displace(Account& account, uint16_t domain, const Chunk& chunk, co
   if (!is_counted(chunk)) return;
   if (allocation.ticks >= config_.from_ticks) {  // else it was in dispute when the window began
     ++account.double_allocations;
-    findings_.add_double_allocation(account.directory[chunk.site].stack, chunk.tag, nodes_.canonical(allocation.stack),
-                                    allocation.tag, allocation.address);
+    findings_.add_double_allocation(site_of(chunk), chunk.tag, nodes_.canonical(allocation.stack), allocation.tag,
+                                    allocation.address);
   }
-  if (visitor_) visitor_->open(domain, allocation.address, chunk, account.directory[chunk.site].stack, true);
+  if (visitor_) visitor_->open(domain, allocation.address, chunk, site_of(chunk), true);
 }
 
 inline void Pairing::allocate_block(Account& account, uint16_t domain, const Event& allocation, const Origin& origin) {
@@ -317,8 +297,7 @@ void Pairing::report_open(const Account& account, uint16_t domain) {
   std::sort(open.begin(), open.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second.alloc_ticks, a.first) < std::pair(b.second.alloc_ticks, b.first);
   });
-  for (const auto& [address, chunk] : open)
-    visitor_->open(domain, address, chunk, account.directory[chunk.site].stack, false);
+  for (const auto& [address, chunk] : open) visitor_->open(domain, address, chunk, site_of(chunk), false);
 }
 
 }  // namespace memprof

@@ -79,27 +79,35 @@ class Pairing {
 
   Account& account_of(uint16_t domain) { return accounts_[domain] ? *accounts_[domain] : add_account(domain); }
   Account& add_account(uint16_t domain);
-  SiteDirectory new_directory(uint16_t domain) const;
   void take(const Event& event, Origin origin);
   bool note_event(const Event& event, uint16_t domain, uint32_t thread);
   // Nothing can be inverted.
   bool is_one_stream() const { return config_.stream_count <= 1; }
   bool is_counted(const Chunk& chunk) const { return in_window_ && chunk.is_chosen(); }
 
-  // The window begins: every block gets its site in it, or none.
+  // The window begins: it becomes known which blocks are chosen.
   void begin_window();
   void carry_blocks(Account& account, uint16_t domain);
-  SiteIndex site_for(Account& account, uint16_t domain, StackId stack, const Chunk& chunk);
-  StackId stack_of(const Account& account, const Chunk& chunk) const {
-    return chunk.is_chosen() ? account.directory[chunk.site].stack : format::kNoStack;
+  // kNotChosen, or the chunk's, which is known.
+  StackId chosen_stack(const Chunk& chunk) const {
+    const Choice* const choice = config_.choice;
+    return !choice || choice->has_block(chunk.stack, chunk.tag, chunk.size, chunk.thread, chunk.number) ? chunk.stack
+                                                                                                        : kNotChosen;
+  }
+  // What its site is: the stack that allocated it, or the group.
+  StackId site_of(const Chunk& chunk) const {
+    return nodes_.canonical(config_.site_keys.of(chunk.stack, chunk.tag, chunk.thread));
   }
 
   // How the open sums change.
   void tell(uint16_t domain, const Chunk& chunk, SumOp::Kind kind, uint64_t bytes) {
-    if (is_counted(chunk)) ops_->push_back({bytes, last_ticks_, chunk.site, chunk.thread, domain, kind});
+    if (is_counted(chunk)) push_op(domain, chunk, kind, bytes, last_ticks_);
+  }
+  void push_op(uint16_t domain, const Chunk& chunk, SumOp::Kind kind, uint64_t bytes, uint64_t ticks) {
+    ops_->push_back({bytes, ticks, chunk.stack, chunk.thread, chunk.tag, domain, kind});
   }
   void close(uint16_t domain, Dispute::Entry& entry);
-  void reopen(Account& account, uint16_t domain, Dispute::Entry& entry);
+  void reopen(uint16_t domain, Dispute::Entry& entry);
   // Fills `chunk`: in place, as every copy of one waits for what was just stored.
   void begin_chunk(Account& account, uint16_t domain, const Event& allocation, const Origin& origin, Chunk& chunk);
 

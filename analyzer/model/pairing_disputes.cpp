@@ -9,11 +9,11 @@ namespace {
 
 bool is_recent(uint64_t before, uint64_t now, uint64_t window) { return now <= before || now - before <= window; }
 
-Dispute::Entry entry_of(StackId stack, const Chunk& chunk, uint64_t address) {
+Dispute::Entry entry_of(const Chunk& chunk, uint64_t address) {
   const Event event{.ticks = chunk.alloc_ticks,
                     .address = address,
                     .size = chunk.size,
-                    .stack = stack,
+                    .stack = chunk.is_chosen() ? chunk.stack : format::kNoStack,
                     .tag = chunk.tag,
                     .kind = EventKind::allocation,
                     .continues = false};
@@ -28,10 +28,10 @@ void Pairing::close(uint16_t domain, Dispute::Entry& entry) {
   entry.left_in_window = in_window_;
 }
 
-void Pairing::reopen(Account& account, uint16_t domain, Dispute::Entry& entry) {
+void Pairing::reopen(uint16_t domain, Dispute::Entry& entry) {
   // A block that had left the sums before the window was not carried into it.
   const bool was_there = entry.left_in_window || !in_window_;
-  if (!was_there) entry.chunk.site = site_for(account, domain, entry.arrived.event.stack, entry.chunk);
+  if (!was_there) entry.chunk.stack = chosen_stack(entry.chunk);
   tell(domain, entry.chunk, was_there ? SumOp::Kind::reopened : SumOp::Kind::carried, entry.chunk.size);
   entry.is_closed = false;
   entry.left_in_window = true;
@@ -43,7 +43,7 @@ void Pairing::hand_over(Account& account, uint16_t domain, const Chunk& chunk, c
   if (place && is_recent(place->release.event.ticks, ticks, account.disputes.window_ticks())) {
     Dispute& dispute = begin_dispute(account, domain, place->release.event.address, ticks);
     if (dispute.address == address) {
-      Dispute::Entry& entry = dispute.entries.emplace_back(entry_of(stack_of(account, chunk), chunk, address));
+      Dispute::Entry& entry = dispute.entries.emplace_back(entry_of(chunk, address));
       entry.is_closed = true;
       entry.left_in_window = in_window_;
       dispute.entries.push_back({release});
@@ -51,7 +51,7 @@ void Pairing::hand_over(Account& account, uint16_t domain, const Chunk& chunk, c
     }
   }
   if (place) report_hand_over(account, domain, *place);
-  place = {chunk, stack_of(account, chunk), release, in_window_};
+  place = {chunk, release, in_window_};
 }
 
 void Pairing::report_hand_over(Account& account, uint16_t domain, const HandOvers::HandOver& hand_over) {
@@ -74,7 +74,7 @@ Dispute& Pairing::begin_dispute(Account& account, uint16_t domain, uint64_t addr
   std::optional<HandOvers::HandOver>& place = account.hand_overs.place_of(address);
   if (place && place->release.event.address == address) {
     if (is_recent(place->release.event.ticks, ticks, account.disputes.window_ticks())) {
-      Dispute::Entry& entry = dispute.entries.emplace_back(entry_of(place->stack, place->chunk, address));
+      Dispute::Entry& entry = dispute.entries.emplace_back(entry_of(place->chunk, address));
       entry.is_closed = true;
       entry.left_in_window = place->left_in_window;
       dispute.entries.push_back({place->release});
@@ -84,7 +84,7 @@ Dispute& Pairing::begin_dispute(Account& account, uint16_t domain, uint64_t addr
     place.reset();
   }
   if (BlockTable::Block* const block = account.live.find(address)) {
-    dispute.entries.push_back(entry_of(stack_of(account, block->chunk), block->chunk, address));
+    dispute.entries.push_back(entry_of(block->chunk, address));
     account.live.erase(block);
   }
   return dispute;
@@ -133,11 +133,11 @@ void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t
     }
     if (!entry.is_counted) begin_chunk(account, domain, entry.arrived.event, entry.arrived, entry.chunk);
     entry.is_counted = true;
-    if (live && live->is_closed) reopen(account, domain, *live);
+    if (live && live->is_closed) reopen(domain, *live);
     if (live) displace(account, domain, live->chunk, entry.arrived.event);
     live = &entry;
   }
-  if (live && live->is_closed) reopen(account, domain, *live);
+  if (live && live->is_closed) reopen(domain, *live);
   if (live && count == order.size()) account.live.set(dispute.address, live->chunk);
 
   std::vector<Dispute::Entry> left;

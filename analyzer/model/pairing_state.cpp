@@ -18,33 +18,33 @@ namespace memprof {
 
 namespace {
 
-// A chunk and its stack between pairing and bytes; numbers are given anew.
+// A chunk between pairing and bytes; numbers are given anew.
 class ChunkCodec {
  public:
   ChunkCodec(uint64_t last_ticks, size_t threads, size_t streams)
       : last_ticks_(last_ticks), threads_(threads), streams_(streams) {}
 
-  void put(ByteWriter& out, const Chunk& chunk, StackId stack) const {
+  void put(ByteWriter& out, const Chunk& chunk) const {
     out.put_varint(chunk.size);
     out.put_varint(last_ticks_ - chunk.alloc_ticks);
-    out.put_varint(stack);
+    out.put_varint(chunk.stack);
     out.put_varint(chunk.thread);
     out.put_varint(chunk.stream);
     out.put_varint(chunk.tag);
   }
 
-  bool get(ByteReader& in, SiteDirectory& directory, Chunk& chunk) {
+  bool get(ByteReader& in, Chunk& chunk) {
     uint64_t age, stack, thread, stream, tag;
     if (!in.read_varint(chunk.size) || !in.read_varint(age) || !in.read_varint(stack) || !in.read_varint(thread) ||
         !in.read_varint(stream) || !in.read_varint(tag))
       return false;
-    if (age > last_ticks_ || stack > UINT32_MAX || thread >= threads_ || stream >= streams_ || tag > UINT16_MAX)
+    if (age > last_ticks_ || stack >= kNotChosen || thread >= threads_ || stream >= streams_ || tag > UINT16_MAX)
       return false;
     chunk.alloc_ticks = last_ticks_ - age;
     chunk.thread = static_cast<uint32_t>(thread);
     chunk.stream = static_cast<uint32_t>(stream);
     chunk.tag = static_cast<uint16_t>(tag);
-    chunk.site = directory.site_of(static_cast<StackId>(stack), chunk.tag);
+    chunk.stack = static_cast<StackId>(stack);
     chunk.number = count_++;
     return true;
   }
@@ -78,22 +78,20 @@ bool Pairing::save(ByteWriter& out) const {
     out.put_varint(account.live.size());
     account.live.visit([&](uint64_t address, const Chunk& chunk) {
       out.put_varint(address);
-      codec.put(out, chunk, account.directory[chunk.site].stack);
+      codec.put(out, chunk);
     });
     out.put_varint(account.displaced.size());
     for (const DisplacedBlock& block : account.displaced) {
       out.put_varint(block.address);
-      codec.put(out, block.chunk, account.directory[block.chunk.site].stack);
+      codec.put(out, block.chunk);
     }
-    if (account.mappings)
-      account.mappings->save(out,
-                             [&](const Chunk& chunk) { codec.put(out, chunk, account.directory[chunk.site].stack); });
+    if (account.mappings) account.mappings->save(out, [&](const Chunk& chunk) { codec.put(out, chunk); });
     std::vector<const HandOvers::HandOver*> recent;
     for (const std::optional<HandOvers::HandOver>& place : account.hand_overs.all())
       if (place && last_ticks_ - place->release.event.ticks <= config_.window_ticks) recent.push_back(&*place);
     out.put_varint(recent.size());
     for (const HandOvers::HandOver* hand_over : recent) {
-      codec.put(out, hand_over->chunk, hand_over->stack);
+      codec.put(out, hand_over->chunk);
       out.put(hand_over->release);
     }
   }
@@ -115,7 +113,7 @@ std::optional<uint64_t> Pairing::restore(ByteReader& in) {
   for (; accounts != 0; --accounts) {
     if (!in.read_varint(domain) || domain >= accounts_.size() || accounts_[domain]) return std::nullopt;
     Account& account = add_account(static_cast<uint16_t>(domain));
-    const auto get_chunk = [&](Chunk& chunk) { return codec.get(in, account.directory, chunk); };
+    const auto get_chunk = [&](Chunk& chunk) { return codec.get(in, chunk); };
     if (!in.read_varint(count)) return std::nullopt;
     Chunk chunk;
     for (; count != 0; --count) {
@@ -133,7 +131,7 @@ std::optional<uint64_t> Pairing::restore(ByteReader& in) {
       StreamEvent release;
       if (!get_chunk(chunk) || !in.read(release)) return std::nullopt;
       if (release.stream >= config_.stream_count || release.thread >= config_.thread_count) return std::nullopt;
-      account.hand_overs.place_of(release.event.address) = {chunk, account.directory[chunk.site].stack, release, false};
+      account.hand_overs.place_of(release.event.address) = {chunk, release, false};
     }
   }
   return codec.count();

@@ -1,4 +1,6 @@
 // Pairing where the window of a selection begins: what is live is carried into it.
+#include <tsl/robin_set.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -17,10 +19,9 @@ void Pairing::begin_window() {
     if (accounts_[domain]) carry_blocks(*accounts_[domain], static_cast<uint16_t>(domain));
 }
 
-// Until now each block's site was its stack, whether it is chosen or not. Which sites there are from now on, and how
-// they are numbered, depends on nothing but what is carried: not on what went before, nor on the order of a table.
+// Until now nothing was counted. Which sites there are from now on, and how they are numbered, depends on nothing but
+// what is carried: not on what went before, nor on the order of a table.
 void Pairing::carry_blocks(Account& account, uint16_t domain) {
-  const SiteDirectory before = std::exchange(account.directory, new_directory(domain));
   const auto visit_all = [&](auto&& visit) {  // visit(chunk, bytes)
     account.live.visit([&](uint64_t, Chunk& chunk) { visit(chunk, chunk.size); });
     if (account.mappings)
@@ -32,31 +33,21 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
     });
   };
 
-  // By key, so that the numbers follow the stacks; the least tag stands for the first.
+  // By site, so that the numbers follow the stacks; the least tag stands for the first.
   std::map<StackId, std::map<uint16_t, Chunk>> sites;
-  const auto key_of = [&](const Chunk& chunk) {
-    return nodes_.canonical(config_.site_keys.of(before[chunk.site].stack, chunk.tag, chunk.thread));
-  };
-  std::vector<bool> is_known(before.all().size());
-  const bool is_by_stack = config_.site_keys.by == SiteKeys::By::stack;
+  tsl::robin_set<uint64_t> known;  // most blocks have the stack and the tag of another
   visit_all([&](Chunk& chunk, uint64_t) {
-    if (config_.choice &&
-        !config_.choice->has_block(before[chunk.site].stack, chunk.tag, chunk.size, chunk.thread, chunk.number))
-      return;
-    // Most blocks have the stack and the tag of another.
-    if (is_by_stack && is_known[chunk.site] && before[chunk.site].tag == chunk.tag) return;
-    if (before[chunk.site].tag == chunk.tag) is_known[chunk.site] = true;
-    sites[key_of(chunk)].try_emplace(chunk.tag, chunk);
+    chunk.stack = chosen_stack(chunk);
+    if (!chunk.is_chosen()) return;
+    const StackId key = config_.site_keys.of(chunk.stack, chunk.tag, chunk.thread);
+    if (known.insert(uint64_t{key} << 16 | chunk.tag).second)
+      sites[nodes_.canonical(key)].try_emplace(chunk.tag, chunk);
   });
   for (const auto& [key, tags] : sites)
-    for (const auto& [tag, chunk] : tags) site_for(account, domain, before[chunk.site].stack, chunk);
-  visit_all([&](Chunk& chunk, uint64_t bytes) {
-    chunk.site = site_for(account, domain, before[chunk.site].stack, chunk);
-    tell(domain, chunk, SumOp::Kind::carried, bytes);
-  });
+    for (const auto& [tag, chunk] : tags) tell(domain, chunk, SumOp::Kind::site, 0);
+  visit_all([&](const Chunk& chunk, uint64_t bytes) { tell(domain, chunk, SumOp::Kind::carried, bytes); });
   for (const auto& [address, chunk] : std::exchange(account.displaced, {}))
-    if (visitor_ && chunk.is_chosen())
-      visitor_->open(domain, address, chunk, account.directory[chunk.site].stack, true);
+    if (visitor_ && chunk.is_chosen()) visitor_->open(domain, address, chunk, site_of(chunk), true);
 }
 
 }  // namespace memprof

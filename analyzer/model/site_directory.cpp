@@ -2,17 +2,15 @@
 
 namespace memprof {
 
-SiteDirectory::SiteDirectory(const StackNodes& nodes, bool dense, bool is_grouped)
-    : nodes_(&nodes), is_grouped_(is_grouped) {
-  if (dense) by_stack_.resize(nodes.id_limit(), kNone);
+SiteDirectory::SiteDirectory(const StackNodes& nodes, bool dense) : nodes_(&nodes) {
+  if (dense) by_key_.resize(nodes.id_limit(), kNone);
 }
 
-SiteIndex SiteDirectory::find_or_add(StackId stack, uint16_t tag) {
-  const StackId canonical = is_grouped_ ? nodes_->canonical(stack) : nodes_->canonical_stack(stack);
-  const auto [found, is_new] = by_canonical_.emplace(canonical, static_cast<SiteIndex>(entries_.size()));
-  if (is_new) entries_.push_back({canonical, tag, false});
-  if (stack < by_stack_.size()) by_stack_[stack] = found->second;
-  return found->second;
+SiteIndex SiteDirectory::find_or_add(StackId key) {
+  const auto next = static_cast<SiteIndex>(by_canonical_.size());
+  const SiteIndex site = by_canonical_.emplace(nodes_->canonical(key), next).first->second;
+  if (key < by_key_.size()) by_key_[key] = site;
+  return site;
 }
 
 }  // namespace memprof

@@ -28,8 +28,7 @@ struct alignas(64) Site {
   uint64_t carried_bytes = 0;
   uint64_t carried_chunks = 0;
   StackId stack = 0;
-  // Copied from the directory at the end.
-  uint16_t tag = 0;
+  uint16_t tag = 0;  // of the first block
   bool has_other_tags = false;
 
   uint64_t closed_chunks() const { return carried_chunks + allocations - open_chunks; }
@@ -39,7 +38,10 @@ struct alignas(64) Site {
 class Sites {
  public:
   // Sites are added in the order of their numbers, each before it is named.
-  void add_site(StackId stack);
+  void add_site(StackId stack, uint16_t tag);
+  void note_tag(SiteIndex index, uint16_t tag) {
+    if (at(index).tag != tag) at(index).has_other_tags = true;
+  }
 
   void add_allocation(SiteIndex index, uint64_t size, uint64_t ticks) {
     Site& site = at(index);
@@ -79,8 +81,8 @@ class Sites {
     open_bytes_ -= bytes;
   }
 
-  // After the last event: fills at_peak_* of the sites that have not changed since the peak, and who they are.
-  void settle(const SiteDirectory& directory);
+  // After the last event: fills at_peak_* of the sites that have not changed since the peak.
+  void settle();
 
   // A site that the operations before it still open is not there yet.
   [[gnu::always_inline]] void prefetch(SiteIndex index) const {

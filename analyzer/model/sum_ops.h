@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/site_directory.h"
+#include "trace/stack_nodes.h"
 
 namespace memprof {
 
 struct SumOp {
   enum class Kind : uint8_t {
-    site,              // the next site of the domain: `bytes` is its stack, canonical
+    site,              // nothing but that its site is the next where there is none yet
     allocated,         // bytes and a block more
     closed,            // bytes and a block less
     closed_temporary,  // the same, of a temporary block
@@ -23,9 +23,10 @@ struct SumOp {
   };
 
   uint64_t bytes;
-  uint64_t ticks;  // of the latest event: never goes back
-  SiteIndex site;
+  uint64_t ticks;   // of the latest event: never goes back
+  StackId stack;    // as in the trace; that allocated the block
   uint32_t thread;  // index; that allocated the block
+  uint16_t tag;     // of the allocation
   uint16_t domain;  // index
   Kind kind;
 };

@@ -8,32 +8,48 @@ constexpr size_t kPrefetchDistance = 8;
 
 }  // namespace
 
+[[gnu::always_inline]] inline void Summing::prefetch(const SumOp& op) const {
+  const Account& account = *accounts_[op.domain];
+  account.sites.prefetch(account.directory.peek(key_of(op)));
+}
+
+inline SiteIndex Summing::entered_site(Account& account, const SumOp& op) {
+  const StackId key = key_of(op);
+  const SiteIndex site = account.directory.site_of(key);
+  if (site == account.sites.all().size())
+    account.sites.add_site(nodes_.canonical(key), op.tag);
+  else
+    account.sites.note_tag(site, op.tag);
+  return site;
+}
+
 void Summing::apply(const SumOps& ops) {
   using Kind = SumOp::Kind;
   for (size_t i = 0; i < ops.size(); ++i) {
-    if (i + kPrefetchDistance < ops.size()) {
-      const SumOp& ahead = ops[i + kPrefetchDistance];
-      accounts_[ahead.domain]->sites.prefetch(ahead.site);
-    }
+    if (i + kPrefetchDistance < ops.size()) prefetch(ops[i + kPrefetchDistance]);
     const SumOp& op = ops[i];
-    Sites& sites = accounts_[op.domain]->sites;
+    Account& account = *accounts_[op.domain];
+    Sites& sites = account.sites;
+    const auto known_site = [&] { return account.directory.site_of(key_of(op)); };
     switch (op.kind) {
-      case Kind::allocated: sites.add_allocation(op.site, op.bytes, stamp_ != 0 ? stamp_ : op.ticks); break;
-      case Kind::closed_temporary: sites.add_temporary(op.site); [[fallthrough]];
-      case Kind::closed: sites.close(op.site, op.bytes); break;
-      case Kind::reopened: sites.reopen(op.site, op.bytes, op.ticks); break;
-      case Kind::shrunk: sites.shrink(op.site, op.bytes); break;
-      case Kind::carried: sites.carry(op.site, op.bytes, op.ticks); break;
-      case Kind::temporary: sites.add_temporary(op.site); break;
-      case Kind::site: sites.add_site(static_cast<StackId>(op.bytes)); break;
+      case Kind::allocated:
+        sites.add_allocation(entered_site(account, op), op.bytes, stamp_ != 0 ? stamp_ : op.ticks);
+        break;
+      case Kind::closed_temporary: sites.add_temporary(known_site()); [[fallthrough]];
+      case Kind::closed: sites.close(known_site(), op.bytes); break;
+      case Kind::reopened: sites.reopen(known_site(), op.bytes, op.ticks); break;
+      case Kind::shrunk: sites.shrink(known_site(), op.bytes); break;
+      case Kind::carried: sites.carry(entered_site(account, op), op.bytes, op.ticks); break;
+      case Kind::temporary: sites.add_temporary(known_site()); break;
+      case Kind::site: entered_site(account, op); break;
       case Kind::stamp: stamp_ = op.ticks; continue;
     }
-    if (observer_) tell(sites, op);
+    if (observer_) tell(op);
     stamp_ = 0;
   }
 }
 
-void Summing::tell(const Sites& sites, const SumOp& op) {
+void Summing::tell(const SumOp& op) {
   SumChange change{op.domain, SumChange::Kind::allocated, op.thread, 0, op.ticks, 0, op.bytes};
   switch (op.kind) {
     case SumOp::Kind::allocated: change.alloc_ticks = stamp_ != 0 ? stamp_ : op.ticks; break;
@@ -46,13 +62,13 @@ void Summing::tell(const Sites& sites, const SumOp& op) {
     case SumOp::Kind::site:
     case SumOp::Kind::stamp: return;
   }
-  change.stack = sites[op.site].stack;
+  change.stack = nodes_.canonical(key_of(op));
   observer_->changed(change);
 }
 
 void Summing::finish() {
   for (const std::unique_ptr<Account>& account : accounts_)
-    if (account) account->sites.settle(account->directory);
+    if (account) account->sites.settle();
 }
 
 }  // namespace memprof

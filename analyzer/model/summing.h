@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/account.h"
+#include "model/site_keys.h"
 #include "model/sum_observer.h"
 #include "model/sum_ops.h"
 
@@ -13,17 +14,24 @@ namespace memprof {
 class Summing {
  public:
   // `accounts`: pairing's, of which this touches only the sites. `observer` may be null.
-  Summing(const std::vector<std::unique_ptr<Account>>& accounts, SumObserver* observer)
-      : accounts_(accounts), observer_(observer) {}
+  Summing(const std::vector<std::unique_ptr<Account>>& accounts, const StackNodes& nodes, const SiteKeys& site_keys,
+          SumObserver* observer)
+      : accounts_(accounts), nodes_(nodes), site_keys_(site_keys), observer_(observer) {}
 
   void apply(const SumOps& ops);
   // After the last of them.
   void finish();
 
  private:
-  void tell(const Sites& sites, const SumOp& op);
+  StackId key_of(const SumOp& op) const { return site_keys_.of(op.stack, op.tag, op.thread); }
+  // Of a block that comes into the sums.
+  SiteIndex entered_site(Account& account, const SumOp& op);
+  void prefetch(const SumOp& op) const;
+  void tell(const SumOp& op);
 
   const std::vector<std::unique_ptr<Account>>& accounts_;
+  const StackNodes& nodes_;
+  const SiteKeys site_keys_;
   SumObserver* observer_;
   uint64_t stamp_ = 0;  // of the allocation that comes next; 0: that of its event
 };

@@ -59,8 +59,9 @@ void Spread::add(const Chunk& chunk, StackId site, uint64_t value, bool is_open)
   values.add(value);
   sum += value;
   bytes += chunk.size;
-  if (chunk.site >= sites.size()) sites.resize(size_t{chunk.site} + 1);
-  SiteSpread& own = sites[chunk.site];
+  const auto [index, is_new] = index_of.emplace(site, sites.size());
+  if (is_new) sites.emplace_back();
+  SiteSpread& own = sites[index->second];
   own.values.add(value);
   own.bytes += chunk.size;
   own.site = site;

@@ -1,6 +1,8 @@
 // How a number of the blocks of one domain is spread, over all of them and for each site.
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -56,7 +58,8 @@ struct Spread {
   Quantiles values;
   WideSum sum = 0;
   uint64_t bytes = 0;
-  std::vector<SiteSpread> sites;  // by the account's index
+  std::vector<SiteSpread> sites;
+  tsl::robin_map<StackId, size_t> index_of;  // in `sites`
 };
 
 using NumberFormat = std::string (*)(uint64_t);

@@ -97,7 +97,7 @@ struct Answers : ChunkVisitor {
   void add(const char* what, uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, uint64_t end,
            bool flag) {
     lines.push_back(fmt::format("{} {} {:x} {} {} {} {} {} {} {} {}", what, domain, address, chunk.size,
-                                chunk.alloc_ticks, chunk.site, chunk.thread, chunk.tag, stack, end, flag));
+                                chunk.alloc_ticks, chunk.stack, chunk.thread, chunk.tag, stack, end, flag));
   }
 };
 
