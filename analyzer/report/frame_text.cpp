@@ -91,10 +91,19 @@ std::string_view base_name(std::string_view path) {
   return slash == std::string_view::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
 }
 
+std::string module_note(std::string_view function, std::string_view module) {
+  const std::string_view name = base_name(module);
+  return name.empty() || function.starts_with(fmt::format("{}+0x", name)) ? ""
+                                                                          : fmt::format("  ({})", escape_text(name));
+}
+
 std::string shorten_function(std::string_view name, size_t width) {
   std::string text(name);
   if (text_width(text) > width) text = collapse(text, '<', '>');
   if (text_width(text) > width) text = collapse(text, '(', ')');
+  // "(..." says less than the letters that it takes from the name.
+  if (const size_t at = text.rfind("(...)"); text_width(text) > width && at != std::string::npos && at != 0)
+    text.erase(at, 5);
   return cut_text(std::move(text), width);
 }
 

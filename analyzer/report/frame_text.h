@@ -20,7 +20,11 @@ size_t text_width(std::string_view text);
 
 std::string_view base_name(std::string_view path);
 
-// Makes a C++ name fit: template arguments go first, then parameters, then the tail. `width` in characters.
+// "  (module)", escaped; empty where a frame without a name is called by its module.
+std::string module_note(std::string_view function, std::string_view module);
+
+// Makes a C++ name fit: template arguments go first, then parameters, then their brackets, then the tail. `width` in
+// characters.
 std::string shorten_function(std::string_view name, size_t width);
 
 // Cuts at the end. `width` in characters.

@@ -49,7 +49,7 @@ Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site
 
 std::string group_line(const Analysis& analysis, const SiteGroups& groups, StackId site, size_t columns) {
   const SiteGroups::Name name = groups.name(analysis, site);
-  const std::string module = name.module.empty() ? "" : fmt::format("  ({})", escape_text(base_name(name.module)));
+  const std::string module = module_note(name.name, name.module);
   const size_t taken = text_width(module);
   const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 24);
   return cut_text(shorten_function(escape_text(name.name), room) + module, columns);

@@ -68,6 +68,11 @@ class TreeReport {
   void add_sites(const Account& account, const SiteTallies* tallies);
   std::vector<uint32_t> shown_of(const std::vector<uint32_t>& frames) const;
   std::string describe(const CallTreeNode& node, size_t columns) const;
+  // "12 MB, bytes open at the end", "5,000 allocations"
+  std::string amount_text(const std::string& amount) const {
+    const bool is_count = rank_info(options_.by).unit == RankUnit::blocks;
+    return fmt::format("{}{} {}", amount, is_count ? "" : ",", describe_rank(options_.by, analysis_.trace));
+  }
   void print_left_out(uint32_t count, uint64_t value, const std::string& indent);
 
   const Analysis& analysis_;
@@ -121,10 +126,7 @@ void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
 std::string TreeReport::describe(const CallTreeNode& node, size_t columns) const {
   const PathFunction& function = paths_.function(node.function);
   std::string tail = node.times > 1 ? fmt::format("  x{}", node.times) : "";
-  // An unnamed frame has its module in its name.
-  const std::string module = escape_text(base_name(function.module));
-  const bool is_unnamed = function.name.starts_with(fmt::format("{}+0x", base_name(function.module)));
-  if (!module.empty() && !is_unnamed) tail += fmt::format("  ({})", module);
+  tail += module_note(function.name, function.module);
   const size_t taken = text_width(tail);
   const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 20);
   return cut_text(shorten_function(escape_text(function.name), room) + tail, columns);
@@ -152,11 +154,10 @@ void TreeReport::print_text() {
     return;
   }
   if (options_.callers.empty())
-    out_.print("{}: {}, {}\n", is_bottom_up() ? "Bottom up" : "Top down", format_rank(all_, options_.by),
-               describe_rank(options_.by, analysis_.trace));
+    out_.print("{}: {}\n", is_bottom_up() ? "Bottom up" : "Top down", amount_text(format_rank(all_, options_.by)));
   else
-    out_.print("Callers of {}: {} of {}, {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
-               format_rank(all_, options_.by), describe_rank(options_.by, analysis_.trace));
+    out_.print("Callers of {}: {} of {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
+               amount_text(format_rank(all_, options_.by)));
   print_selection(out_, analysis_.trace, options_);
   out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
                                     : "each line calls the one below it; xN: N times on one stack");

@@ -59,7 +59,7 @@ std::optional<ElfFile> DebuginfodSource::find(What what, const BuildId& build_id
   const auto* id = reinterpret_cast<const unsigned char*>(build_id.data());
   const int length = static_cast<int>(build_id.size());
   char* path = nullptr;
-  UniqueFd fd(what == What::executable ? debuginfod_find_executable(client_.get(), id, length, &path)
+  FileDescriptor fd(what == What::executable ? debuginfod_find_executable(client_.get(), id, length, &path)
                                        : debuginfod_find_debuginfo(client_.get(), id, length, &path));
   const std::string name = path != nullptr ? path : "debuginfod";
   std::free(path);

@@ -42,7 +42,7 @@ std::optional<ElfFile> ElfFile::open(const std::string& path, std::string& error
   return adopt(std::move(file.fd), path, error);
 }
 
-std::optional<ElfFile> ElfFile::adopt(UniqueFd fd, std::string path, std::string& error) {
+std::optional<ElfFile> ElfFile::adopt(FileDescriptor fd, std::string path, std::string& error) {
   if (!libelf_is_ready()) {
     error = "cannot be read: libelf is too old";
     return std::nullopt;
@@ -68,7 +68,7 @@ std::optional<ElfFile> ElfFile::from_memory(std::vector<char> image, std::string
 
 std::optional<ElfFile> ElfFile::duplicate() const {
   std::string error;
-  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  FileDescriptor fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   return fd ? adopt(std::move(fd), path_, error) : std::nullopt;
 }
 

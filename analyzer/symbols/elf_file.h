@@ -29,7 +29,7 @@ class ElfFile {
   // Opens a regular file that is an ELF executable or shared object. On failure `error` says why.
   static std::optional<ElfFile> open(const std::string& path, std::string& error);
   // Takes over a descriptor that is open already (debuginfod returns one).
-  static std::optional<ElfFile> adopt(UniqueFd fd, std::string path, std::string& error);
+  static std::optional<ElfFile> adopt(FileDescriptor fd, std::string path, std::string& error);
   static std::optional<ElfFile> from_memory(std::vector<char> image, std::string path);
   // The same open file with a libelf of its own: one may be used by one thread only.
   std::optional<ElfFile> duplicate() const;
@@ -64,7 +64,7 @@ class ElfFile {
   bool read_headers(std::string& error);
 
   // Destroyed from the bottom up: libelf uses fd_ and image_ until elf_ is gone.
-  UniqueFd fd_;
+  FileDescriptor fd_;
   std::vector<char> image_;
   std::unique_ptr<Elf, EndElf> elf_;
   std::string path_;

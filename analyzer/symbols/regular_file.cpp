@@ -12,20 +12,6 @@
 
 namespace memprof {
 
-UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-UniqueFd::~UniqueFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-int UniqueFd::release() { return std::exchange(fd_, -1); }
-
 namespace {
 
 std::string type_complaint(const struct stat& status, uint64_t max_bytes) {
@@ -59,7 +45,7 @@ RegularFile open_regular_file(const std::string& path, uint64_t max_bytes, bool 
   if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty()) return failure(std::move(complaint));
 
   const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow_links ? 0 : O_NOFOLLOW);
-  file.fd = UniqueFd(::open(path.c_str(), flags));
+  file.fd = FileDescriptor(::open(path.c_str(), flags));
   if (!file.fd) return failure(errno_text(errno));
   if (::fstat(file.fd.get(), &file.status) != 0) return failure(errno_text(errno));
   if (auto complaint = type_complaint(file.status, max_bytes); !complaint.empty()) return failure(std::move(complaint));

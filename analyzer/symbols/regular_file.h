@@ -5,29 +5,13 @@
 #include <cstdint>
 #include <string>
 
+#include "trace/file_descriptor.h"
+
 namespace memprof {
 
-// An owned file descriptor.
-class UniqueFd {
- public:
-  UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept;
-  UniqueFd(const UniqueFd&) = delete;
-  UniqueFd& operator=(const UniqueFd&) = delete;
-  ~UniqueFd();
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release();
-
- private:
-  int fd_ = -1;
-};
-
+// A file, open for reading.
 struct RegularFile {
-  UniqueFd fd;
+  FileDescriptor fd;
   struct stat status = {};
   std::string error;  // why fd is not open
 };

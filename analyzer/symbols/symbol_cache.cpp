@@ -79,7 +79,7 @@ std::optional<SymbolCache::Key> SymbolCache::key_of(const ModuleInfo& module, co
 }
 
 std::optional<SymbolCache::Entry> SymbolCache::load(const Key& key) const {
-  const UniqueFd file(directory_.open(key.file_name));
+  const FileDescriptor file(directory_.open(key.file_name));
   struct stat status;
   if (!file || ::fstat(file.get(), &status) != 0) return std::nullopt;
   const auto size = static_cast<uint64_t>(status.st_size);

@@ -63,6 +63,7 @@ TEST_CASE("a long C++ name loses its template arguments first", "[report]") {
   CHECK(shorten_function(name, 70) == "std::vector<...>::push_back(std::pair<...> const&)");
   CHECK(shorten_function(name, 40) == "std::vector<...>::push_back(...)");
   CHECK(shorten_function(name, 20) == "std::vector<...>:...");
+  CHECK(shorten_function("some_function_name(int, char)", 20) == "some_function_name");
   CHECK(shorten_function("bool operator< <int>(A<int> const&, B)", 30) == "bool operator< <...>(...)");
 }
 
