@@ -34,6 +34,7 @@ class Replay {
       if (i >= begin_ && chooses_orphan(steps_[i])) add_orphan(i);
     sum(chosen, count);
     std::sort(answer_.calls.begin(), answer_.calls.end());
+    answer_.played = answer_.changes;
     std::sort(answer_.changes.begin(), answer_.changes.end());
     return std::move(answer_);
   }

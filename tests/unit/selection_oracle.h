@@ -91,6 +91,7 @@ struct Answer {
   uint64_t end_ns = 0;
   std::vector<BlockCall> calls;   // sorted
   std::vector<Change> changes;    // sorted
+  std::vector<Change> played;     // the same, in their order
   std::map<uint64_t, bool> kept;  // events by their number: whole, or that a mapping ended there alone
 };
 
