@@ -36,7 +36,7 @@ class SummaryText {
   void print() {
     print_process();
     print_losses();
-    const Account nothing(SiteDirectory(trace_.nodes, false, true), 0);
+    const Account nothing(SiteDirectory(trace_.nodes, false), 0);
     const Account* const chosen = analysis_.pairing.account(domain_);
     const Account& account = chosen ? *chosen : nothing;
     print_totals(account);

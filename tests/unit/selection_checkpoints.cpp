@@ -19,7 +19,7 @@ void leave_checkpoints(const Trace& trace, unsigned threads) {
   EventFeed feed(trace.file);
   Merge merge(feed);
   Pairing pairing(trace.domains, trace.nodes, Pairing::config_for(trace.file, trace.clock, feed), nullptr);
-  Summing summing(pairing.accounts(), nullptr);
+  Summing summing(pairing.accounts(), trace.nodes, trace.site_keys, nullptr);
   CheckpointWriter writer(trace.file, trace.cache);
   Pipeline(feed, merge, pairing, summing, nullptr, &writer).run(threads);
   writer.finish();

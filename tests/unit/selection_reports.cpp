@@ -1,11 +1,10 @@
 // The numbers of the reports' JSON under selections against the slow account.
 #include <catch2/catch.hpp>
 
-#include <algorithm>
 #include <array>
-#include <iterator>
 #include <sstream>
 
+#include "json_rows.h"
 #include "report/reports.h"
 #include "selection_observed.h"
 #include "selection_questions.h"
@@ -77,21 +76,6 @@ std::map<uint32_t, Tally> tallies_of(const SelectionHistory& history, const Ques
       tallies[history.canonical_stacks.at(end.stack)].taken += call.size;
   }
   return tallies;
-}
-
-// Which of two equal rows comes first is not this test's matter.
-void compare_rows(const json& got, const json& want) {
-  std::vector<std::string> got_lines, want_lines, surplus, missing;
-  for (const json& row : got) got_lines.push_back(row.dump());
-  for (const json& row : want) want_lines.push_back(row.dump());
-  std::sort(got_lines.begin(), got_lines.end());
-  std::sort(want_lines.begin(), want_lines.end());
-  std::set_difference(got_lines.begin(), got_lines.end(), want_lines.begin(), want_lines.end(),
-                      std::back_inserter(surplus));
-  std::set_difference(want_lines.begin(), want_lines.end(), got_lines.begin(), got_lines.end(),
-                      std::back_inserter(missing));
-  CHECK(surplus == std::vector<std::string>());
-  CHECK(missing == std::vector<std::string>());
 }
 
 json only(const json& rows, const std::vector<const char*>& keys) {

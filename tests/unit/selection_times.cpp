@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "json_rows.h"
 #include "report/reports.h"
 #include "selection_observed.h"
 #include "selection_questions.h"
@@ -64,12 +65,6 @@ json columns(const std::vector<Interval>& intervals) {
   return result;
 }
 
-std::multiset<std::string> lines_of(const json& rows) {
-  std::multiset<std::string> lines;
-  for (const json& row : rows) lines.insert(row.dump());
-  return lines;
-}
-
 class Times {
  public:
   Times(Trace& trace, const SelectionHistory& history, const Question& question)
@@ -87,7 +82,8 @@ class Times {
       changes_.clear();
       for (const Change& change : want_.played)
         if (change.domain == domain) changes_.push_back(change);
-      compare_timeline(1 + asker.pick(40));
+      // A block in dispute comes into the sums when it is settled, a moment after its stamp.
+      if (!history_.plan.has_contradictions) compare_timeline(1 + asker.pick(40));
       compare_leaks();
       compare_span(asker);
       compare_growth();
@@ -131,7 +127,7 @@ class Times {
     json got_stacks = got["stacks"];
     for (json& row : got_stacks)
       for (const char* const key : {"allocator", "stack", "stack_hidden_frames", "truncated"}) row.erase(key);
-    CHECK(lines_of(got_stacks) == lines_of(stacks));
+    compare_rows(got_stacks, stacks);
 
     Question by_thread = question_;
     by_thread.by = SiteBy::thread;
@@ -150,7 +146,7 @@ class Times {
     json got_threads = got["threads"];
     for (json& row : got_threads)
       for (const char* const key : {"id", "name"}) row.erase(key);
-    CHECK(lines_of(got_threads) == lines_of(threads));
+    compare_rows(got_threads, threads);
   }
 
   void compare_leaks() {
@@ -162,7 +158,7 @@ class Times {
     for (const json& row : got["stacks"]) got_open.push_back(row["open"]);
     CHECK(got["total"] == sums().open_bytes);
     CHECK(got["sites"] == open.size());
-    CHECK(lines_of(got_open) == lines_of(open));
+    compare_rows(got_open, open);
   }
 
   // Blocks of a span of time that are open at the end of it, or of an age.
@@ -209,7 +205,7 @@ class Times {
           {{"open", row["open"]}, {"first_alloc_ns", row["first_alloc_ns"]}, {"last_alloc_ns", row["last_alloc_ns"]}});
     CHECK(got["total"] == bytes);
     CHECK(got["blocks"] == blocks);
-    CHECK(lines_of(got_rows) == lines_of(rows));
+    compare_rows(got_rows, rows);
   }
 
   // Which stacks grow is leaks_trend's matter; what was open at the times that it looked at is checked.
@@ -248,6 +244,7 @@ TEST_CASE("timelines and leaks agree with a slow account under windows and condi
     CAPTURE(seed);
     HistoryPlan plan = random_plan(seed);
     plan.events = 400;
+    plan.has_contradictions = seed % 2 != 0;
     SelectionHistory history(plan);
     Trace trace(open_bytes(history.builder.build()));
     Asker asker(history, seed);
