@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/past_cache.h"
+
 namespace memprof {
 
 namespace {
@@ -108,14 +110,22 @@ std::unique_ptr<Slice> EventFeed::empty_slice(const Lane& lane) {
   return std::make_unique<Slice>(Slice{std::make_unique_for_overwrite<Event[]>(wanted), wanted, 0});
 }
 
-void EventFeed::decode(uint32_t stream) {
+uint32_t EventFeed::read_slice(Lane& lane, Slice& slice, Scratch* scratch) {
+  if (!scratch) return static_cast<uint32_t>(lane.reader->read({slice.events.get(), slice.capacity}));
+  if (!*scratch) *scratch = std::make_unique_for_overwrite<Event[]>(kMostSlice);
+  const size_t size = lane.reader->read({scratch->get(), std::min(slice.capacity, kMostSlice)});
+  copy_past_cache(slice.events.get(), scratch->get(), size);
+  return static_cast<uint32_t>(size);
+}
+
+void EventFeed::decode(uint32_t stream, Scratch* scratch) {
   Lane& lane = lanes_[stream];
   std::unique_ptr<Slice> slice;
   {
     const std::lock_guard lock(mutex_);
     slice = empty_slice(lane);
   }
-  slice->size = static_cast<uint32_t>(lane.reader->read({slice->events.get(), slice->capacity}));
+  slice->size = read_slice(lane, *slice, scratch);
   slice->begin = lane.reader->position();
   slice->begin.events -= slice->size;
   const bool is_ended = slice->size == 0;

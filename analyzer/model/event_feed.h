@@ -53,7 +53,9 @@ class EventFeed {
 
   // A stream that should be decoded; it is the caller's until decode() returns.
   std::optional<uint32_t> wanted_stream();
-  void decode(uint32_t stream);
+  // `scratch`: the thread's own, when another one is to read the events; null when this one does.
+  using Scratch = std::unique_ptr<Event[]>;
+  void decode(uint32_t stream, Scratch* scratch = nullptr);
 
  private:
   static constexpr size_t kAhead = 2;
@@ -74,6 +76,7 @@ class EventFeed {
 
   void want(Lane& lane, uint32_t stream, bool is_urgent);
   std::unique_ptr<Slice> empty_slice(const Lane& lane);
+  static uint32_t read_slice(Lane& lane, Slice& slice, Scratch* scratch);
 
   const TraceFile& file_;
   std::vector<Thread> threads_;

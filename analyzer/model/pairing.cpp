@@ -24,6 +24,8 @@ class EventCursor {
     if (run_ != runs_end_) enter();
   }
   const Event* next() {
+    // Not in this core's cache, where another one decoded.
+    if (run_end_ - event_ > kEventsAhead) __builtin_prefetch(event_ + kEventsAhead);
     if (event_ == run_end_) {
       if (run_ == runs_end_ || ++run_ == runs_end_) return nullptr;
       enter();
@@ -32,6 +34,8 @@ class EventCursor {
   }
 
  private:
+  static constexpr std::ptrdiff_t kEventsAhead = 96;
+
   void enter() {
     event_ = run_->events.data();
     run_end_ = event_ + run_->events.size();
@@ -123,7 +127,9 @@ inline bool Pairing::note_event(const Event& event, uint16_t domain, uint32_t th
   return is_next;
 }
 
-void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event, const Origin& origin, Chunk& chunk) {
+// By force: of every allocation, and gcc has another opinion.
+[[gnu::always_inline]] inline void Pairing::fill_chunk(Account& account, uint16_t domain, const Event& event,
+                                                       const Origin& origin, Chunk& chunk) {
   const StackId stack = event.stack != kNotChosen ? event.stack : StackNodes::kLostStack;
   chunk = {event.size, event.ticks, origin.number, stack, origin.thread, origin.stream, event.tag};
   // What a block from before the window counts for is decided when the window begins.
@@ -138,6 +144,10 @@ void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event,
   account.bytes_allocated += event.size;
   if (event.ticks != last_ticks_) push_op(domain, chunk, SumOp::Kind::stamp, 0, event.ticks);
   tell(domain, chunk, SumOp::Kind::allocated, event.size);
+}
+
+void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event, const Origin& origin, Chunk& chunk) {
+  fill_chunk(account, domain, event, origin, chunk);
 }
 
 Release Pairing::describe_end(const Chunk& chunk, const Event& release, const Origin& origin) const {
@@ -175,7 +185,7 @@ inline void Pairing::allocate_block(Account& account, uint16_t domain, const Eve
   }
   const auto [block, is_new] = account.live.find_or_add(address);
   if (is_new) {
-    begin_chunk(account, domain, allocation, origin, block.chunk);
+    fill_chunk(account, domain, allocation, origin, block.chunk);
   } else if (is_one_stream()) {
     displace(account, domain, block.chunk, allocation);
     begin_chunk(account, domain, allocation, origin, block.chunk);

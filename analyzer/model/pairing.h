@@ -110,6 +110,7 @@ class Pairing {
   void reopen(uint16_t domain, Dispute::Entry& entry);
   // Fills `chunk`: in place, as every copy of one waits for what was just stored.
   void begin_chunk(Account& account, uint16_t domain, const Event& allocation, const Origin& origin, Chunk& chunk);
+  void fill_chunk(Account& account, uint16_t domain, const Event& allocation, const Origin& origin, Chunk& chunk);
 
   void release_block(Account& account, uint16_t domain, const Event& release, const Origin& origin);
   void allocate_block(Account& account, uint16_t domain, const Event& allocation, const Origin& origin);

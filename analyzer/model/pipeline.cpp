@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/past_cache.h"
+
 namespace memprof {
 
 namespace {
@@ -30,20 +32,24 @@ T take_front(std::deque<T>& queue) {
 
 void Pipeline::run(unsigned threads) {
   std::vector<std::jthread> others;
-  for (unsigned i = 1; i < threads; ++i) others.emplace_back([this] { work(); });
-  work();
+  threads_ = threads;
+  for (unsigned i = 1; i < threads; ++i) others.emplace_back([this, i] { work(i); });
+  work(0);
   others.clear();
   if (failure_) std::rethrow_exception(failure_);
 }
 
-void Pipeline::work() {
+void Pipeline::work(unsigned number) {
+  // The first thread reads itself what it decodes.
+  EventFeed::Scratch scratch;
+  EventFeed::Scratch* const for_others = number == 0 ? nullptr : &scratch;
   std::unique_lock lock(mutex_);
   for (;;) {
     uint32_t stream = 0;
-    const Step step = choose(stream);
+    const Step step = choose(number, stream);
     try {
       switch (step) {
-        case Step::decode: decode(lock, stream); break;
+        case Step::decode: decode(lock, stream, for_others); break;
         case Step::merge: merge(lock); break;
         case Step::pair: pair(lock); break;
         case Step::finish: finish(lock); break;
@@ -59,10 +65,11 @@ void Pipeline::work() {
   }
 }
 
-Pipeline::Step Pipeline::choose(uint32_t& stream) const {
+Pipeline::Step Pipeline::choose(unsigned number, uint32_t& stream) const {
   if (failure_ || (is_paired_ && told_.empty() && !is_summing_)) return Step::stop;
-  if (!is_summing_ && !told_.empty()) return Step::sum;
-  if (!is_pairing_ && !is_paired_ && told_.size() < kMostWaiting) {
+  const bool may_pair = number == 0, may_sum = number == 1;
+  if (may_sum && !told_.empty()) return Step::sum;
+  if (may_pair && !is_paired_ && told_.size() < kMostWaiting) {
     if (!merged_.empty()) return Step::pair;
     if (is_merged_) return Step::finish;
   }
@@ -74,9 +81,9 @@ Pipeline::Step Pipeline::choose(uint32_t& stream) const {
   return Step::wait;
 }
 
-void Pipeline::decode(std::unique_lock<std::mutex>& lock, uint32_t stream) {
+void Pipeline::decode(std::unique_lock<std::mutex>& lock, uint32_t stream, EventFeed::Scratch* scratch) {
   lock.unlock();
-  feed_.decode(stream);
+  feed_.decode(stream, scratch);
   lock.lock();
   ++decoded_;
   merge_waits_ = false;
@@ -99,12 +106,27 @@ void Pipeline::merge(std::unique_lock<std::mutex>& lock) {
   merged_.push_back(std::exchange(begun_, take_or_make(spare_batches_)));
 }
 
+std::unique_ptr<Pipeline::ToldOps> Pipeline::pass_on(std::unique_ptr<ToldOps> told) {
+  if (threads_ == 1) {
+    summing_.apply(paired_);
+  } else {
+    if (told->capacity < paired_.size()) {
+      told->capacity = paired_.capacity();
+      told->ops = std::make_unique_for_overwrite<SumOp[]>(told->capacity);
+    }
+    told->size = paired_.size();
+    copy_past_cache(told->ops.get(), paired_.data(), paired_.size());
+  }
+  paired_.clear();
+  return told;
+}
+
 void Pipeline::pair(std::unique_lock<std::mutex>& lock) {
-  is_pairing_ = true;
   std::unique_ptr<Batch> batch = take_front(merged_);
-  std::unique_ptr<SumOps> ops = take_or_make(spare_ops_);
+  std::unique_ptr<ToldOps> told = take_or_make(spare_told_);
   lock.unlock();
-  pairing_.process(*batch, *ops);
+  pairing_.process(*batch, paired_);
+  told = pass_on(std::move(told));
   const uint64_t pages_read = feed_.pages_read();
   // Batches that were merged before it was taken have points too.
   if (!batch->points.empty() && checkpoints_->is_due(pages_read))
@@ -112,34 +134,32 @@ void Pipeline::pair(std::unique_lock<std::mutex>& lock) {
   merge_.recycle(*batch);
   announce(pages_read);
   lock.lock();
-  is_pairing_ = false;
   wants_points_ = checkpoints_ && checkpoints_->is_due(pages_read);
   spare_batches_.push_back(std::move(batch));
-  told_.push_back(std::move(ops));
+  (threads_ == 1 ? spare_told_ : told_).push_back(std::move(told));
 }
 
 void Pipeline::finish(std::unique_lock<std::mutex>& lock) {
-  is_pairing_ = true;
-  std::unique_ptr<SumOps> ops = take_or_make(spare_ops_);
+  std::unique_ptr<ToldOps> told = take_or_make(spare_told_);
   lock.unlock();
-  pairing_.finish(*ops);
+  pairing_.finish(paired_);
+  told = pass_on(std::move(told));
+  if (threads_ == 1) summing_.finish();
   lock.lock();
-  is_pairing_ = false;
   is_paired_ = true;
-  told_.push_back(std::move(ops));
+  (threads_ == 1 ? spare_told_ : told_).push_back(std::move(told));
 }
 
 void Pipeline::sum(std::unique_lock<std::mutex>& lock) {
   is_summing_ = true;
-  std::unique_ptr<SumOps> ops = take_front(told_);
+  std::unique_ptr<ToldOps> told = take_front(told_);
   const bool is_last = is_paired_ && told_.empty();
   lock.unlock();
-  summing_.apply(*ops);
+  summing_.apply({told->ops.get(), told->size});
   if (is_last) summing_.finish();
-  ops->clear();
   lock.lock();
   is_summing_ = false;
-  spare_ops_.push_back(std::move(ops));
+  spare_told_.push_back(std::move(told));
 }
 
 void Pipeline::announce(uint64_t pages_read) {

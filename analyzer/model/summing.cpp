@@ -23,7 +23,7 @@ inline SiteIndex Summing::entered_site(Account& account, const SumOp& op) {
   return site;
 }
 
-void Summing::apply(const SumOps& ops) {
+void Summing::apply(std::span<const SumOp> ops) {
   using Kind = SumOp::Kind;
   for (size_t i = 0; i < ops.size(); ++i) {
     if (i + kPrefetchDistance < ops.size()) prefetch(ops[i + kPrefetchDistance]);

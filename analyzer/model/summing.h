@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "model/account.h"
@@ -18,7 +19,7 @@ class Summing {
           SumObserver* observer)
       : accounts_(accounts), nodes_(nodes), site_keys_(site_keys), observer_(observer) {}
 
-  void apply(const SumOps& ops);
+  void apply(std::span<const SumOp> ops);
   // After the last of them.
   void finish();
 
