@@ -1,8 +1,7 @@
 #include "trace/stack_nodes.h"
 
-#include <tsl/robin_map.h>
-
 #include <algorithm>
+#include <bit>
 
 #include "trace/byte_reader.h"
 #include "trace/keyed_hash.h"
@@ -16,18 +15,14 @@ namespace {
 constexpr uint64_t kMinNodeBytes = 4;
 constexpr uint64_t kIdSlack = 1u << 20;
 
-struct NodeKey {
-  uint64_t address;
-  uint64_t module_and_exact;
-  StackId parent;
-  bool operator==(const NodeKey&) const = default;
-};
+bool are_same(const StackNode& a, const StackNode& b) {
+  return a.address == b.address && a.parent == b.parent && a.module == b.module && a.exact_address == b.exact_address;
+}
 
-struct NodeKeyHash {
-  size_t operator()(const NodeKey& key) const {
-    return keyed_hash(keyed_hash(key.address) ^ ((uint64_t{key.parent} << 32) + key.module_and_exact));
-  }
-};
+uint64_t hash_of(const StackNode& node) {
+  const uint64_t place = uint64_t{node.module} << 1 | (node.exact_address ? 1u : 0u);
+  return keyed_hash(keyed_hash(node.address) ^ ((uint64_t{node.parent} << 32) + place));
+}
 
 StackRoot root_of_parent(StackId parent) {
   switch (parent) {
@@ -95,8 +90,10 @@ void StackNodes::canonicalise() {
   // A stack may have no frame at all: none was taken, or the unwinder gave up at once.
   for (StackId id : {format::kNoStack, format::kRootWhole, format::kRootDepthLimit, format::kRootGaveUp})
     canonical_[id] = id;
-  tsl::robin_map<NodeKey, StackId, NodeKeyHash> seen;
-  seen.reserve(node_count_);
+  // The first node of each kind, by its hash; 0: none. Ids alone, at most half of the places: the pages of a large
+  // table cost more than the look-ups.
+  std::vector<StackId> first(std::bit_ceil(2 * node_count_ + 1));
+  const size_t mask = first.size() - 1;
   for (size_t id = format::kFirstNode; id < nodes_.size(); ++id) {
     StackNode& node = nodes_[id];
     if (node.parent == 0) continue;
@@ -108,8 +105,10 @@ void StackNodes::canonicalise() {
     } else {
       node.root = root_of_parent(node.parent);
     }
-    const NodeKey key{node.address, uint64_t{node.module} << 1 | (node.exact_address ? 1u : 0u), node.parent};
-    canonical_[id] = seen.emplace(key, static_cast<StackId>(id)).first->second;
+    size_t place = hash_of(node) & mask;
+    while (first[place] != 0 && !are_same(nodes_[first[place]], node)) place = (place + 1) & mask;
+    if (first[place] == 0) first[place] = static_cast<StackId>(id);
+    canonical_[id] = first[place];
   }
 }
 
