@@ -276,6 +276,7 @@ class Parser {
     line_.names_trace = !trace_.empty();
     if (!trace_.empty()) line_.trace = trace_;
     std::string problem = check_values();
+    if (problem.empty()) problem = check_nothing_is_empty();
     if (!problem.empty()) {
       result = usage_error(std::move(problem));
       return;
@@ -321,6 +322,14 @@ class Parser {
     return {};
   }
 
+  // An empty value is a variable of a script that is not set, not the wish to leave the option out.
+  std::string check_nothing_is_empty() const {
+    for (const CLI::Option* option : chosen_app().get_options())
+      for (const std::string& value : option->results())
+        if (value.empty()) return fmt::format("{}: the value is empty", option->get_name());
+    return {};
+  }
+
   std::string check_table_values() {
     ReportOptions& options = line_.options;
     if (const auto group = parse_group(group_))
@@ -338,6 +347,9 @@ class Parser {
       options.direction = TreeDirection::bottom_up;
     else if (direction_ != "top-down")
       return unknown_value("--direction", direction_, "top-down, bottom-up");
+    if (!options.callers.empty() && chosen_app().get_option("--direction")->count() != 0 &&
+        options.direction == TreeDirection::top_down)
+      return "--callers goes from the function to those who call it: leave out --direction top-down";
     if (std::string problem; !options.callers.empty()) {
       if (NamePattern::parse(options.callers, problem).is_negated()) problem = "tree begins at one function: no !";
       if (!problem.empty()) return fmt::format("--callers {}: {}", options.callers, problem);

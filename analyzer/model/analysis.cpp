@@ -49,19 +49,27 @@ uint64_t end_of(const Trace& trace, uint64_t last_ticks) {
   return std::min(trace.selection.to_ns, duration_of(trace, last_ticks));
 }
 
-// One pass. A `choice` and a window belong to the trace's selection.
+// Where an analysis begins: the bytes of a checkpoint, or with the first event.
+using Start = std::optional<std::vector<std::byte>>;
+
+// The last checkpoint before the window of the trace's selection.
+Start checkpoint_before_window(const Trace& trace) {
+  const uint64_t from_ticks = trace.clock.first_ticks_at(trace.selection.from_ns);
+  return from_ticks == 0 ? std::nullopt : CheckpointFile(trace.file, trace.cache).state_before(from_ticks);
+}
+
+// One pass. A `choice` and a window belong to the trace's selection. How events are numbered depends on the start:
+// passes that tell each other of them begin at the same.
 class Pass {
  public:
-  enum class Start { begin, checkpoint };
-
-  Pass(const Trace& trace, const Choice* choice, ChunkVisitor* visitor, Start start)
+  Pass(const Trace& trace, const Choice* choice, ChunkVisitor* visitor, const Start& start)
       : trace_(trace), visitor_(visitor), feed_(trace.file) {
     config_ = Pairing::config_for(trace.file, trace.clock, feed_);
     config_.site_keys = trace.site_keys;
     config_.from_ticks = trace.clock.first_ticks_at(trace.selection.from_ns);
     config_.choice = choice;
     pairing_ = new_pairing();
-    if (config_.from_ticks != 0 && start == Start::checkpoint) start_at_checkpoint();
+    if (start) start_at(*start);
   }
 
   Analysis run(ProgressSink* progress, SumObserver* observer) {
@@ -86,11 +94,8 @@ class Pass {
            !trace_.nodes.are_grouped() && CheckpointWriter::is_worth_it(trace_.file, trace_.cache);
   }
 
-  void start_at_checkpoint() {
-    const CheckpointFile file(trace_.file, trace_.cache);
-    const auto state = file.state_before(config_.from_ticks);
-    if (!state) return;
-    ByteReader in(*state);
+  void start_at(const std::vector<std::byte>& state) {
+    ByteReader in(state);
     const std::optional<uint64_t> numbers = pairing_->restore(in);
     std::vector<StreamPoint> points(feed_.stream_count());
     bool is_good = numbers.has_value();
@@ -117,7 +122,7 @@ class Pass {
   uint64_t numbers_taken_ = 0;  // by blocks of a checkpoint
 };
 
-Analysis analyse_from(Pass::Start start, const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress,
+Analysis analyse_from(const Start& start, const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress,
                       SumObserver* observer) {
   const Selection& selection = trace.selection;
   if (!selection.asks_for_allocation() && !selection.asks_for_fate())
@@ -140,11 +145,11 @@ unsigned Trace::default_threads(const TraceFile& file) {
 }
 
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress, SumObserver* observer) {
-  return analyse_from(Pass::Start::checkpoint, trace, visitor, progress, observer);
+  return analyse_from(checkpoint_before_window(trace), trace, visitor, progress, observer);
 }
 
 Analysis analyse_from_begin(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
-  return analyse_from(Pass::Start::begin, trace, visitor, progress, nullptr);
+  return analyse_from(std::nullopt, trace, visitor, progress, nullptr);
 }
 
 uint64_t Analysis::duration_ns() const { return duration_of(trace, pairing.last_ticks()); }

@@ -29,6 +29,10 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& 
   if (!account || account->open_chunks() == 0) {
     if (options.filters.choose())
       out.print("Nothing: no block of domain {} is {}.\n", escape_text(options.domain), when);
+    else if (!account || account->is_unused())
+      out.print("Nothing was allocated in domain {}.\n", escape_text(options.domain));
+    else if (trace.metadata.stripped.allocations != 0)
+      out.print("Nothing: no block of domain {} that is in the trace is {}.\n", escape_text(options.domain), when);
     else
       out.print("Nothing is left: every block that was allocated is freed.\n");
     print_why_empty(out, trace, options);

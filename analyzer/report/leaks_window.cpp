@@ -120,7 +120,7 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
       out.print("Nothing is {} old: the {} {}{}.\n", age, ends_early(trace) ? "window ends at" : "trace is",
                 format_duration(span.end_ns), ends_early(trace) ? "" : " long");
     else
-      out.print("Nothing: no block is {}.\n", which);
+      out.print("Nothing: no block of domain {} is {}.\n", escape_text(options.domain), which);
     print_why_empty(out, trace, options);
     return true;
   }

@@ -198,7 +198,10 @@ class Builder {
     const auto filter = std::make_shared<StackFilter>(trace_, std::move(patterns), symbols_);
     for (const StackFilter::Unknown& unknown : filter->unknown_words()) {
       const std::string near = did_you_mean(unknown.word, unknown.candidates);
-      add_unknown(unknown.option, unknown.text, "no stack of the trace has it" + near);
+      add_unknown(unknown.option, unknown.text,
+                  symbols_.wanted || unknown.option != std::string_view("--function")
+                      ? "no stack of the trace has it" + near
+                      : "without symbols no frame has a name: leave out --no-symbols");
     }
     selection().stack = [filter, counts = counts_](StackId stack) {
       const bool is_chosen = filter->matches(stack);

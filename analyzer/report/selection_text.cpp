@@ -101,16 +101,28 @@ void print_selection(Output& out, const Trace& trace, const ReportOptions& optio
 }
 
 std::string describe_emptiness(const Trace& trace, const ReportOptions& options) {
-  if (!options.filters.choose()) return {};
-  std::string text = selection_line(trace, options);
-  for (const std::string& line : count_lines(options)) text += "; " + line;
-  return "; " + text;
+  std::string text;
+  if (options.filters.choose()) {
+    text += "; " + selection_line(trace, options);
+    for (const std::string& line : count_lines(options)) text += "; " + line;
+  }
+  if (const std::string stripped = describe_stripped(trace); !stripped.empty()) text += "; " + stripped;
+  return text;
+}
+
+std::string describe_stripped(const Trace& trace) {
+  const format::Stripped& stripped = trace.metadata.stripped;
+  if (stripped.allocations == 0 && stripped.frees == 0) return {};
+  return fmt::format("{} of {} and {} were stripped", count_of(stripped.allocations, "allocation", "allocations"),
+                     format_bytes(stripped.bytes), count_of(stripped.frees, "free", "frees"));
 }
 
 void print_why_empty(Output& out, const Trace& trace, const ReportOptions& options) {
-  if (!options.filters.choose()) return;
-  print_selection(out, trace, options);
-  for (const std::string& line : count_lines(options)) out.print("  {}\n", line);
+  if (options.filters.choose()) {
+    print_selection(out, trace, options);
+    for (const std::string& line : count_lines(options)) out.print("  {}\n", line);
+  }
+  if (const std::string stripped = describe_stripped(trace); !stripped.empty()) out.print("{}\n", stripped);
 }
 
 Json window_json(const Analysis& analysis, const Account* account) {
@@ -142,7 +154,9 @@ Json filters_json(const ReportOptions& options) {
 }
 
 void put_selection(Json& document, const Analysis& analysis, const ReportOptions& options, const Account* account) {
-  if (options.filters.has_window()) document["window"] = window_json(analysis, account);
+  // An extracted trace has a window of its own, which nobody typed.
+  if (options.filters.has_window() || analysis.trace.selection.has_window())
+    document["window"] = window_json(analysis, account);
   if (Json filters = filters_json(options); !filters.empty()) document["filters"] = std::move(filters);
 }
 

@@ -16,8 +16,11 @@ std::string describe_filters(const ReportOptions& options);
 
 // One line with both, "only: ...". Nothing without filters.
 void print_selection(Output& out, const Trace& trace, const ReportOptions& options);
-// "; only: thread x; --thread x chose 0 of 3 threads": for one line. Empty without filters.
+// "; only: thread x; --thread x chose 0 of 3 threads": for one line. Also that blocks were
+// stripped from the trace. Empty without either.
 std::string describe_emptiness(const Trace& trace, const ReportOptions& options);
+// "12 allocations of 3.00 KiB and 4 frees were stripped"; empty when none were.
+std::string describe_stripped(const Trace& trace);
 // The same in lines of their own, after a report that has nothing to show.
 void print_why_empty(Output& out, const Trace& trace, const ReportOptions& options);
 

@@ -38,7 +38,11 @@ bool report_stacks(const Analysis& analysis, const ReportOptions& options, Outpu
   const SiteTallies* tallies = extras.tallies.get();
   const size_t count = account ? ranked_sites(*account, options.by, SIZE_MAX, tallies).size() : 0;
   if (count == 0) {
-    out.print("No {} has any {}.\n", group_name(options.group), describe_rank(options.by, analysis.trace));
+    if (!options.filters.choose() && (!account || account->is_unused()))
+      out.print("Nothing was allocated in domain {}.\n", escape_text(options.domain));
+    else
+      out.print("No {} of domain {} has any {}.\n", group_name(options.group), escape_text(options.domain),
+                describe_rank(options.by, analysis.trace));
     print_why_empty(out, analysis.trace, options);
     return true;
   }

@@ -76,9 +76,7 @@ class SummaryText {
 
   void print_losses() {
     const TraceFile& file = trace_.file;
-    if (const format::Stripped& stripped = trace_.metadata.stripped; stripped.allocations != 0 || stripped.frees != 0)
-      out_.print("{} of {} and {} were stripped\n", count_of(stripped.allocations, "allocation", "allocations"),
-                 format_bytes(stripped.bytes), count_of(stripped.frees, "free", "frees"));
+    if (const std::string stripped = describe_stripped(trace_); !stripped.empty()) out_.print("{}\n", stripped);
     if (!file.closed_by_library())
       out_.write("incomplete: the numbers are those up to the last event that was recorded\n");
     for (const std::string& line : file.damage().warnings()) out_.print("DAMAGED: {}\n", escape_text(line));

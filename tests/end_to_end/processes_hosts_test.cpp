@@ -240,7 +240,6 @@ TEST_CASE("a child that shares the memory and closes its descriptors does not en
       CHECK(trace.dropped() > 0);
       CHECK(trace.dropped() < expected(outcome, "by_child"));
       // The first event that is lost may be the free of the last block that was not.
-      CHECK(count_sized(trace, 70, "open") == trace.dropped() % 2);
       CHECK(trace.open_chunks() == 10 + trace.dropped() % 2);
       CHECK(trace.summary().at("dropped").at("file_lost") == trace.dropped());
     } else {

@@ -110,11 +110,34 @@ TEST_CASE("an extracted window says what the trace says of that window", "[hosts
            {"stacks", "--csv"}, {"leaks", "--csv"}, {"sizes", "--csv"}, {"lifetimes", "--csv"}, {"threads", "--csv"}})
     CHECK(output_of(command, part) == output_of(with_window(command), trace));
   const Json before = Json::parse(output_of(with_window({"summary", "--json"}), trace)), after = summary_of(part);
-  for (const char* key : {"allocations", "frees", "bytes_allocated", "temporary", "open", "closed", "peak"})
+  for (const char* key : {"allocations", "frees", "bytes_allocated", "temporary", "open", "closed", "peak", "window"})
     CHECK(after.at(key) == before.at(key));
   // A part of it is the same part of the trace, and what lies outside is gone.
   const std::vector<std::string> half = {"stacks", "--csv", "--from", "40%", "--to", "50%"};
   CHECK(output_of(half, part) == output_of(half, trace));
+}
+
+TEST_CASE("what was stripped is no proof that nothing leaks", "[hosts][rewrite]") {
+  const HostRun run({host_path("malloc_family")});
+  const fs::path trace = run.directory() / "trace.bin", small = run.directory() / "small";
+  const Outcome outcome = analyze({"strip", "--size", ">1G", "-o", small.string(), trace.string()});
+  REQUIRE(outcome.exit_status == 0);
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{{"leaks"},
+                                                                                       {"stacks"},
+                                                                                       {"tree"},
+                                                                                       {"sizes"},
+                                                                                       {"lifetimes"},
+                                                                                       {"threads"},
+                                                                                       {"timeline"},
+                                                                                       {"leaks", "--growth"}}) {
+    const std::string text = output_of(command, small);
+    INFO(text);
+    CHECK(text.find("were stripped") != std::string::npos);
+    CHECK(text.find("Nothing is left") == std::string::npos);
+  }
+  // Of a domain that nothing is in, nothing can be left.
+  for (const char* command : {"leaks", "stacks"})
+    CHECK(output_of({command, "--domain", "gpu"}, trace) == "Nothing was allocated in domain gpu.\n");
 }
 
 TEST_CASE("what cannot be made of a trace is said, and nothing is written", "[hosts][rewrite]") {

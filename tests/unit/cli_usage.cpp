@@ -223,3 +223,18 @@ TEST_CASE("progress is a share, a rate and the time that is left", "[cli]") {
   CHECK(progress_line(10'000, 10'000, 4) == "[##############################] 100 %, 2500 pages/s, 0 s left");
   CHECK(progress_line(1, 10'000, 1) == "[                              ]   0 %");
 }
+
+TEST_CASE("an empty value is no option left out", "[cli]") {
+  for (const char* option : {"--from", "--to", "--size", "--lifetime", "--state", "--alive-at", "--domain"})
+    check_usage_error({"stacks", option, ""}, std::string(option) + ": the value is empty");
+  check_usage_error({"--from", "", "a.bin"}, "--from: the value is empty");
+  check_usage_error({"leaks", "--older", ""}, "--older: the value is empty");
+  check_usage_error({"leaks", "--between", "", ""}, "--between: the value is empty");
+  check_usage_error({"tree", "--callers", ""}, "--callers: the value is empty");
+  check_usage_error({"stacks", ""}, "trace: the value is empty");
+}
+
+TEST_CASE("callers go one way", "[cli]") {
+  check_usage_error({"tree", "--callers", "f", "--direction", "top-down"}, "leave out --direction top-down");
+  CHECK_FALSE(parse({"tree", "--callers", "f", "--direction", "bottom-up"}).is_final);
+}

@@ -211,7 +211,7 @@ TEST_CASE("a stack has what any of its frames has", "[filters]") {
 TEST_CASE("misspelled functions, modules and files are told from those that are on no stack", "[filters]") {
   const Sample sample;
   FilterTexts texts = functions({"no_such_function"});
-  CHECK_THAT(sample.unknown(texts), Contains("--function no_such_function: no stack of the trace has it"));
+  CHECK_THAT(sample.unknown(texts), Contains("--function no_such_function: without symbols no frame has a name"));
   texts = {};
   texts.modules = {"!libidel.so"};
   CHECK_THAT(sample.unknown(texts), Contains("--module !libidel.so") && Contains("no stack"));

@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
+#include <utility>
 
 #include "model/checkpoints.h"
 #include "trace_opened.h"
@@ -103,7 +105,7 @@ struct Answers : ChunkVisitor {
 
 // Every number, and every block.
 std::vector<std::string> ask(const std::string& cache, uint64_t from_ns, uint64_t to_ns, unsigned threads = 2,
-                             std::optional<uint64_t> least_lifetime_ns = {}) {
+                             std::optional<uint64_t> least_lifetime_ns = {}, ProgressSink* progress = nullptr) {
   Trace trace(open_bytes(trace_bytes()));
   trace.threads = threads;
   trace.cache = CacheDirectory(cache);
@@ -111,7 +113,7 @@ std::vector<std::string> ask(const std::string& cache, uint64_t from_ns, uint64_
   trace.selection.to_ns = to_ns;
   if (least_lifetime_ns) trace.selection.least_lifetime_ns = *least_lifetime_ns;
   Answers answers;
-  const Analysis analysis = analyse(trace, &answers);
+  const Analysis analysis = analyse(trace, &answers, progress);
   for (uint16_t domain = 0; domain < 2; ++domain) {
     const Account* account = analysis.pairing.account(domain);
     if (!account) continue;
@@ -151,6 +153,26 @@ TEST_CASE("windows answer alike from a checkpoint and from the begin of the trac
     CHECK(ask(cache.path.string(), from, to, 1 + static_cast<unsigned>(random() % 3), lifetime) ==
           ask("", from, to, 1, lifetime));
   }
+}
+
+TEST_CASE("checkpoints that come or go while a question is answered change nothing", "[checkpoints]") {
+  // A question about the fate of blocks takes two passes, which speak of blocks by numbers that depend on their start.
+  struct Interruption : ProgressSink {
+    void advance(uint64_t, uint64_t) override {
+      if (act) std::exchange(act, nullptr)();
+    }
+    std::function<void()> act;
+  };
+  const uint64_t from = kWholeNs / 2, lifetime = 20'000'000;
+  const auto expected = ask("", from, Selection::kNoLimit, 1, lifetime);
+  const Directory cache;
+  Interruption coming, going;
+  coming.act = [&] { ask(cache.path.string(), 0, Selection::kNoLimit); };
+  CHECK(ask(cache.path.string(), from, Selection::kNoLimit, 1, lifetime, &coming) == expected);
+  REQUIRE(cache.files().size() == 1);
+  going.act = [&] { std::filesystem::remove(cache.files()[0]); };
+  CHECK(ask(cache.path.string(), from, Selection::kNoLimit, 1, lifetime, &going) == expected);
+  CHECK(cache.files().empty());
 }
 
 TEST_CASE("a window reads the pages since the last checkpoint", "[checkpoints]") {
