@@ -15,7 +15,7 @@ namespace memprof {
 namespace {
 
 constexpr uint64_t kMaxMapBytes = uint64_t{256} << 20;
-constexpr size_t kMaxNameBytes = 4096;
+constexpr size_t kMaxMapNameBytes = 4096;
 
 std::optional<uint64_t> take_hex(std::string_view& line) {
   if (line.starts_with("0x") || line.starts_with("0X")) line.remove_prefix(2);
@@ -76,7 +76,7 @@ void PerfMap::parse_line(std::string_view line) {
   if (!start) return;
   const auto size = take_hex(line);
   if (!size || *size == 0 || *size > UINT64_MAX - *start || line.empty()) return;
-  insert(*start, *start + *size, line.substr(0, kMaxNameBytes));
+  insert(*start, *start + *size, line.substr(0, kMaxMapNameBytes));
 }
 
 void PerfMap::insert(uint64_t start, uint64_t end, std::string_view name) {
