@@ -40,7 +40,8 @@ void Pairing::carry_blocks(Account& account, uint16_t domain) {
     chunk.stack = chosen_stack(chunk);
     if (!chunk.is_chosen()) return;
     const StackId key = config_.site_keys.of(chunk.stack, chunk.tag, chunk.thread);
-    if (known.insert(uint64_t{key} << 16 | chunk.tag).second)
+    // The hash of a number is itself, and of that the low bits count: the key, which differs.
+    if (known.insert(uint64_t{chunk.tag} << 32 | key).second)
       sites[nodes_.canonical(key)].try_emplace(chunk.tag, chunk);
   });
   for (const auto& [key, tags] : sites)
