@@ -57,7 +57,8 @@ KeptTrace write_chosen(const Trace& trace, const std::string& path, std::optiona
 
 int run_extract(const CommandLine& line, const Trace& trace, Output& out) {
   const Selection& selection = trace.selection;
-  if (!line.options.filters.has_window()) return refuse("extract writes a window of time: add --from T, --to T or both");
+  if (!line.options.filters.has_window())
+    return refuse("extract writes a window of time: add --from T, --to T or both");
   if (selection.asks_for_allocation() || selection.asks_for_fate())
     return refuse("extract keeps all blocks of its window: to leave some out, strip what it writes");
   const KeptTrace made = write_chosen(trace, line.output, format::Window{selection.from_ns, selection.to_ns});

@@ -2,10 +2,10 @@
 //
 //   alloc(p), p not live            opens a block
 //   free(p),  p live                closes it
-//   free(p),  p not live            disputed (disputes.h): its allocation may have been stamped too late; else an
-//   orphan alloc(p), p live                disputed: the free of the older block may have been; else a double
-//   allocation: the
-//                                   older block stays open for good
+//   free(p),  p not live            disputed (disputes.h): its allocation may have been stamped too late;
+//                                   else an orphan
+//   alloc(p), p live                disputed: the free of the older block may have been; else a double
+//                                   allocation: the older block stays open for good
 //   ranges of the mmap domain       a free or a new mapping cuts what lies in its range
 //
 // Before the window of a selection begins, nothing is counted or told: blocks only become live and end. When it begins,

@@ -1,10 +1,10 @@
+#include <nlohmann/json.hpp>
+
 #include <tsl/robin_map.h>
 
 #include <unordered_map>
 
 #include "report/escape.h"
-
-#include <nlohmann/json.hpp>
 #include "report/frame_text.h"
 #include "report/mismatches.h"
 #include "report/reports.h"

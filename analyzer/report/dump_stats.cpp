@@ -1,9 +1,9 @@
+#include <nlohmann/json.hpp>
+
 #include <map>
 #include <string>
 
 #include "report/escape.h"
-
-#include <nlohmann/json.hpp>
 #include "report/frame_text.h"
 #include "report/numbers.h"
 #include "report/reports.h"

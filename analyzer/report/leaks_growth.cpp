@@ -1,9 +1,9 @@
 // `leaks --growth`: stacks whose open bytes rise all the time, with the evidence.
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 #include "report/csv.h"
-
-#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/leaks_list.h"
 #include "report/leaks_samples.h"

@@ -1,9 +1,9 @@
 // `leaks --older`, `leaks --between` and, for tables, all open blocks.
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 #include "report/escape.h"
-
-#include <nlohmann/json.hpp>
 #include "report/leaks_list.h"
 #include "report/moment.h"
 #include "report/numbers.h"

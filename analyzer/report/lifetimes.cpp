@@ -1,6 +1,6 @@
-#include "report/distribution.h"
-
 #include <nlohmann/json.hpp>
+
+#include "report/distribution.h"
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"

@@ -1,10 +1,10 @@
+#include <nlohmann/json.hpp>
+
 #include <tsl/robin_map.h>
 
 #include <algorithm>
 
 #include "report/distribution.h"
-
-#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/numbers.h"
 #include "report/reports.h"

@@ -1,6 +1,6 @@
-#include "report/ending.h"
-
 #include <nlohmann/json.hpp>
+
+#include "report/ending.h"
 #include "report/escape.h"
 #include "report/mismatches.h"
 #include "report/reports.h"

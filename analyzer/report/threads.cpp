@@ -1,10 +1,10 @@
+#include <nlohmann/json.hpp>
+
 #include <tsl/robin_map.h>
 
 #include <algorithm>
 
 #include "report/csv.h"
-
-#include <nlohmann/json.hpp>
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/groups.h"

@@ -1,6 +1,6 @@
-#include "report/escape.h"
-
 #include <nlohmann/json.hpp>
+
+#include "report/escape.h"
 #include "report/selection_text.h"
 #include "report/timeline_formats.h"
 

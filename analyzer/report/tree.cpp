@@ -1,9 +1,9 @@
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <optional>
 
 #include "report/call_tree.h"
-
-#include <nlohmann/json.hpp>
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"

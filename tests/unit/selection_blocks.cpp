@@ -5,8 +5,6 @@
 
 namespace memprof::test {
 
-namespace {}  // namespace
-
 TagMeaning about(uint16_t tag) {
   switch (tag) {
     case 1:
