@@ -63,7 +63,7 @@ class BlockTable {
         ++size_;
         return {blocks_[place], true};
       }
-      grow();
+      grow_to(blocks_.size() * 2);
     }
   }
   void set(uint64_t address, const Chunk& chunk) { find_or_add(address).block.chunk = chunk; }
@@ -84,6 +84,13 @@ class BlockTable {
     }
     steps_[hole] = 0;
     --size_;
+  }
+
+  // So that as many blocks are taken in without the table growing on the way.
+  void reserve(size_t blocks) {
+    size_t places = blocks_.size();
+    while (places / 8 * 5 < blocks) places *= 2;
+    if (places != blocks_.size()) grow_to(places);
   }
 
   size_t size() const { return size_; }
@@ -110,8 +117,7 @@ class BlockTable {
   size_t home_of(uint64_t address) const { return keyed_hash(address) & mask_; }
   size_t next(size_t place) const { return (place + 1) & mask_; }
 
-  void grow() {
-    const size_t places = blocks_.size() * 2;
+  void grow_to(size_t places) {
     const std::vector<uint8_t> steps = std::exchange(steps_, std::vector<uint8_t>(places));
     const std::vector<Block> blocks = std::exchange(blocks_, std::vector<Block>(places));
     mask_ = places - 1;

@@ -18,6 +18,9 @@ namespace memprof {
 
 namespace {
 
+// An address and the six numbers of its chunk.
+constexpr size_t kLeastBlockBytes = 7;
+
 // A chunk between pairing and bytes; numbers are given anew.
 class ChunkCodec {
  public:
@@ -115,6 +118,8 @@ std::optional<uint64_t> Pairing::restore(ByteReader& in) {
     Account& account = add_account(static_cast<uint16_t>(domain));
     const auto get_chunk = [&](Chunk& chunk) { return codec.get(in, chunk); };
     if (!in.read_varint(count)) return std::nullopt;
+    // What the count promises has to be in the bytes.
+    account.live.reserve(std::min<uint64_t>(count, in.remaining() / kLeastBlockBytes));
     Chunk chunk;
     for (; count != 0; --count) {
       if (!in.read_varint(address) || !get_chunk(chunk)) return std::nullopt;
