@@ -24,11 +24,12 @@ constexpr unsigned kMostThreads = 4;
 uint64_t last_event_ticks(const TraceFile& file) {
   uint64_t latest = 0;
   std::vector<Event> events(1024);
+  EventPage page;
   for (const StreamPages pages : file.streams(format::StreamKind::events)) {
-    for (auto page = static_cast<uint32_t>(pages.size()); page-- > 0;) {
-      EventStream stream(file, pages, {page, 0});
+    for (size_t number = pages.size(); number-- > 0;) {
+      page.open(file, pages[number]);
       uint64_t last = 0;
-      while (const size_t count = stream.read(events)) last = events[count - 1].ticks;
+      while (const size_t count = page.read(events)) last = events[count - 1].ticks;
       latest = std::max(latest, last);
       if (last != 0) break;
     }

@@ -1,10 +1,14 @@
-// Decodes the streams of a trace into slices, ahead of the merge, on any number of threads.
+// Decodes the pages of a trace into slices, ahead of the merge, on any number of threads.
 //
-//   wanted_stream() ─▶ decode() on any thread ─▶ take() by the merge ─▶ give_back() when pairing is done with it
+//   next_task() ─▶ decode() on any thread ─▶ take() by the merge ─▶ give_back() when pairing is done with it
 //
 // Invariants:
-//   * A stream is decoded by one thread at a time, its slices are taken in order.
-//   * At most kAhead slices of a stream are ready; a stream is first decoded when the merge reaches its begin.
+//   * A page is decoded by one thread at a time. Pages of one stream that fit in a slice are decoded side by side; one
+//     that does not fit is the last that the stream has begun.
+//   * Slices of a stream are taken in order, and their times never go back.
+//   * At most kAhead slices of a stream are ready or being decoded; a stream is first decoded when the merge reaches
+//   its
+//     begin.
 //   * With few streams a slice is large, with many small: what is decoded and not yet paired stays at some MiB.
 #pragma once
 
@@ -17,10 +21,16 @@
 #include <vector>
 
 #include "model/chunk.h"
-#include "trace/event_stream.h"
+#include "trace/event_page.h"
 #include "trace/trace_file.h"
 
 namespace memprof {
+
+// Where in a stream: a page of it, and how many of that page's events lie before.
+struct StreamPosition {
+  uint32_t page = 0;
+  uint32_t events = 0;
+};
 
 // Some events of one page that follow each other; the first of them is at `begin` of its stream.
 struct Slice {
@@ -51,42 +61,65 @@ class EventFeed {
   Next take(uint32_t stream, std::unique_ptr<Slice>& slice);
   void give_back(std::unique_ptr<Slice> slice);
 
-  // A stream that should be decoded; it is the caller's until decode() returns.
-  std::optional<uint32_t> wanted_stream();
+  // A page to decode from, the caller's until decode() returns.
+  struct PageRead;
+  struct Task {
+    uint32_t stream;
+    PageRead* read;
+  };
+  std::optional<Task> next_task();
   // `scratch`: the thread's own, when another one is to read the events; null when this one does.
   using Scratch = std::unique_ptr<Event[]>;
-  void decode(uint32_t stream, Scratch* scratch = nullptr);
+  void decode(const Task& task, Scratch* scratch = nullptr);
 
  private:
-  static constexpr size_t kAhead = 2;
+  static constexpr size_t kAhead = 3;
 
   struct Lane {
     StreamPages pages;
     uint32_t thread;
-    uint32_t most_events;  // that one of its pages may hold
+    uint32_t most_bytes;  // of its pages
     StreamPosition start{};
-    uint64_t last_ticks = 0;
-    std::unique_ptr<EventStream> reader{};  // while it has begun and not ended
-    std::deque<std::unique_ptr<Slice>> ready{};
-    bool is_queued = false;    // in wanted_
-    bool is_decoding = false;  // by the thread that took it
-    bool is_ended = false;     // nothing comes behind `ready`
-    uint64_t pages_read = 0;
+    uint64_t last_ticks = 0;                         // of the event before the next to be taken
+    uint32_t next_page = 0;                          // that is not begun
+    std::vector<std::unique_ptr<PageRead>> reads{};  // that are begun and not taken to their end, in order
+    size_t slices = 0;                               // ready or being decoded
+    bool is_queued = false;                          // in wanted_
+    bool has_begun = false;
   };
 
+  // Of which the next slice may be decoded; null: the next page's, or none.
+  static PageRead* idle_read(const Lane& lane);
+  static bool has_task(const Lane& lane);
   void want(Lane& lane, uint32_t stream, bool is_urgent);
-  std::unique_ptr<Slice> empty_slice(const Lane& lane);
-  static uint32_t read_slice(Lane& lane, Slice& slice, Scratch* scratch);
+  // Events that a slice of the stream is to hold.
+  uint32_t slice_events(const Lane& lane) const;
+  std::unique_ptr<Slice> empty_slice(uint32_t events);
+  PageRead& begin_page(Lane& lane);
 
   const TraceFile& file_;
   std::vector<Thread> threads_;
   uint64_t page_count_ = 0;
-  mutable std::mutex mutex_;  // of all that follows, but for a lane's reader while it is decoded
+  mutable std::mutex mutex_;  // of all that follows, but for what a task reads
   std::vector<Lane> lanes_;
   std::deque<uint32_t> wanted_;
   std::vector<std::unique_ptr<Slice>> spare_;
-  size_t begun_ = 0;  // lanes that have begun and not ended
-  uint64_t pages_read_ = 0;
+  std::vector<std::unique_ptr<PageRead>> spare_reads_;
+  size_t begun_ = 0;         // lanes that have begun and not ended
+  uint64_t pages_read_ = 0;  // or begun
+};
+
+// A page on its way into slices.
+struct EventFeed::PageRead {
+  EventPage events;
+  uint32_t page = 0;  // of the stream
+  uint32_t events_to_skip = 0;
+  std::unique_ptr<Slice> slice;  // while it is decoded
+  bool is_open = false;
+  bool is_decoding = false;
+  bool is_done = false;
+  bool fits = false;  // one slice takes it whole
+  std::deque<std::unique_ptr<Slice>> ready;
 };
 
 }  // namespace memprof

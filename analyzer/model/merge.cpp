@@ -110,7 +110,7 @@ void Merge::recycle(Batch& batch) {
 bool Merge::next(Batch& batch) {
   recycle(batch);
   while (fill(batch) == Outcome::waiting)
-    if (const auto stream = feed_.wanted_stream()) feed_.decode(*stream);
+    if (const auto task = feed_.next_task()) feed_.decode(*task);
   return batch.event_count != 0;
 }
 

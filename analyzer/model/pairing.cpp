@@ -150,20 +150,15 @@ void Pairing::begin_chunk(Account& account, uint16_t domain, const Event& event,
   fill_chunk(account, domain, event, origin, chunk);
 }
 
-Release Pairing::describe_end(const Chunk& chunk, const Event& release, const Origin& origin) const {
-  return {release, origin.number, origin.thread, origin.is_next_of_thread && chunk.thread == origin.thread,
-          are_mismatched(domains_.tag(chunk.tag).family, domains_.tag(release.tag).family)};
-}
-
-void Pairing::report_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk,
-                            const Release& end) {
-  if (!chunk.is_chosen()) return;
-  account.temporary += end.is_temporary;
-  if (end.is_mismatched) {
+void Pairing::explain_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk,
+                             const Event& release, const Origin& origin, bool is_mismatched) {
+  if (is_mismatched) {
     ++account.mismatched_frees;
-    findings_.add_mismatch(site_of(chunk), chunk.tag, nodes_.canonical(end.event.stack), end.event.tag, chunk.size);
+    findings_.add_mismatch(site_of(chunk), chunk.tag, nodes_.canonical(release.stack), release.tag, chunk.size);
   }
-  if (visitor_) visitor_->closed(domain, address, chunk, site_of(chunk), end);
+  if (!visitor_) return;
+  visitor_->closed(domain, address, chunk, site_of(chunk),
+                   {release, origin.number, origin.thread, is_temporary(chunk, origin), is_mismatched});
 }
 
 // The block stays open in every sum; only its address is given to the new one.
@@ -207,9 +202,8 @@ inline void Pairing::release_block(Account& account, uint16_t domain, const Even
       return hand_over(account, domain, chunk, {origin, release});
     }
     if (!is_counted(chunk)) return;
-    const Release end = describe_end(chunk, release, origin);
-    tell(domain, chunk, end.is_temporary ? SumOp::Kind::closed_temporary : SumOp::Kind::closed, chunk.size);
-    report_closed(account, domain, address, chunk, end);
+    tell(domain, chunk, close_kind(chunk, origin), chunk.size);
+    report_closed(account, domain, address, chunk, release, origin);
   } else if (is_one_stream()) {
     orphan(account, domain, {origin, release});
   } else {
@@ -231,9 +225,8 @@ bool Pairing::cut_mappings(Account& account, uint16_t domain, const StreamEvent&
     StreamEvent last = release;
     last.is_next_of_thread =
         release.is_next_of_thread && release.event.address == cut.address && cut.chunk.number == *first;
-    const Release end = describe_end(cut.chunk, last.event, last);
-    tell(domain, cut.chunk, end.is_temporary ? SumOp::Kind::closed_temporary : SumOp::Kind::closed, cut.bytes);
-    report_closed(account, domain, cut.address, cut.chunk, end);
+    tell(domain, cut.chunk, close_kind(cut.chunk, last), cut.bytes);
+    report_closed(account, domain, cut.address, cut.chunk, last.event, last);
   });
 }
 

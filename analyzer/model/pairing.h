@@ -99,12 +99,19 @@ class Pairing {
     return nodes_.canonical(config_.site_keys.of(chunk.stack, chunk.tag, chunk.thread));
   }
 
+  static bool is_temporary(const Chunk& chunk, const Origin& release) {
+    return release.is_next_of_thread && chunk.thread == release.thread;
+  }
+  static SumOp::Kind close_kind(const Chunk& chunk, const Origin& release) {
+    return is_temporary(chunk, release) ? SumOp::Kind::closed_temporary : SumOp::Kind::closed;
+  }
+
   // How the open sums change.
   void tell(uint16_t domain, const Chunk& chunk, SumOp::Kind kind, uint64_t bytes) {
     if (is_counted(chunk)) push_op(domain, chunk, kind, bytes, last_ticks_);
   }
   void push_op(uint16_t domain, const Chunk& chunk, SumOp::Kind kind, uint64_t bytes, uint64_t ticks) {
-    ops_->push_back({bytes, ticks, chunk.stack, chunk.thread, chunk.tag, domain, kind});
+    ops_->push(bytes, ticks, chunk.stack, chunk.thread, chunk.tag, domain, kind);
   }
   void close(uint16_t domain, Dispute::Entry& entry);
   void reopen(uint16_t domain, Dispute::Entry& entry);
@@ -116,7 +123,16 @@ class Pairing {
   void allocate_block(Account& account, uint16_t domain, const Event& allocation, const Origin& origin);
   void displace(Account& account, uint16_t domain, const Chunk& chunk, const Event& allocation);
   // The end of a block that left the sums in the window.
-  void report_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk, const Release& end);
+  void report_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk, const Event& release,
+                     const Origin& origin) {
+    if (!chunk.is_chosen()) return;
+    account.temporary += is_temporary(chunk, origin);
+    const bool is_mismatched = are_mismatched(domains_.tag(chunk.tag).family, domains_.tag(release.tag).family);
+    if (is_mismatched || visitor_) explain_closed(account, domain, address, chunk, release, origin, is_mismatched);
+  }
+  // To the findings and the visitor: few analyses have one.
+  void explain_closed(Account& account, uint16_t domain, uint64_t address, const Chunk& chunk, const Event& release,
+                      const Origin& origin, bool is_mismatched);
 
   void hand_over(Account& account, uint16_t domain, const Chunk& chunk, const StreamEvent& release);
   void report_hand_over(Account& account, uint16_t domain, const HandOvers::HandOver& hand_over);
@@ -134,7 +150,6 @@ class Pairing {
   void settle_expired(Account& account, uint16_t domain, uint64_t now);
   void report_open(const Account& account, uint16_t domain);
   void orphan(Account& account, uint16_t domain, const StreamEvent& release);
-  Release describe_end(const Chunk& chunk, const Event& release, const Origin& origin) const;
 
   const Domains& domains_;
   const StackNodes& nodes_;

@@ -56,9 +56,9 @@ void Pairing::hand_over(Account& account, uint16_t domain, const Chunk& chunk, c
 
 void Pairing::report_hand_over(Account& account, uint16_t domain, const HandOvers::HandOver& hand_over) {
   if (!hand_over.left_in_window) return;
-  const Release end = describe_end(hand_over.chunk, hand_over.release.event, hand_over.release);
-  if (end.is_temporary) tell(domain, hand_over.chunk, SumOp::Kind::temporary, 0);
-  report_closed(account, domain, hand_over.release.event.address, hand_over.chunk, end);
+  const StreamEvent& release = hand_over.release;
+  if (is_temporary(hand_over.chunk, release)) tell(domain, hand_over.chunk, SumOp::Kind::temporary, 0);
+  report_closed(account, domain, release.event.address, hand_over.chunk, release.event, release);
 }
 
 void Pairing::settle_hand_overs(Account& account, uint16_t domain) {
@@ -124,9 +124,8 @@ void Pairing::settle(Account& account, uint16_t domain, Dispute& dispute, size_t
       }
       if (!live->is_closed) close(domain, *live);
       if (live->left_in_window) {
-        const Release end = describe_end(live->chunk, entry.arrived.event, entry.arrived);
-        if (end.is_temporary) tell(domain, live->chunk, SumOp::Kind::temporary, 0);
-        report_closed(account, domain, dispute.address, live->chunk, end);
+        if (is_temporary(live->chunk, entry.arrived)) tell(domain, live->chunk, SumOp::Kind::temporary, 0);
+        report_closed(account, domain, dispute.address, live->chunk, entry.arrived.event, entry.arrived);
       }
       live = nullptr;
       continue;

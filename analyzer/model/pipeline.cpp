@@ -4,22 +4,12 @@
 #include <utility>
 #include <vector>
 
-#include "model/past_cache.h"
-
 namespace memprof {
 
 namespace {
 
 // A call a page would be noise; the bar is redrawn far less often anyway.
 constexpr uint64_t kProgressPages = 64;
-
-template <class T>
-std::unique_ptr<T> take_or_make(std::deque<std::unique_ptr<T>>& spare) {
-  if (spare.empty()) return std::make_unique<T>();
-  std::unique_ptr<T> taken = std::move(spare.front());
-  spare.pop_front();
-  return taken;
-}
 
 template <class T>
 T take_front(std::deque<T>& queue) {
@@ -45,11 +35,11 @@ void Pipeline::work(unsigned number) {
   EventFeed::Scratch* const for_others = number == 0 ? nullptr : &scratch;
   std::unique_lock lock(mutex_);
   for (;;) {
-    uint32_t stream = 0;
-    const Step step = choose(number, stream);
+    EventFeed::Task task{};
+    const Step step = choose(number, task);
     try {
       switch (step) {
-        case Step::decode: decode(lock, stream, for_others); break;
+        case Step::decode: decode(lock, task, for_others); break;
         case Step::merge: merge(lock); break;
         case Step::pair: pair(lock); break;
         case Step::finish: finish(lock); break;
@@ -65,7 +55,7 @@ void Pipeline::work(unsigned number) {
   }
 }
 
-Pipeline::Step Pipeline::choose(unsigned number, uint32_t& stream) const {
+Pipeline::Step Pipeline::choose(unsigned number, EventFeed::Task& task) const {
   if (failure_ || (is_paired_ && told_.empty() && !is_summing_)) return Step::stop;
   const bool may_pair = number == 0, may_sum = number == 1;
   if (may_sum && !told_.empty()) return Step::sum;
@@ -74,16 +64,16 @@ Pipeline::Step Pipeline::choose(unsigned number, uint32_t& stream) const {
     if (is_merged_) return Step::finish;
   }
   if (!is_merging_ && !is_merged_ && !merge_waits_ && merged_.size() < kMostWaiting) return Step::merge;
-  if (const auto wanted = feed_.wanted_stream()) {
-    stream = *wanted;
+  if (const auto next = feed_.next_task()) {
+    task = *next;
     return Step::decode;
   }
   return Step::wait;
 }
 
-void Pipeline::decode(std::unique_lock<std::mutex>& lock, uint32_t stream, EventFeed::Scratch* scratch) {
+void Pipeline::decode(std::unique_lock<std::mutex>& lock, const EventFeed::Task& task, EventFeed::Scratch* scratch) {
   lock.unlock();
-  feed_.decode(stream, scratch);
+  feed_.decode(task, scratch);
   lock.lock();
   ++decoded_;
   merge_waits_ = false;
@@ -103,30 +93,29 @@ void Pipeline::merge(std::unique_lock<std::mutex>& lock) {
   merge_waits_ = outcome == Merge::Outcome::waiting && decoded == decoded_;
   if (outcome == Merge::Outcome::waiting && begun_->event_count < kSmallBatch) return;
   if (begun_->event_count == 0) return;
-  merged_.push_back(std::exchange(begun_, take_or_make(spare_batches_)));
+  merged_.push_back(
+      std::exchange(begun_, spare_batches_.empty() ? std::make_unique<Batch>() : take_front(spare_batches_)));
 }
 
-std::unique_ptr<Pipeline::ToldOps> Pipeline::pass_on(std::unique_ptr<ToldOps> told) {
-  if (threads_ == 1) {
-    summing_.apply(paired_);
-  } else {
-    if (told->capacity < paired_.size()) {
-      told->capacity = paired_.capacity();
-      told->ops = std::make_unique_for_overwrite<SumOp[]>(told->capacity);
-    }
-    told->size = paired_.size();
-    copy_past_cache(told->ops.get(), paired_.data(), paired_.size());
-  }
-  paired_.clear();
-  return told;
+std::unique_ptr<SumOps> Pipeline::take_ops() {
+  if (spare_told_.empty()) return std::make_unique<SumOps>(threads_ > 1);
+  return take_front(spare_told_);
 }
+
+void Pipeline::end_ops(SumOps& ops) {
+  if (threads_ > 1) return ops.hand_over();
+  summing_.apply(ops.all());
+  ops.clear();
+}
+
+void Pipeline::pass_on(std::unique_ptr<SumOps> ops) { (threads_ > 1 ? told_ : spare_told_).push_back(std::move(ops)); }
 
 void Pipeline::pair(std::unique_lock<std::mutex>& lock) {
   std::unique_ptr<Batch> batch = take_front(merged_);
-  std::unique_ptr<ToldOps> told = take_or_make(spare_told_);
+  std::unique_ptr<SumOps> ops = take_ops();
   lock.unlock();
-  pairing_.process(*batch, paired_);
-  told = pass_on(std::move(told));
+  pairing_.process(*batch, *ops);
+  end_ops(*ops);
   const uint64_t pages_read = feed_.pages_read();
   // Batches that were merged before it was taken have points too.
   if (!batch->points.empty() && checkpoints_->is_due(pages_read))
@@ -136,30 +125,31 @@ void Pipeline::pair(std::unique_lock<std::mutex>& lock) {
   lock.lock();
   wants_points_ = checkpoints_ && checkpoints_->is_due(pages_read);
   spare_batches_.push_back(std::move(batch));
-  (threads_ == 1 ? spare_told_ : told_).push_back(std::move(told));
+  pass_on(std::move(ops));
 }
 
 void Pipeline::finish(std::unique_lock<std::mutex>& lock) {
-  std::unique_ptr<ToldOps> told = take_or_make(spare_told_);
+  std::unique_ptr<SumOps> ops = take_ops();
   lock.unlock();
-  pairing_.finish(paired_);
-  told = pass_on(std::move(told));
+  pairing_.finish(*ops);
+  end_ops(*ops);
   if (threads_ == 1) summing_.finish();
   lock.lock();
   is_paired_ = true;
-  (threads_ == 1 ? spare_told_ : told_).push_back(std::move(told));
+  pass_on(std::move(ops));
 }
 
 void Pipeline::sum(std::unique_lock<std::mutex>& lock) {
   is_summing_ = true;
-  std::unique_ptr<ToldOps> told = take_front(told_);
+  std::unique_ptr<SumOps> ops = take_front(told_);
   const bool is_last = is_paired_ && told_.empty();
   lock.unlock();
-  summing_.apply({told->ops.get(), told->size});
+  summing_.apply(ops->all());
+  ops->clear();
   if (is_last) summing_.finish();
   lock.lock();
   is_summing_ = false;
-  spare_told_.push_back(std::move(told));
+  spare_told_.push_back(std::move(ops));
 }
 
 void Pipeline::announce(uint64_t pages_read) {

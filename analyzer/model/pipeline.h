@@ -3,7 +3,7 @@
 // Invariants:
 //   * Merge, pair and sum are each done by one thread at a time and see the batches in order, so the result does not
 //     depend on the number of threads. Decoding is done by any number, ahead.
-//   * What one thread makes for another is copied past the cache (past_cache.h); a thread alone pairs and sums in one
+//   * What one thread makes for another is written past the cache (past_cache.h); a thread alone pairs and sums in one
 //     step.
 //   * A thread takes the step that is nearest to the end. What waits between two steps is bounded.
 //   * Pairing stays on the first thread, and sums on the second: what they work on is large, and is not to wander from
@@ -50,22 +50,19 @@ class Pipeline {
  private:
   enum class Step { decode, merge, pair, finish, sum, wait, stop };
 
-  // What pairing told, on its way to the sums.
-  struct ToldOps {
-    std::unique_ptr<SumOp[]> ops;
-    size_t size = 0, capacity = 0;
-  };
-
   // `number`: of the thread, from 0.
   void work(unsigned number);
-  Step choose(unsigned number, uint32_t& stream) const;
-  void decode(std::unique_lock<std::mutex>& lock, uint32_t stream, EventFeed::Scratch* scratch);
+  Step choose(unsigned number, EventFeed::Task& task) const;
+  void decode(std::unique_lock<std::mutex>& lock, const EventFeed::Task& task, EventFeed::Scratch* scratch);
   void merge(std::unique_lock<std::mutex>& lock);
   void pair(std::unique_lock<std::mutex>& lock);
   void finish(std::unique_lock<std::mutex>& lock);
   void sum(std::unique_lock<std::mutex>& lock);
-  // Without the lock: hands what pairing told to the sums, or adds it up.
-  std::unique_ptr<ToldOps> pass_on(std::unique_ptr<ToldOps> told);
+  // Of the ops that are handed back, or new ones: with the lock.
+  std::unique_ptr<SumOps> take_ops();
+  // What pairing told goes to the sums, or is added up: without the lock, and then with it.
+  void end_ops(SumOps& ops);
+  void pass_on(std::unique_ptr<SumOps> ops);
   void announce(uint64_t pages_read);
 
   static constexpr size_t kMostWaiting = 3;  // batches between two steps
@@ -79,7 +76,6 @@ class Pipeline {
   CheckpointWriter* checkpoints_;
 
   unsigned threads_ = 1;
-  SumOps paired_;     // the first thread's
   std::mutex mutex_;  // of all that follows
   std::condition_variable changed_;
   std::exception_ptr failure_;
@@ -91,7 +87,7 @@ class Pipeline {
   bool wants_points_ = false;  // the next batch is to come with them
   std::unique_ptr<Batch> begun_ = std::make_unique<Batch>();
   std::deque<std::unique_ptr<Batch>> merged_, spare_batches_;
-  std::deque<std::unique_ptr<ToldOps>> told_, spare_told_;
+  std::deque<std::unique_ptr<SumOps>> told_, spare_told_;
 };
 
 }  // namespace memprof

@@ -25,6 +25,8 @@ class EventReader {
   // Decodes as many events as fit; both halves of a realloc or none. 0: the page has no more. `out` holds at least 2.
   size_t read(std::span<Event> out);
 
+  // read() has nothing more.
+  bool is_at_end() const { return at_ >= end_; }
   // The page ended at a record that is malformed or passes its end; what came before it was returned.
   bool is_damaged() const { return is_damaged_; }
   // Bytes of the payload that were decoded.
