@@ -238,3 +238,25 @@ TEST_CASE("a trace of another user is left alone", "[hosts][output]") {
     CHECK_FALSE(fs::exists(directory / "trace.bin.old"));
   }
 }
+
+TEST_CASE("a program that takes all that it may gets one descriptor, one key and some data fewer", "[hosts][output]") {
+  FreshDirectory directory;
+  const std::vector<std::string> command = {host_path("uses_everything")};
+  const auto few_descriptors = [] {
+    const rlimit limit{64, 64};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(125);
+  };
+  const Outcome native = run({command, plain_environment(), directory.path(), "", few_descriptors});
+  const Outcome recorded = run({command, recording_environment(), directory.path(), "", few_descriptors});
+  REQUIRE(native.exit_status == 0);
+  REQUIRE(recorded.exit_status == 0);
+  CHECK(recorded.err == "");
+  CHECK(expected(recorded, "descriptors") == expected(native, "descriptors") - 1);
+  CHECK(expected(recorded, "keys") == expected(native, "keys") - 1);
+  const uint64_t piece = 64 << 10, most = 3'000'000;  // as preload/README.md says, and the states of one thread
+  CHECK(expected(recorded, "pieces") <= expected(native, "pieces"));
+  CHECK(expected(recorded, "pieces") + most / piece >= expected(native, "pieces"));
+  const Trace trace(directory / "trace.bin");
+  CHECK(trace.complete());
+  CHECK(trace.dropped() == 0);
+}
