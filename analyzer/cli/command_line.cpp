@@ -184,6 +184,7 @@ class Parser {
       command.add_flag("--modules", sections.modules, "The loaded objects");
       command.add_flag("--nodes", sections.nodes, "The stack nodes");
       command.add_flag("--events", sections.events, "The events, stream by stream");
+      command.add_flag("--snapshots", sections.snapshots, "What pointed where, word by word");
     }
   }
 

@@ -1,9 +1,11 @@
+#include <iterator>
 #include <string>
 
 #include "report/ending.h"
 #include "report/escape.h"
 #include "report/reports.h"
 #include "trace/event_reader.h"
+#include "trace/snapshots.h"
 
 namespace memprof {
 
@@ -143,6 +145,69 @@ void dump_events(const Trace& trace, Output& out) {
   }
 }
 
+class SnapshotDump : public SnapshotVisitor {
+ public:
+  SnapshotDump(const Trace& trace, Output& out) : trace_(trace), out_(out) {}
+
+  void begin(const format::SnapshotBegin& begin) override {
+    out_.print("  snapshot {} at {} ns  threads {}\n", reason_name(begin.reason),
+               trace_.clock.ns_since_start(begin.ticks), begin.threads);
+  }
+  void thread(const format::SnapshotThread& thread) override {
+    out_.print("    thread {} {}  stack {:#x}  control block {:#x}  registers", thread.thread_id,
+               state_name(thread.state), thread.stack_pointer, thread.thread_pointer);
+    size_t count = std::size(thread.registers);
+    while (count != 0 && thread.registers[count - 1] == 0) --count;
+    for (size_t i = 0; i < count; ++i) out_.print(" {:#x}", thread.registers[i]);
+    out_.write("\n");
+  }
+  void range(const format::SnapshotRange& range) override {
+    out_.print("    range [{:#x}, {:#x}) {}\n", range.start, range.end, kind_name(range.kind));
+  }
+  void word(uint64_t address, uint64_t value) override { out_.print("      {:#x}  {:#x}\n", address, value); }
+  void end(const format::SnapshotEnd& end) override {
+    out_.print("    end  words {}  scanned {} bytes  held {} ns  took {} ns\n", end.words, end.bytes_scanned,
+               end.pause_ns, end.took_ns);
+  }
+
+ private:
+  static const char* reason_name(format::SnapshotReason reason) {
+    switch (reason) {
+      case format::SnapshotReason::exit: return "exit";
+      case format::SnapshotReason::call: return "call";
+      case format::SnapshotReason::signal: return "signal";
+    }
+    return "unknown";
+  }
+  static const char* state_name(format::SnapshotThreadState state) {
+    switch (state) {
+      case format::SnapshotThreadState::taking: return "taking";
+      case format::SnapshotThreadState::stopped: return "stopped";
+      case format::SnapshotThreadState::unseen: return "unseen";
+    }
+    return "unknown";
+  }
+  static const char* kind_name(format::SnapshotRangeKind kind) {
+    switch (kind) {
+      case format::SnapshotRangeKind::anonymous: return "anonymous";
+      case format::SnapshotRangeKind::program_break: return "program_break";
+      case format::SnapshotRangeKind::main_stack: return "main_stack";
+      case format::SnapshotRangeKind::file: return "file";
+      case format::SnapshotRangeKind::shared: return "shared";
+    }
+    return "unknown";
+  }
+
+  const Trace& trace_;
+  Output& out_;
+};
+
+void dump_snapshots(const Trace& trace, Output& out) {
+  out.write("snapshots\n");
+  SnapshotDump dump(trace, out);
+  visit_snapshots(trace.file, dump);
+}
+
 }  // namespace
 
 void report_dump(const Trace& trace, const DumpSections& chosen, Output& out) {
@@ -153,6 +218,7 @@ void report_dump(const Trace& trace, const DumpSections& chosen, Output& out) {
   if (all || chosen.modules) dump_modules(trace, out);
   if (all || chosen.nodes) dump_nodes(trace, out);
   if (all || chosen.events) dump_events(trace, out);
+  if (all || chosen.snapshots) dump_snapshots(trace, out);
 }
 
 }  // namespace memprof

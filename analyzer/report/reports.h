@@ -48,8 +48,9 @@ TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output&
                        std::vector<std::string>* functions = nullptr);
 
 struct DumpSections {
-  bool header = false, pages = false, metadata = false, modules = false, nodes = false, events = false;
-  bool any() const { return header || pages || metadata || modules || nodes || events; }
+  bool header = false, pages = false, metadata = false, modules = false, nodes = false, events = false,
+       snapshots = false;
+  bool any() const { return header || pages || metadata || modules || nodes || events || snapshots; }
 };
 void report_dump(const Trace& trace, const DumpSections& sections, Output& out);
 void report_dump_stats(const Trace& trace, const ReportOptions& options, Output& out);

@@ -12,6 +12,7 @@
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
 #include "samples/sampler.h"
+#include "snapshot/snapshot.h"
 #include "stack_table/module_table.h"
 #include "stack_table/stack_table.h"
 #include "thread_state/thread_state.h"
@@ -150,8 +151,14 @@ uint32_t owner_of_memory(uint32_t recorded_pid) {
   return parent != recorded_pid && sys::share_memory(own, parent) ? parent : own;
 }
 
+// When nothing of the program comes any more.
+void take_last_snapshot() {
+  if (settings.snapshot_at_exit && !is_over()) take_snapshot(format::SnapshotReason::exit);
+}
+
 void close_trace(format::EndState state) {
   if (!is_traced_process()) return;
+  take_last_snapshot();
   end_samples();
   seal_own_pages();
   seal_record_streams();
@@ -308,6 +315,8 @@ void note_end(format::EndState state) {
     close_trace(state);
   } else if (is_traced_process()) {
     sample_if_due();
+    // What quick_exit calls may still free; but of its end nobody hears.
+    if (state == format::EndState::quick_exit) take_last_snapshot();
     end_trace(state);
   }
 }

@@ -72,6 +72,11 @@ constexpr Setting kSettings[] = {
        settings.start_paused = text_equals(value, "paused");
        return settings.start_paused || text_equals(value, "on");
      }},
+    {"MEMPROF_SNAPSHOT", "exit or never",
+     [](const char* value) {
+       settings.snapshot_at_exit = text_equals(value, "exit");
+       return settings.snapshot_at_exit || text_equals(value, "never");
+     }},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",

@@ -11,15 +11,16 @@
 namespace memprof {
 
 struct Settings {
-  Text<4096> output;           // MEMPROF_OUTPUT, pattern with %p %e %n; default trace.bin
-  Filter filter;               // MEMPROF_FILTER
-  uint32_t max_depth = 256;    // MEMPROF_MAX_DEPTH, 1 .. kMaxDepth
-  uint64_t limit_bytes = 0;    // MEMPROF_LIMIT, 0: none
-  uint32_t verify_stacks = 0;  // MEMPROF_VERIFY_STACKS, 0: never
-  bool free_stacks = false;    // MEMPROF_FREE_STACKS
-  bool follow_fork = true;     // MEMPROF_FOLLOW_FORK
-  bool start_paused = false;   // MEMPROF_START
-  bool verbose = false;        // MEMPROF_VERBOSE
+  Text<4096> output;              // MEMPROF_OUTPUT, pattern with %p %e %n; default trace.bin
+  Filter filter;                  // MEMPROF_FILTER
+  uint32_t max_depth = 256;       // MEMPROF_MAX_DEPTH, 1 .. kMaxDepth
+  uint64_t limit_bytes = 0;       // MEMPROF_LIMIT, 0: none
+  uint32_t verify_stacks = 0;     // MEMPROF_VERIFY_STACKS, 0: never
+  bool free_stacks = false;       // MEMPROF_FREE_STACKS
+  bool follow_fork = true;        // MEMPROF_FOLLOW_FORK
+  bool snapshot_at_exit = false;  // MEMPROF_SNAPSHOT
+  bool start_paused = false;      // MEMPROF_START
+  bool verbose = false;           // MEMPROF_VERBOSE
 };
 
 extern Settings settings;

@@ -89,13 +89,26 @@ inline void* map_at(void* place, size_t bytes, int protection, int flags, int fd
 inline void* map(size_t bytes, int protection, int flags, int fd, uint64_t offset) {
   return map_at(nullptr, bytes, protection, flags, fd, offset);
 }
-// Zeroed private memory, or nullptr.
-inline void* map_anonymous(size_t bytes) {
-  constexpr int kReadWrite = 0x1 | 0x2, kPrivateAnonymous = 0x02 | 0x20;
-  void* mapped = map(bytes, kReadWrite, kPrivateAnonymous, -1, 0);
-  return mapped != nullptr || may_call() ? mapped : take_reserved(bytes);
-}
 inline void unmap(void* start, size_t bytes) { call(SYS_munmap, arg(start), static_cast<long>(bytes)); }
+
+// Zeroed private memory, or nullptr. What is mapped so is known as the recorder's own.
+void* map_anonymous(size_t bytes);
+void unmap_anonymous(void* start, size_t bytes);
+struct OwnMapping {
+  std::atomic<uintptr_t> start;  // 0: none
+  uintptr_t end;
+};
+extern OwnMapping own_mappings[];
+extern std::atomic<uint32_t> own_mapping_count;
+// visit(start, end)
+template <class Visit>
+void visit_own_mappings(Visit&& visit) {
+  const uint32_t count = own_mapping_count.load(std::memory_order_acquire);  // pairs with note_own
+  for (uint32_t i = 0; i < count; ++i) {
+    const uintptr_t start = own_mappings[i].start.load(std::memory_order_acquire);  // pairs with note_own
+    if (start != 0) visit(start, own_mappings[i].end);
+  }
+}
 // How much of a mapping is in memory.
 inline size_t resident_bytes(const void* start, size_t bytes) {
   constexpr size_t kPageBytes = 4096, kPagesAtOnce = 256;

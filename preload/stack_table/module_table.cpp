@@ -168,6 +168,11 @@ ModuleAddress locate(uintptr_t address) {
   return {module->id, address - module->load_bias};
 }
 
+bool is_in_object(uintptr_t address) {
+  Object object;
+  return find_object(address, &object);
+}
+
 void find_unloaded_modules(void (*retire)(uintptr_t start, uintptr_t end)) {
   const uint32_t count = module_count.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < count; ++i) {

@@ -17,6 +17,9 @@ struct ModuleAddress {
 // Writes the module's load record if this is the first address met in it. Any thread, async-signal-safe.
 ModuleAddress locate(uintptr_t address);
 
+// Whether a loaded object covers the address. Any thread, async-signal-safe.
+bool is_in_object(uintptr_t address);
+
 // Finds the modules that are no longer loaded, writes their unload records and calls `retire(start, end)` for each.
 void find_unloaded_modules(void (*retire)(uintptr_t start, uintptr_t end));
 

@@ -44,7 +44,7 @@ class NodeStore {
       if (made == nullptr) return nullptr;
       Node* expected = nullptr;
       if (!segment.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
-        sys::unmap(made, kSegmentNodes * sizeof(Node));
+        sys::unmap_anonymous(made, kSegmentNodes * sizeof(Node));
       }
     }
     return find(id);

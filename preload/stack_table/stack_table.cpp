@@ -267,7 +267,7 @@ bool start_stack_table() {
 
 void reset_stack_table() {
   Table* old = table.load(std::memory_order_relaxed);
-  if (old != nullptr) sys::unmap(old, table_bytes(old->mask + 1));
+  if (old != nullptr) sys::unmap_anonymous(old, table_bytes(old->mask + 1));
   table.store(nullptr, std::memory_order_relaxed);
   enlarging.reset();
   retiring.reset();

@@ -41,6 +41,7 @@ size_t padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 
 struct RecordStream {
   StreamKind kind;
+  uint32_t id = 1;
   PageCursor cursor{};
   RareLock lock{};
 
@@ -52,7 +53,7 @@ struct RecordStream {
       const size_t wanted = sizeof(RecordHeader) + padded(source.left());
       const size_t least =
           wanted < sizeof(RecordHeader) + kLeastPayload ? wanted : sizeof(RecordHeader) + kLeastPayload;
-      if (!cursor.has_room(least) && !cursor.roll(kind, 1, 0, 0)) return false;
+      if (!cursor.has_room(least) && !cursor.roll(kind, id, 0, 0)) return false;
       size_t bytes = source.left();
       while (!cursor.has_room(sizeof(RecordHeader) + padded(bytes))) bytes -= 8 < bytes ? 8 : bytes;
       const bool more = bytes < source.left();
@@ -70,6 +71,7 @@ struct RecordStream {
 constinit RecordStream modules{StreamKind::modules};
 constinit RecordStream metadata{StreamKind::metadata};
 constinit RecordStream samples{StreamKind::samples};
+constinit RecordStream snapshot{StreamKind::snapshot, 0};
 
 }  // namespace
 
@@ -83,7 +85,18 @@ bool write_sample_record(format::SampleRecord type, const Piece* pieces, size_t 
   return samples.write(static_cast<uint16_t>(type), pieces, count);
 }
 
+void begin_snapshot_stream() {
+  ++snapshot.id;
+  snapshot.lock.reset();
+  snapshot.cursor = {};
+}
+bool write_snapshot_record(format::SnapshotRecord type, const Piece* pieces, size_t count) {
+  return snapshot.write(static_cast<uint16_t>(type), pieces, count);
+}
+void end_snapshot_stream() { snapshot.cursor.close(); }
+
 void abandon_record_streams() {
+  snapshot.id = 0;
   for (RecordStream* stream : {&modules, &metadata, &samples}) {
     stream->lock.reset();
     stream->cursor.abandon();

@@ -20,6 +20,11 @@ bool write_module_record(format::ModuleRecord type, const Piece* pieces, size_t 
 bool write_metadata_record(format::MetadataRecord type, const Piece* pieces, size_t count);
 bool write_sample_record(format::SampleRecord type, const Piece* pieces, size_t count);
 
+// A snapshot is a stream of its own, written by an image of the process: begun by the process, ended by the image.
+void begin_snapshot_stream();
+bool write_snapshot_record(format::SnapshotRecord type, const Piece* pieces, size_t count);
+void end_snapshot_stream();
+
 // In a forked child: the pages are the parent's.
 void abandon_record_streams();
 // At the end: seals what is open.

@@ -165,6 +165,10 @@ void TraceBuilder::add_sample_record(uint16_t type, const Bytes& payload) {
   add_record(StreamKind::samples, type, payload);
 }
 
+void TraceBuilder::add_snapshot_record(uint16_t type, const Bytes& payload) {
+  add_record(StreamKind::snapshot, type, payload);
+}
+
 void TraceBuilder::add_sample(const format::MemorySample& sample) {
   const auto bytes = std::as_bytes(std::span(&sample, 1));
   add_sample_record(1, Bytes(bytes.begin(), bytes.end()));

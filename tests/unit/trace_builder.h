@@ -46,6 +46,7 @@ class TraceBuilder {
   void add_mark(uint64_t time, uint32_t thread, std::string_view name);
   void add_sample(const format::MemorySample& sample);
   void add_sample_record(uint16_t type, const Bytes& payload);
+  void add_snapshot_record(uint16_t type, const Bytes& payload);
 
   // Times are since the start. `stream`: a thread's own stream has its number; streams above 1000 belong to thread
   // stream % 1000 (a signal handler's).

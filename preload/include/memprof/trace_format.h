@@ -67,6 +67,9 @@
 //   A later library may append fields to a MemorySample: a reader takes those that it knows of a longer record. A
 //   shorter one is damaged.
 //
+// SNAPSHOT pages hold RecordHeaders as well: which words of the process's memory could point to blocks at one moment,
+// and where they lay; see "Snapshots" below. Each snapshot is a stream. One without an `end` record is not whole.
+//
 // SYMBOLS pages hold RecordHeaders as well. They say what stack nodes are in the source. Never the recorder writes them
 // but a program that makes a trace of another one where its binaries are, so that the new one reads the same without
 // them; see "Symbols" below. Each record can be read alone. Where two tell of one thing, the first in the order of
@@ -242,6 +245,66 @@ inline constexpr uint32_t kRootGaveUp = 4;      // the unwinder could not go on:
 inline constexpr uint32_t kFirstNode = 16;
 inline constexpr uint32_t kNoModule = 0;
 inline constexpr uint32_t kNodeExactAddress = 1;
+
+// ---- Snapshots -----------------------------------------------------------------------------------------------
+
+// In this order: one `begin`, the threads, and for each range of memory its `range` and the `words` found in it; one
+// `end`. Which words lie in a block, in freed memory or in neither, the events tell.
+enum class SnapshotRecord : uint16_t { begin = 1, thread = 2, range = 3, words = 4, end = 5 };
+
+enum class SnapshotReason : uint32_t { exit = 1, call = 2, signal = 3 };
+
+struct SnapshotBegin {
+  uint64_t ticks;  // when all threads that could be stopped were; every event of a stopped thread lies before or behind
+  SnapshotReason reason;
+  uint32_t threads;        // records of type `thread`
+  uint32_t thread_serial;  // 0: unknown; that took it
+  uint32_t reserved;
+};
+static_assert(sizeof(SnapshotBegin) == 24);
+
+enum class SnapshotThreadState : uint32_t {
+  taking = 1,   // the thread that took the snapshot
+  stopped = 2,  // in a signal handler: `registers` are those of the code that it interrupted
+  unseen = 3,   // it could not be stopped: its registers, and where its stack ends, are not known
+};
+struct SnapshotThread {
+  uint32_t thread_id;
+  SnapshotThreadState state;
+  uint64_t stack_pointer;   // what lies below is no stack; 0: not known
+  uint64_t thread_pointer;  // address of the thread control block; 0: not known
+  uint64_t registers[32];   // general ones, the machine's order; 0 past the last
+};
+static_assert(sizeof(SnapshotThread) == 280);
+
+enum class SnapshotRangeKind : uint32_t {
+  anonymous = 1,      // mapped without a file
+  program_break = 2,  // [heap]
+  main_stack = 3,     // [stack]
+  file = 4,           // a private mapping of a file: data of a module, most of all
+  shared = 5,
+};
+struct SnapshotRange {
+  uint64_t start, end;  // process addresses
+  SnapshotRangeKind kind;
+  uint32_t reserved;
+};
+static_assert(sizeof(SnapshotRange) == 24);
+
+// `words`: an address (uint64_t, a multiple of the pointer's size), then for each word that could point to a block
+//     varint (its address - the last one's) / pointer size        the first: since the record's address
+//     varint zigzag(its value - the last one's)                   the first: since the record's address
+//
+//   Example: 00 10 00 00 00 00 00 00  00 80 40  03 e0 ff 01
+//     the word at 0x1000 holds 0x2000, the word at 0x1018 holds 0x5ff0
+
+struct SnapshotEnd {
+  uint64_t words;          // of all `words` records
+  uint64_t bytes_scanned;  // memory that was resident
+  uint64_t pause_ns;       // from the first thread's stop until all went on
+  uint64_t took_ns;        // in all, besides the pause beside the program
+};
+static_assert(sizeof(SnapshotEnd) == 32);
 
 // ---- Modules and metadata ------------------------------------------------------------------------------------
 

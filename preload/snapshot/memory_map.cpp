@@ -1,0 +1,105 @@
+#include "snapshot/memory_map.h"
+
+#include "platform/high_descriptor.h"
+#include "platform/syscalls.h"
+#include "stack_table/module_table.h"
+
+namespace memprof {
+
+using format::SnapshotRangeKind;
+
+namespace {
+
+constexpr size_t kFirstCapacity = 4096;
+constexpr size_t kTextBytes = size_t{64} << 10;  // a line is shorter: paths have at most 4096 bytes, escaped ones 16384
+
+// Hexadecimal digits, then one character that follows them.
+bool take_hex(const char** at, const char* end, uint64_t* value) {
+  *value = 0;
+  const char* const begin = *at;
+  for (; *at != end; ++*at) {
+    const char c = **at;
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) break;
+    *value = *value << 4 | static_cast<uint64_t>(digit);
+  }
+  if (*at == begin || *at == end) return false;
+  ++*at;
+  return true;
+}
+
+bool starts_with(const char* at, const char* end, const char* prefix) {
+  for (; *prefix != '\0'; ++prefix, ++at)
+    if (at == end || *at != *prefix) return false;
+  return true;
+}
+
+bool is_device(const char* path, const char* end) {
+  return starts_with(path, end, "/dev/") && !starts_with(path, end, "/dev/zero") &&
+         !starts_with(path, end, "/dev/shm/");
+}
+
+}  // namespace
+
+// START-END rwxp OFFSET MAJOR:MINOR INODE   PATH
+bool MemoryMap::add_line(const char* at, const char* end) {
+  uint64_t from, to, offset, major, minor;
+  if (!take_hex(&at, end, &from) || !take_hex(&at, end, &to)) return true;
+  if (end - at < 5 || at[0] != 'r' || at[1] != 'w') return true;
+  const bool is_shared = at[3] == 's';
+  at += 5;
+  if (!take_hex(&at, end, &offset) || !take_hex(&at, end, &major) || !take_hex(&at, end, &minor)) return true;
+  uint64_t inode = 0;
+  for (; at != end && *at >= '0' && *at <= '9'; ++at) inode = inode * 10 + static_cast<uint64_t>(*at - '0');
+  while (at != end && *at == ' ') ++at;
+  if (is_device(at, end)) return true;
+  SnapshotRangeKind kind = SnapshotRangeKind::anonymous;
+  if (is_shared)
+    kind = SnapshotRangeKind::shared;
+  else if (inode != 0 || is_in_object(from))  // what a module has beyond its file is its data, too
+    kind = SnapshotRangeKind::file;
+  else if (starts_with(at, end, "[heap]"))
+    kind = SnapshotRangeKind::program_break;
+  else if (starts_with(at, end, "[stack]"))
+    kind = SnapshotRangeKind::main_stack;
+  if (count_ == capacity_) {
+    const size_t wanted = capacity_ == 0 ? kFirstCapacity : 2 * capacity_;
+    auto* const larger = static_cast<Mapping*>(sys::map_anonymous(wanted * sizeof(Mapping)));
+    if (larger == nullptr) return false;
+    __builtin_memcpy(larger, mappings_, count_ * sizeof(Mapping));
+    if (mappings_ != nullptr) sys::unmap_anonymous(mappings_, capacity_ * sizeof(Mapping));
+    mappings_ = larger;
+    capacity_ = wanted;
+  }
+  mappings_[count_++] = {from, to, kind, is_shared ? major << 32 | minor : 0, is_shared ? inode : 0};
+  return true;
+}
+
+bool MemoryMap::read() {
+  auto* const text = static_cast<char*>(sys::map_anonymous(kTextBytes));
+  // Not /proc/self: that is the main thread, which has no memory any more when it has left before the others.
+  const long opened = sys::open_file("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
+  bool good = text != nullptr && opened >= 0;
+  size_t held = 0;
+  while (good) {
+    const long bytes = sys::read_file(static_cast<int>(opened), text + held, kTextBytes - held);
+    if (bytes < 0) good = false;
+    if (bytes <= 0) break;
+    held += static_cast<size_t>(bytes);
+    const char* line = text;
+    for (const char* at = text; good && at != text + held; ++at) {
+      if (*at != '\n') continue;
+      good = add_line(line, at);
+      line = at + 1;
+    }
+    const size_t done = static_cast<size_t>(line - text);
+    if (done == 0 && held == kTextBytes) good = false;
+    held -= done;
+    __builtin_memmove(text, line, held);
+  }
+  if (opened >= 0) sys::close_file(static_cast<int>(opened));
+  if (text != nullptr) sys::unmap_anonymous(text, kTextBytes);
+  return good && count_ != 0;
+}
+
+}  // namespace memprof

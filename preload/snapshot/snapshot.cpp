@@ -1,0 +1,110 @@
+#include "snapshot/snapshot.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "platform/clock.h"
+#include "platform/rare_lock.h"
+#include "platform/syscalls.h"
+#include "snapshot/memory_map.h"
+#include "snapshot/own_memory.h"
+#include "snapshot/resident_ranges.h"
+#include "snapshot/stopped_threads.h"
+#include "snapshot/word_writer.h"
+#include "trace_writer/record_stream.h"
+#include "trace_writer/trace_storage.h"
+
+namespace memprof {
+
+using format::SnapshotRangeKind;
+using format::SnapshotRecord;
+
+namespace {
+
+constexpr uint64_t kLongestNs = 600'000'000'000;
+constexpr long kPauseNs = 500'000;
+constinit RareLock taking;
+
+bool write_record(SnapshotRecord type, const void* bytes, size_t count) {
+  const Piece piece{bytes, count};
+  return write_snapshot_record(type, &piece, 1);
+}
+
+// The blocks may lie there: what module data and stacks point to besides is of no use.
+bool may_hold_blocks(const Mapping& mapping) {
+  return mapping.kind == SnapshotRangeKind::anonymous || mapping.kind == SnapshotRangeKind::program_break;
+}
+
+bool write_mapping(const Mapping& mapping, ResidentRanges& resident, WordWriter& words) {
+  const format::SnapshotRange range{mapping.start, mapping.end, mapping.kind, 0};
+  if (!write_record(SnapshotRecord::range, &range, sizeof(range))) return false;
+  bool good = true;
+  const bool is_known = resident.visit(mapping, [&](uintptr_t start, uintptr_t end) {
+    // The kernel reads what may be cut, or kept from us: a file, memory of others.
+    const bool is_safe = mapping.kind != SnapshotRangeKind::shared && mapping.kind != SnapshotRangeKind::file;
+    visit_foreign_memory(start, end, [&](uintptr_t from, uintptr_t to) {
+      good = good && (is_safe ? words.scan(from, to) : words.scan_by_kernel(from, to));
+    });
+  });
+  return good && is_known && words.flush();
+}
+
+// In the child.
+bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& begin, uint64_t pause_begin_ns,
+                    uint64_t pause_ns) {
+  if (!write_record(SnapshotRecord::begin, &begin, sizeof(begin))) return false;
+  for (const format::SnapshotThread& thread : threads)
+    if (!write_record(SnapshotRecord::thread, &thread, sizeof(thread))) return false;
+  MemoryMap map;
+  ResidentRanges resident;
+  static constinit WordWriter words;
+  if (!map.read() || !resident.good()) return false;
+  for (const Mapping& mapping : map)
+    if (may_hold_blocks(mapping) && !words.add_target(mapping.start, mapping.end)) return false;
+  struct stat trace;
+  const bool knows_trace = is_our_file(descriptor(), &trace);
+  for (const Mapping& mapping : map) {
+    if (knows_trace && mapping.inode != 0 && mapping.inode == trace.st_ino) continue;
+    if (!write_mapping(mapping, resident, words)) return false;
+  }
+  const format::SnapshotEnd end{words.count(), words.bytes_scanned(), pause_ns, monotonic_ns() - pause_begin_ns};
+  return write_record(SnapshotRecord::end, &end, sizeof(end));
+}
+
+// True: it ended well.
+bool wait_for(long child) {
+  const uint64_t begin_ns = monotonic_ns();
+  for (;;) {
+    int status = 0;
+    const long waited = sys::call(SYS_wait4, child, sys::arg(&status), WNOHANG | __WALL, 0);
+    if (waited == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (waited < 0) return false;
+    if (monotonic_ns() - begin_ns > kLongestNs) sys::call(SYS_kill, child, SIGKILL);
+    sys::sleep_ns(kPauseNs);
+  }
+}
+
+}  // namespace
+
+bool take_snapshot(format::SnapshotReason reason) {
+  static constinit StoppedThreads threads;
+  const RareGuard guard(taking);
+  if (!guard.held() || !sys::may_call()) return false;
+  begin_snapshot_stream();
+  const uint64_t begin_ns = monotonic_ns();
+  long child = -1;
+  if (threads.stop()) {
+    const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
+    // Without a signal at its end, and without libc's handlers.
+    child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
+    if (child == 0) {
+      const bool good = write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
+      end_snapshot_stream();
+      for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
+    }
+  }
+  threads.release();
+  return child > 0 && wait_for(child);
+}
+
+}  // namespace memprof
