@@ -179,6 +179,17 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
   return kOtherError;
 }
 
+// A table of commas has no place for it either.
+void say_if_empty(const CommandLine& line, const Trace& trace, const Output& out) {
+  if (!line.options.csv || out.lines() > 1) return;
+  const bool is_diff = line.command == Command::diff;
+  const std::string filters = is_diff ? describe_filters(line.options) : std::string();
+  say_on_stderr(fmt::format("memprof-analyze: the table is empty{}\n", !is_diff
+                                                                           ? describe_emptiness(trace, line.options)
+                                                                       : filters.empty() ? ""
+                                                                                         : "; only: " + filters));
+}
+
 }  // namespace
 
 int run_command(const CommandLine& given, int descriptor) {
@@ -193,6 +204,7 @@ int run_command(const CommandLine& given, int descriptor) {
   }
   const int status = print_report(line, trace, out);
   out.flush();
+  if (status == kDone) say_if_empty(line, trace, out);
   warn(trace.file);
   return status;
 }

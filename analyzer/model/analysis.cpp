@@ -75,7 +75,7 @@ class Pass {
 
   Analysis run(ProgressSink* progress, SumObserver* observer) {
     Merge merge(feed_, trace_.clock.first_ticks_at(trace_.selection.to_ns));
-    merge.start_numbers_at(numbers_taken_);
+    if (!points_.empty()) merge.resume(points_, numbers_taken_);
     Summing summing(pairing_->accounts(), trace_.nodes, trace_.site_keys, observer);
     std::optional<CheckpointWriter> checkpoints;
     if (leaves_checkpoints()) checkpoints.emplace(trace_.file, trace_.cache);
@@ -101,9 +101,10 @@ class Pass {
     std::vector<StreamPoint> points(feed_.stream_count());
     bool is_good = numbers.has_value();
     for (StreamPoint& point : points) {
-      uint64_t page = 0, events = 0;
+      uint64_t page = 0, events = 0, is_ahead = 0;
       is_good = is_good && in.read_varint(page) && in.read_varint(events) && in.read_varint(point.last_ticks) &&
-                page <= UINT32_MAX && events <= UINT32_MAX;
+                in.read_varint(point.key) && in.read_varint(is_ahead) && page <= UINT32_MAX && events <= UINT32_MAX;
+      point.is_ahead = is_ahead != 0;
       point.position = {static_cast<uint32_t>(page), static_cast<uint32_t>(events)};
     }
     if (!is_good) {
@@ -113,6 +114,7 @@ class Pass {
     numbers_taken_ = *numbers;
     for (uint32_t stream = 0; stream < points.size(); ++stream)
       feed_.start_at(stream, points[stream].position, points[stream].last_ticks);
+    points_ = std::move(points);
   }
 
   const Trace& trace_;
@@ -120,7 +122,8 @@ class Pass {
   EventFeed feed_;
   Pairing::Config config_;
   std::unique_ptr<Pairing> pairing_;
-  uint64_t numbers_taken_ = 0;  // by blocks of a checkpoint
+  uint64_t numbers_taken_ = 0;       // by blocks of a checkpoint
+  std::vector<StreamPoint> points_;  // of the checkpoint
 };
 
 Analysis analyse_from(const Start& start, const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress,

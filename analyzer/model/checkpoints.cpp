@@ -17,7 +17,7 @@ namespace {
 
 constexpr char kMagic[8] = {'M', 'E', 'M', 'P', 'C', 'K', 'P', 'T'};
 // Grows with every change of a state's layout, and of what pairing makes of events.
-constexpr uint64_t kVersion = 2;
+constexpr uint64_t kVersion = 3;
 constexpr const char* kSuffix = ".checkpoints";
 
 struct Head {
@@ -79,18 +79,25 @@ CheckpointWriter::CheckpointWriter(const TraceFile& file, const CacheDirectory& 
 }
 
 void CheckpointWriter::take(const Pairing& pairing, const std::vector<StreamPoint>& points, uint64_t pages_read) {
+  const uint64_t room = trace_.page_count() * trace_.page_size() / kBytesOfTrace;
+  if (pairing.least_state_bytes() > room - std::min(room, file_.size_bytes())) return skip(pages_read);
   ByteWriter state;
   if (!pairing.save(state)) return;
   for (const StreamPoint& point : points) {
     state.put_varint(point.position.page);
     state.put_varint(point.position.events);
     state.put_varint(point.last_ticks);
+    state.put_varint(point.key);
+    state.put_varint(point.is_ahead);
   }
+  if (state.size() > room - std::min(room, file_.size_bytes())) return skip(pages_read);
   entries_.push_back(
       {pairing.last_ticks(), file_.size_bytes(), state.size(), XXH3_64bits(state.bytes().data(), state.size())});
   file_.append(state.bytes());
   next_pages_ = pages_read + std::max(step_pages_, kBytesOfTrace * state.size() / trace_.page_size());
 }
+
+void CheckpointWriter::skip(uint64_t pages_read) { next_pages_ = pages_read + step_pages_; }
 
 void CheckpointWriter::finish() {
   if (entries_.empty() || !trace_.complete()) return;

@@ -3,7 +3,8 @@
 //
 // A whole analysis of a large trace that was closed leaves them behind, in the cache: one file a trace, named after its
 // header. They depend on no selection. A moment is taken when two per cent of the pages were read since the last, and
-// at least kBytesOfTrace times what the last one took: so the file is no larger than an eighth of the trace.
+// at least kBytesOfTrace times what the last one took, so that they are spread; and only while all of them are no
+// larger than an eighth of the trace.
 //
 //   file:        Head, state, state, ..., Entry[count], Foot
 //   state:       pairing_state.cpp, then the position of each stream
@@ -43,6 +44,9 @@ class CheckpointWriter {
 
  private:
   static constexpr uint64_t kBytesOfTrace = 8;
+
+  // Not now.
+  void skip(uint64_t pages_read);
 
   const TraceFile& trace_;
   const CacheDirectory& cache_;

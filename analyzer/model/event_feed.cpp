@@ -101,8 +101,7 @@ EventFeed::Next EventFeed::take(uint32_t stream, std::unique_ptr<Slice>& slice) 
       return Next::ready;
     }
     if (!read.is_done) break;
-    spare_reads_.push_back(std::move(lane.reads.front()));
-    lane.reads.erase(lane.reads.begin());
+    end_read(lane, read);
   }
   if (lane.reads.empty() && lane.next_page >= lane.pages.size()) {
     if (std::exchange(lane.has_begun, false)) --begun_;
@@ -121,15 +120,14 @@ std::optional<EventFeed::Task> EventFeed::next_task() {
   const std::lock_guard lock(mutex_);
   if (wanted_.empty()) return std::nullopt;
   const uint32_t stream = wanted_.front();
-  wanted_.pop_front();
   Lane& lane = lanes_[stream];
-  lane.is_queued = false;
-  if (!std::exchange(lane.has_begun, true)) ++begun_;
   PageRead* read = idle_read(lane);
   if (!read) read = &begin_page(lane);
-  read->slice = empty_slice(slice_events(lane));
+  wanted_.pop_front();
+  lane.is_queued = false;
+  if (!std::exchange(lane.has_begun, true)) ++begun_;
   read->is_decoding = true;
-  read->fits = !read->is_open && read->slice->capacity >= most_events(lane.pages[read->page].used);
+  read->fits = !read->is_open && slice_events(lane) >= most_events(lane.pages[read->page].used);
   ++lane.slices;
   want(lane, stream, false);
   return Task{stream, read};
@@ -146,10 +144,17 @@ EventFeed::PageRead& EventFeed::begin_page(Lane& lane) {
   read->page = lane.next_page;
   read->events_to_skip = lane.next_page == lane.start.page ? lane.start.events : 0;
   read->is_open = read->is_done = false;
+  lane.reads.push_back(std::move(read));
   ++lane.next_page;
   ++pages_read_;
-  lane.reads.push_back(std::move(read));
   return *lane.reads.back();
+}
+
+void EventFeed::end_read(Lane& lane, PageRead& read) {
+  const auto found = std::find_if(lane.reads.begin(), lane.reads.end(),
+                                  [&](const std::unique_ptr<PageRead>& other) { return other.get() == &read; });
+  if (spare_reads_.size() < kMostSpare) spare_reads_.push_back(std::move(*found));
+  lane.reads.erase(found);
 }
 
 uint32_t EventFeed::slice_events(const Lane& lane) const {
@@ -170,6 +175,10 @@ std::unique_ptr<Slice> EventFeed::empty_slice(uint32_t events) {
 void EventFeed::decode(const Task& task, Scratch* scratch) {
   Lane& lane = lanes_[task.stream];
   PageRead& read = *task.read;
+  {
+    const std::lock_guard lock(mutex_);
+    read.slice = empty_slice(slice_events(lane));
+  }
   Slice& slice = *read.slice;
   if (!read.is_open) read.events.open(file_, lane.pages[read.page], read.events_to_skip);
   read.is_open = true;
@@ -188,7 +197,8 @@ void EventFeed::decode(const Task& task, Scratch* scratch) {
     read.ready.push_back(std::move(read.slice));
   } else {
     --lane.slices;
-    spare_.push_back(std::move(read.slice));
+    if (spare_.size() < kMostSpare) spare_.push_back(std::move(read.slice));
+    if (read.is_done) end_read(lane, read);  // pages of no events are not to pile up
   }
   want(lane, task.stream, false);
 }

@@ -96,6 +96,8 @@ class EventFeed {
   uint32_t slice_events(const Lane& lane) const;
   std::unique_ptr<Slice> empty_slice(uint32_t events);
   PageRead& begin_page(Lane& lane);
+  // Nothing of it is left to be decoded or taken.
+  void end_read(Lane& lane, PageRead& read);
 
   const TraceFile& file_;
   std::vector<Thread> threads_;

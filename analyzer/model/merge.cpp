@@ -42,7 +42,7 @@ void Merge::begin_slice(Batch& batch) {
   taken.used = 0;
   const Event& first = taken.slice->events[0];
   const uint64_t key = merge_key(first.ticks, first.kind);
-  if (taken.is_ahead && key <= key_behind_top() && key < to_key_) return take_run(batch);
+  if (taken.point.is_ahead && key <= key_behind_top() && key < to_key_) return take_run(batch);
   top.key = key;
   sift_top_down();
 }
@@ -66,8 +66,8 @@ void Merge::take_run(Batch& batch) {
   taken.used += count;
   taken.point.position = {slice.begin.page, slice.begin.events + taken.used};
   taken.point.last_ticks = rest[count - 1].ticks;
-  taken.is_ahead = count == rest.size();
-  if (taken.is_ahead) {
+  taken.point.is_ahead = count == rest.size();
+  if (taken.point.is_ahead) {
     batch.spent.push_back(std::move(taken.slice));
   } else {
     top.key = merge_key(rest[count].ticks, rest[count].kind);
@@ -117,7 +117,15 @@ bool Merge::next(Batch& batch) {
 std::vector<StreamPoint> Merge::points() const {
   std::vector<StreamPoint> points;
   for (const Taken& taken : taken_) points.push_back(taken.point);
+  for (const Head& head : heap_) points[head.stream].key = head.key;
   return points;
+}
+
+void Merge::resume(const std::vector<StreamPoint>& points, uint64_t next_number) {
+  for (uint32_t stream = 0; stream < points.size(); ++stream) taken_[stream].point = points[stream];
+  for (Head& head : heap_) head.key = points[head.stream].key;
+  std::sort(heap_.begin(), heap_.end());
+  next_number_ = next_number;
 }
 
 }  // namespace memprof

@@ -16,9 +16,12 @@ struct Run {
   uint32_t thread;  // index into EventFeed::threads()
 };
 
+// Where a merge goes on with a stream: so that it goes on as if it had never stopped, also where times are equal.
 struct StreamPoint {
   StreamPosition position{};
   uint64_t last_ticks = 0;  // of the event before
+  uint64_t key = 0;         // of the merge: no event that comes has a lesser one
+  bool is_ahead = false;    // of all others, when its last slice ended
 };
 
 // Runs that follow each other, and the slices that their events lie in.
@@ -47,8 +50,8 @@ class Merge {
   // Takes the slices that a batch is done with.
   void recycle(Batch& batch);
 
-  // Before the first event: others have the numbers below.
-  void start_numbers_at(uint64_t number) { next_number_ = number; }
+  // Before the first event: the streams go on there, where the feed begins too; others have the numbers below.
+  void resume(const std::vector<StreamPoint>& points, uint64_t next_number);
 
   // For who takes the events on one thread: recycles the batch and fills it anew, decoding what it needs. False at the
   // end.
@@ -66,9 +69,8 @@ class Merge {
   };
   struct Taken {
     std::unique_ptr<Slice> slice;
-    uint32_t used = 0;      // of the slice
-    bool is_ahead = false;  // of all others, when the slice ended
-    StreamPoint point;
+    uint32_t used = 0;  // of the slice
+    StreamPoint point{};
   };
 
   static constexpr uint32_t kBatchEvents = 1u << 14;

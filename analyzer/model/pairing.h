@@ -57,6 +57,8 @@ class Pairing {
   // Between two events, without a selection: what is known by then, for restore(). False, and nothing to be used, while
   // events are in dispute.
   bool save(ByteWriter& out) const;
+  // Fewer than that save() does not write.
+  uint64_t least_state_bytes() const;
   // In place of the events before that moment, which is before the window. Returns how many numbers the blocks took;
   // nothing, and no use of this any more, when the bytes are not what save() writes.
   std::optional<uint64_t> restore(ByteReader& in);

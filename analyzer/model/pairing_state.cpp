@@ -101,6 +101,13 @@ bool Pairing::save(ByteWriter& out) const {
   return true;
 }
 
+uint64_t Pairing::least_state_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& account : accounts_)
+    if (account) bytes += account->live.size() * kLeastBlockBytes;
+  return bytes;
+}
+
 std::optional<uint64_t> Pairing::restore(ByteReader& in) {
   if (!in.read_varint(last_ticks_)) return std::nullopt;
   for (LatestEvent& latest : latest_) {

@@ -22,8 +22,16 @@ T take_front(std::deque<T>& queue) {
 
 void Pipeline::run(unsigned threads) {
   std::vector<std::jthread> others;
-  threads_ = threads;
-  for (unsigned i = 1; i < threads; ++i) others.emplace_back([this, i] { work(i); });
+  {
+    // Until it is known how many there are, they wait at the lock.
+    const std::lock_guard lock(mutex_);
+    try {
+      for (unsigned i = 1; i < threads; ++i) others.emplace_back([this, i] { work(i); });
+    } catch (const std::exception&) {
+      // No more to be had, of threads or of memory: with those that there are.
+    }
+    threads_ = static_cast<unsigned>(others.size()) + 1;
+  }
   work(0);
   others.clear();
   if (failure_) std::rethrow_exception(failure_);
@@ -35,10 +43,9 @@ void Pipeline::work(unsigned number) {
   EventFeed::Scratch* const for_others = number == 0 ? nullptr : &scratch;
   std::unique_lock lock(mutex_);
   for (;;) {
-    EventFeed::Task task{};
-    const Step step = choose(number, task);
     try {
-      switch (step) {
+      EventFeed::Task task{};
+      switch (choose(number, task)) {
         case Step::decode: decode(lock, task, for_others); break;
         case Step::merge: merge(lock); break;
         case Step::pair: pair(lock); break;

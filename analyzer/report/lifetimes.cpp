@@ -47,7 +47,8 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
   const std::string open = fmt::format("{} of {} open {}", count_of(lifetimes.open_blocks, "block", "blocks"),
                                        format_bytes(lifetimes.open_bytes), at_end(analysis.trace));
   if (blocks == 0) {
-    out.print("No block of domain {} was freed, so no lifetime is known; {}.\n", escape_text(options.domain), open);
+    out.print("No {}block of domain {} was freed, so no lifetime is known; {}.\n",
+              options.filters.choose() ? "such " : "", escape_text(options.domain), open);
     print_why_empty(out, analysis.trace, options);
     return;
   }

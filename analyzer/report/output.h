@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,12 +30,15 @@ class Output {
 
   void write(std::string_view text) {
     buffer_ += text;
+    lines_ += static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
     if (buffer_.size() >= kFlushBytes) flush();
   }
   template <class... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
     write(fmt::vformat(format, fmt::make_format_args(args...)));
   }
+  // That were written.
+  uint64_t lines() const { return lines_; }
   // Throws OutputError. To be called at the end: the destructor drops what is left.
   void flush();
 
@@ -41,6 +46,7 @@ class Output {
   static constexpr size_t kFlushBytes = 1u << 16;
   int descriptor_;
   std::string buffer_;
+  uint64_t lines_ = 0;
 };
 
 }  // namespace memprof

@@ -233,3 +233,28 @@ TEST_CASE("a selection leaves no checkpoints, and no directory is used that othe
   ask(cache.path.string(), 0, Selection::kNoLimit);
   CHECK(cache.files().empty());
 }
+
+TEST_CASE("checkpoints take no more than an eighth of the trace, also where what is live grows to its end",
+          "[checkpoints]") {
+  TraceBuilder b;
+  b.header.page_size = format::kMinPageSize;
+  const uint32_t stack = b.stack(0x100);
+  uint64_t time = 100;
+  for (uint64_t i = 0; i < 200'000; ++i) b.alloc(1, time += 100, 0x10000 + i * 0x1234560, 1 + i % 5'000, stack);
+  b.close(time);
+  const Bytes bytes = b.build();
+  Trace trace(open_bytes(bytes));
+  const Directory directory;
+  trace.cache = CacheDirectory(directory.path.string());
+  EventFeed feed(trace.file);
+  Merge merge(feed);
+  Pairing pairing(trace.domains, trace.nodes, Pairing::config_for(trace.file, trace.clock, feed), nullptr);
+  Summing summing(pairing.accounts(), trace.nodes, trace.site_keys, nullptr);
+  CheckpointWriter writer(trace.file, trace.cache);
+  Pipeline(feed, merge, pairing, summing, nullptr, &writer).run(1);
+  writer.finish();
+  const auto files = directory.files();
+  REQUIRE(files.size() == 1);
+  // Besides the states: a head, entries and a foot.
+  CHECK(std::filesystem::file_size(files[0]) <= bytes.size() / 8 + 8'192);
+}
