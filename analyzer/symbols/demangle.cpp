@@ -1,5 +1,6 @@
 #include "symbols/demangle.h"
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstring>
@@ -29,7 +30,8 @@ void append(const char* text, size_t length, void* opaque) {
   // The callback has no way to say stop. The frames jumped over are C and own nothing: with a callback
   // libiberty keeps everything in automatic storage.
   if (length > output.text.size() - output.used) std::longjmp(output.overflow, 1);
-  std::memcpy(output.text.data() + output.used, text, length);
+  // Of an empty name libiberty has no text at all, which memcpy may not be given.
+  std::copy_n(text, length, output.text.data() + output.used);
   output.used += length;
 }
 

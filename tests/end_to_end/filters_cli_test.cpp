@@ -139,3 +139,13 @@ TEST_CASE("chunks of no block say so on stderr", "[filters]") {
   CHECK(outcome.out.empty());
   CHECK_THAT(outcome.err, Contains("no block was printed"));
 }
+
+TEST_CASE("a table of commas without a line says so on stderr, and why", "[filters]") {
+  const Traces traces;
+  for (const char* command : {"stacks", "leaks", "sizes", "lifetimes", "threads", "tree"}) {
+    INFO(command);
+    const Outcome outcome = traces.done({command, "--csv", "--size", ">=1T"});
+    CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') == 1);
+    CHECK(outcome.err == "memprof-analyze: the table is empty; only: size >= 1T\n");
+  }
+}
