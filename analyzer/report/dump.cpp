@@ -150,6 +150,8 @@ class SnapshotDump : public SnapshotVisitor {
   SnapshotDump(const Trace& trace, Output& out) : trace_(trace), out_(out) {}
 
   void begin(const format::SnapshotBegin& begin) override {
+    say_if_cut();
+    is_open_ = true;
     out_.print("  snapshot {} at {} ns  threads {}\n", reason_name(begin.reason),
                trace_.clock.ns_since_start(begin.ticks), begin.threads);
   }
@@ -166,8 +168,14 @@ class SnapshotDump : public SnapshotVisitor {
   }
   void word(uint64_t address, uint64_t value) override { out_.print("      {:#x}  {:#x}\n", address, value); }
   void end(const format::SnapshotEnd& end) override {
+    is_open_ = false;
     out_.print("    end  words {}  scanned {} bytes  held {} ns  took {} ns\n", end.words, end.bytes_scanned,
                end.pause_ns, end.took_ns);
+  }
+
+  // After the last.
+  void say_if_cut() {
+    if (is_open_) out_.write("    not whole\n");
   }
 
  private:
@@ -200,12 +208,14 @@ class SnapshotDump : public SnapshotVisitor {
 
   const Trace& trace_;
   Output& out_;
+  bool is_open_ = false;
 };
 
 void dump_snapshots(const Trace& trace, Output& out) {
   out.write("snapshots\n");
   SnapshotDump dump(trace, out);
   visit_snapshots(trace.file, dump);
+  dump.say_if_cut();
 }
 
 }  // namespace

@@ -153,7 +153,10 @@ uint32_t owner_of_memory(uint32_t recorded_pid) {
 
 // When nothing of the program comes any more.
 void take_last_snapshot() {
-  if (settings.snapshot_at_exit && !is_over()) take_snapshot(format::SnapshotReason::exit);
+  static constinit uint32_t taken_by = 0;  // a forked child takes one of its own
+  if (!settings.snapshot_at_exit || is_over() || taken_by == traced_pid) return;
+  taken_by = traced_pid;
+  if (!take_snapshot(format::SnapshotReason::exit)) say("no whole snapshot could be taken at exit (MEMPROF_SNAPSHOT)");
 }
 
 void close_trace(format::EndState state) {

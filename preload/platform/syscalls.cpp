@@ -32,9 +32,8 @@ void note_own(void* start, size_t bytes) {
       own_mapping_count.compare_exchange_strong(expected, count + 1, std::memory_order_acq_rel);
     }
     uintptr_t none = 0;
-    constexpr uintptr_t kTaken = 1;
     if (own_mappings[i].start.load(std::memory_order_relaxed) != 0) continue;
-    if (!own_mappings[i].start.compare_exchange_strong(none, kTaken, std::memory_order_acquire)) continue;
+    if (!own_mappings[i].start.compare_exchange_strong(none, kOwnMappingTaken, std::memory_order_acquire)) continue;
     own_mappings[i].end = reinterpret_cast<uintptr_t>(start) + bytes;
     own_mappings[i].start.store(reinterpret_cast<uintptr_t>(start), std::memory_order_release);  // pairs with visit
     return;

@@ -94,8 +94,9 @@ inline void unmap(void* start, size_t bytes) { call(SYS_munmap, arg(start), stat
 // Zeroed private memory, or nullptr. What is mapped so is known as the recorder's own.
 void* map_anonymous(size_t bytes);
 void unmap_anonymous(void* start, size_t bytes);
+inline constexpr uintptr_t kOwnMappingTaken = 1;
 struct OwnMapping {
-  std::atomic<uintptr_t> start;  // 0: none
+  std::atomic<uintptr_t> start;  // 0: none; kOwnMappingTaken: its end is not set yet
   uintptr_t end;
 };
 extern OwnMapping own_mappings[];
@@ -106,7 +107,7 @@ void visit_own_mappings(Visit&& visit) {
   const uint32_t count = own_mapping_count.load(std::memory_order_acquire);  // pairs with note_own
   for (uint32_t i = 0; i < count; ++i) {
     const uintptr_t start = own_mappings[i].start.load(std::memory_order_acquire);  // pairs with note_own
-    if (start != 0) visit(start, own_mappings[i].end);
+    if (start > kOwnMappingTaken) visit(start, own_mappings[i].end);
   }
 }
 // How much of a mapping is in memory.

@@ -45,14 +45,16 @@ bool is_device(const char* path, const char* end) {
 bool MemoryMap::add_line(const char* at, const char* end) {
   uint64_t from, to, offset, major, minor;
   if (!take_hex(&at, end, &from) || !take_hex(&at, end, &to)) return true;
-  if (end - at < 5 || at[0] != 'r' || at[1] != 'w') return true;
-  const bool is_shared = at[3] == 's';
+  if (end - at < 5 || at[0] != 'r') return true;
+  const bool is_writable = at[1] == 'w', is_code = at[2] == 'x', is_shared = at[3] == 's';
   at += 5;
   if (!take_hex(&at, end, &offset) || !take_hex(&at, end, &major) || !take_hex(&at, end, &minor)) return true;
   uint64_t inode = 0;
   for (; at != end && *at >= '0' && *at <= '9'; ++at) inode = inode * 10 + static_cast<uint64_t>(*at - '0');
   while (at != end && *at == ' ') ++at;
   if (is_device(at, end)) return true;
+  // A page that may not be written any more may have been; but not code, a file's constants or the kernel's own.
+  if (!is_writable && (is_code || inode != 0 || is_in_object(from) || starts_with(at, end, "[v"))) return true;
   SnapshotRangeKind kind = SnapshotRangeKind::anonymous;
   if (is_shared)
     kind = SnapshotRangeKind::shared;

@@ -17,7 +17,8 @@ struct Mapping {
 
 class MemoryMap {
  public:
-  // Readable and writable ones, devices left out, in the order of their addresses. False: no memory, or no /proc.
+  // Those that are, or were, readable and writable, devices left out, in the order of their addresses. False: no
+  // memory, or no /proc.
   bool read();
   const Mapping* begin() const { return mappings_; }
   const Mapping* end() const { return mappings_ + count_; }

@@ -71,14 +71,26 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
   return write_record(SnapshotRecord::end, &end, sizeof(end));
 }
 
-// True: it ended well.
+// In the child: it dies with its parent, and holds nothing of the host's open.
+bool leave_the_host(uint32_t parent) {
+  constexpr long kSetDeathSignal = 1, kLastDescriptor = INT32_MAX;
+  sys::call(SYS_prctl, kSetDeathSignal, SIGKILL);
+  if (sys::parent_id() != parent) return false;
+  const long trace = descriptor();
+  if (trace > 0) sys::call(SYS_close_range, 0, trace - 1, 0);
+  sys::call(SYS_close_range, trace + 1, kLastDescriptor, 0);
+  return true;
+}
+
+// True: it ended well, as far as can be known.
 bool wait_for(long child) {
   const uint64_t begin_ns = monotonic_ns();
   for (;;) {
     int status = 0;
     const long waited = sys::call(SYS_wait4, child, sys::arg(&status), WNOHANG | __WALL, 0);
     if (waited == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (waited < 0) return false;
+    // A wait of the host's with __WALL may have taken it.
+    if (waited < 0 && !sys::process_exists(static_cast<uint32_t>(child))) return true;
     if (monotonic_ns() - begin_ns > kLongestNs) sys::call(SYS_kill, child, SIGKILL);
     sys::sleep_ns(kPauseNs);
   }
@@ -88,23 +100,29 @@ bool wait_for(long child) {
 
 bool take_snapshot(format::SnapshotReason reason) {
   static constinit StoppedThreads threads;
-  const RareGuard guard(taking);
-  if (!guard.held() || !sys::may_call()) return false;
-  begin_snapshot_stream();
-  const uint64_t begin_ns = monotonic_ns();
   long child = -1;
-  if (threads.stop()) {
-    const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
-    // Without a signal at its end, and without libc's handlers.
-    child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
-    if (child == 0) {
-      const bool good = write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
-      end_snapshot_stream();
-      for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
+  {
+    const RareGuard guard(taking);
+    // Two processes that write zeros behind what they know of would write over each other's pages.
+    if (!guard.held() || !sys::may_call() || reserves_by_zeros()) return false;
+    begin_snapshot_stream();
+    const uint64_t begin_ns = monotonic_ns();
+    if (threads.stop()) {
+      const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
+      const uint32_t own = sys::process_id();
+      // Without a signal at its end, and without libc's handlers.
+      child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
+      if (child == 0) {
+        const bool good = leave_the_host(own) && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
+        end_snapshot_stream();
+        for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
+      }
     }
   }
+  // The others stand still meanwhile: destructors have run, and nothing is to happen behind them.
+  const bool good = child > 0 && wait_for(child);
   threads.release();
-  return child > 0 && wait_for(child);
+  return good;
 }
 
 }  // namespace memprof

@@ -1,11 +1,13 @@
 // Which words of the process's memory could point to a block, at one moment: for the analyzer, which knows the blocks.
 //
-//   stop all other threads ─▶ fork by the bare system call ─▶ threads go on
+//   stop all other threads ─▶ fork by the bare system call ─▶ wait ─▶ threads go on
 //                              └▶ the child, an image of that moment, writes pages of its own into the trace, and ends
 //
 // Invariants:
-//   * The program is held only from the first stop to the fork; the child scans beside it.
-//   * The child runs no code but memprof's, sends no signal when it ends, and no wait of the host sees it.
+//   * The child runs no code but memprof's, has no descriptor but the trace's, sends no signal when it ends, and dies
+//   with
+//     its parent. No wait of the host sees it, but one with __WALL.
+//   * Signals of the host are handled while it waits.
 //   * What could not be done is seen in the trace: no `end` record, or a thread that is unseen.
 #pragma once
 

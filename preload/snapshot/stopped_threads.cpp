@@ -8,6 +8,8 @@
 
 #include "platform/clock.h"
 #include "platform/syscalls.h"
+#include "platform/text.h"
+#include "thread_state/thread_state.h"
 
 namespace memprof {
 
@@ -36,7 +38,8 @@ struct Action {
 // Of the stop under way; what the handler knows. Never given back: a thread may come late.
 struct Meeting {
   SnapshotThread* places = nullptr;
-  std::atomic<bool> is_on{false};
+  ucontext_t** contexts = nullptr;            // of the same places
+  uint32_t process = 0;                       // that has taken the signal
   std::atomic<uint32_t> arrived{0}, left{0};  // the first place is the caller's
   std::atomic<uint32_t> may_go{0};            // a futex
 };
@@ -73,22 +76,6 @@ void keep_registers(const ucontext_t& context, SnapshotThread* out) {
 #endif
 }
 
-void stand_still(int, siginfo_t*, void* context) {
-  if (!meeting.is_on.load(std::memory_order_acquire)) return;  // pairs with stop(); it is late
-  const uint32_t place = meeting.arrived.fetch_add(1, std::memory_order_relaxed);
-  if (place < kMostThreads) {
-    SnapshotThread& own = meeting.places[place];
-    own.thread_id = sys::thread_id();
-    own.thread_pointer = own_thread_pointer();
-    keep_registers(*static_cast<const ucontext_t*>(context), &own);
-    // release: pairs with has_arrived
-    __atomic_store_n(&own.state, SnapshotThreadState::stopped, __ATOMIC_RELEASE);
-  }
-  while (meeting.may_go.load(std::memory_order_acquire) == 0)  // pairs with release()
-    sys::call(SYS_futex, sys::arg(&meeting.may_go), FUTEX_WAIT_PRIVATE, 0);
-  meeting.left.fetch_add(1, std::memory_order_release);  // pairs with release()
-}
-
 bool has_arrived(uint32_t place) {
   return place >= kMostThreads ||
          __atomic_load_n(&meeting.places[place].state, __ATOMIC_ACQUIRE) == SnapshotThreadState::stopped;
@@ -111,11 +98,38 @@ long change_action(int signal, const Action* wanted, Action* before) {
   return sys::call(SYS_rt_sigaction, signal, sys::arg(wanted), sys::arg(before), sizeof(sys::SignalSet));
 }
 
-// 0: the program has taken all.
-int unused_signal() {
+// In a child that was forked meanwhile: the program meant the signal, which comes again when the handler returns.
+void be_default(int signal) {
+  const Action by_default{};
+  change_action(signal, &by_default, nullptr);
+  sys::call(SYS_tgkill, sys::process_id(), sys::thread_id(), signal);
+}
+
+void stand_still(int signal, siginfo_t*, void* context) {
+  if (sys::process_id() != meeting.process) return be_default(signal);
+  // acquire: pairs with stop(). Not on: it is late.
+  if (recording_control->is_stopping.load(std::memory_order_acquire) == 0) return;
+  const uint32_t place = meeting.arrived.fetch_add(1, std::memory_order_relaxed);
+  if (place < kMostThreads) {
+    SnapshotThread& own = meeting.places[place];
+    own.thread_id = sys::thread_id();
+    own.thread_pointer = own_thread_pointer();
+    meeting.contexts[place] = static_cast<ucontext_t*>(context);
+    keep_registers(*meeting.contexts[place], &own);
+    // release: pairs with has_arrived
+    __atomic_store_n(&own.state, SnapshotThreadState::stopped, __ATOMIC_RELEASE);
+  }
+  while (meeting.may_go.load(std::memory_order_acquire) == 0)  // pairs with release()
+    sys::call(SYS_futex, sys::arg(&meeting.may_go), FUTEX_WAIT_PRIVATE, 0);
+  meeting.left.fetch_add(1, std::memory_order_release);  // pairs with release()
+}
+
+// 0: the program has taken all that are not in `avoided`.
+int unused_signal(sys::SignalSet avoided) {
   for (int signal = kLastRealTime; signal > kFirstRealTime + 2; --signal) {
     Action found{};
-    if (change_action(signal, nullptr, &found) == 0 && found.handler == nullptr) return signal;
+    if ((avoided & sys::set_of(signal)) == 0 && change_action(signal, nullptr, &found) == 0 && found.handler == nullptr)
+      return signal;
   }
   return 0;
 }
@@ -141,31 +155,12 @@ struct DirectoryEntry {
   char name[1];
 };
 
-size_t count_alive(const uint32_t* threads, size_t count) {
-  size_t alive = 0;
-  for (size_t i = 0; i < count; ++i) alive += sys::thread_exists(sys::process_id(), threads[i]);
-  return alive;
-}
-
-}  // namespace
-
-bool StoppedThreads::add(uint32_t thread, bool* is_new) {
-  size_t at = asked_count_;
-  while (at > 0 && asked_[at - 1] > thread) --at;
-  *is_new = at == 0 || asked_[at - 1] != thread;
-  if (!*is_new) return true;
-  if (asked_count_ == kMostThreads) return false;
-  __builtin_memmove(&asked_[at + 1], &asked_[at], (asked_count_ - at) * sizeof(*asked_));
-  asked_[at] = thread;
-  ++asked_count_;
-  return true;
-}
-
-bool StoppedThreads::signal_new_threads(uint32_t own, bool* any_new) {
-  *any_new = false;
+// Calls `visit(id)` for each thread while it returns true. False: /proc does not say, or it returned false.
+template <class Visit>
+bool visit_threads(Visit&& visit) {
   const long opened = sys::open_file("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (opened < 0) return false;
-  alignas(DirectoryEntry) char text[2048];
+  alignas(DirectoryEntry) char text[1024];
   long bytes;
   bool good = true;
   while (good && (bytes = sys::call(SYS_getdents64, opened, sys::arg(text), sizeof(text))) > 0) {
@@ -175,24 +170,177 @@ bool StoppedThreads::signal_new_threads(uint32_t own, bool* any_new) {
       uint32_t thread = 0;
       for (const char* digit = entry->name; *digit >= '0' && *digit <= '9'; ++digit)
         thread = thread * 10 + static_cast<uint32_t>(*digit - '0');
-      bool is_new = false;
-      if (thread == 0 || thread == own) continue;
-      good = add(thread, &is_new);
-      if (!is_new) continue;
-      *any_new = true;
-      sys::call(SYS_tgkill, sys::process_id(), thread, signal_);
+      if (thread != 0) good = visit(thread);
     }
   }
   sys::close_file(static_cast<int>(opened));
   return good && bytes == 0;
 }
 
+// The begin of /proc/self/task/THREAD/NAME, terminated; empty when there is none.
+constinit char file_text[2048] = {};
+const char* read_thread_file(uint32_t thread, const char* name) {
+  Text<64> path;
+  path.add("/proc/self/task/").add_number(thread).add('/').add(name);
+  file_text[0] = '\0';
+  const long opened = sys::open_file(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (opened < 0) return file_text;
+  const long bytes = sys::read_file(static_cast<int>(opened), file_text, sizeof(file_text) - 1);
+  file_text[bytes > 0 ? bytes : 0] = '\0';
+  sys::close_file(static_cast<int>(opened));
+  return file_text;
+}
+
+// What stands behind `key`; the end of the text when it is not there.
+const char* find_value(const char* text, const char* key) {
+  for (; *text != '\0'; ++text) {
+    const char *at = text, *wanted = key;
+    while (*wanted != '\0' && *at == *wanted) ++at, ++wanted;
+    if (*wanted == '\0') return at;
+  }
+  return text;
+}
+
+uint64_t hex_at(const char* text) {
+  uint64_t value = 0;
+  for (;; ++text) {
+    const char c = *text;
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return value;
+    value = value << 4 | static_cast<uint64_t>(digit);
+  }
+}
+
+struct ThreadStatus {
+  bool is_alive;
+  sys::SignalSet blocked;  // or waited for: the kernel unblocks these meanwhile
+};
+// The system call that a thread sleeps in; number -1: none.
+struct CallUnderWay {
+  long number;
+  uint64_t first_argument, end;
+};
+// "NUMBER 0xA 0xB 0xC 0xD 0xE 0xF 0xSP 0xPC", or "running".
+CallUnderWay call_of_thread(uint32_t thread) {
+  const char* at = read_thread_file(thread, "syscall");
+  CallUnderWay call{-1, 0, 0};
+  if (*at < '0' || *at > '9') return call;
+  call.number = 0;
+  for (; *at >= '0' && *at <= '9'; ++at) call.number = call.number * 10 + (*at - '0');
+  at = find_value(at, " 0x");
+  call.first_argument = hex_at(at);
+  for (int i = 1; i < 8; ++i) at = find_value(at, " 0x");
+  call.end = hex_at(at);
+  return call;
+}
+
+ThreadStatus status_of_thread(uint32_t thread, const CallUnderWay& call) {
+  const char* const text = read_thread_file(thread, "status");
+  const char state = *find_value(text, "\nState:\t");
+  sys::SignalSet awaited = 0;
+  if (call.number == SYS_rt_sigtimedwait) {
+    struct {
+      void* start;
+      size_t bytes;
+    } to{&awaited, sizeof(awaited)}, from{reinterpret_cast<void*>(call.first_argument), sizeof(awaited)};  // iovec
+    sys::call(SYS_process_vm_readv, sys::process_id(), sys::arg(&to), 1, sys::arg(&from), 1, 0);
+  }
+  return {state != '\0' && state != 'Z' && state != 'X', hex_at(find_value(text, "\nSigBlk:\t")) | awaited};
+}
+
+}  // namespace
+
+StoppedThreads::Asked* StoppedThreads::add(uint32_t thread) {
+  size_t at = asked_count_;
+  while (at > 0 && asked_[at - 1].thread > thread) --at;
+  if (at > 0 && asked_[at - 1].thread == thread) return nullptr;
+  too_many_ = too_many_ || asked_count_ == kMostThreads;
+  if (too_many_) return nullptr;
+  __builtin_memmove(&asked_[at + 1], &asked_[at], (asked_count_ - at) * sizeof(*asked_));
+  asked_[at] = {thread, Fate::gone, -1, 0};
+  ++asked_count_;
+  return &asked_[at];
+}
+
+const StoppedThreads::Asked* StoppedThreads::find(uint32_t thread) const {
+  size_t first = 0, count = asked_count_;
+  while (count > 0) {
+    const size_t half = count / 2;
+    if (asked_[first + half].thread < thread) {
+      first += half + 1;
+      count -= half + 1;
+    } else {
+      count = half;
+    }
+  }
+  return first < asked_count_ && asked_[first].thread == thread ? &asked_[first] : nullptr;
+}
+
+// Who blocks a signal may wait for it; who blocks most of them means all.
+bool StoppedThreads::choose_signal(uint32_t own) {
+  constexpr int kMost = 40;
+  sys::SignalSet awaited = 0;
+  const bool good = visit_threads([&](uint32_t thread) {
+    const sys::SignalSet blocked = thread == own ? 0 : status_of_thread(thread, call_of_thread(thread)).blocked;
+    if (__builtin_popcountll(blocked) < kMost) awaited |= blocked;
+    return true;
+  });
+  signal_ = good ? unused_signal(awaited) : 0;
+  return signal_ != 0;
+}
+
+bool StoppedThreads::ask_new_threads(uint32_t own, bool* any_new) {
+  *any_new = false;
+  return visit_threads([&](uint32_t thread) {
+    if (thread == own) return true;
+    Asked* const asked = add(thread);
+    if (asked == nullptr) return !too_many_;
+    *any_new = true;
+    const CallUnderWay call = call_of_thread(thread);
+    const ThreadStatus status = status_of_thread(thread, call);
+    if (!status.is_alive) return true;
+    asked->fate = Fate::unseen;
+    if ((status.blocked & sys::set_of(signal_)) != 0) return true;
+    asked->call = call.number;
+    asked->call_end = call.end;
+    if (sys::call(SYS_tgkill, sys::process_id(), thread, signal_) == 0) asked->fate = Fate::signalled;
+    return true;
+  });
+}
+
+size_t StoppedThreads::count_expected() const {
+  size_t expected = 0;
+  for (size_t i = 0; i < asked_count_; ++i)
+    expected += asked_[i].fate == Fate::signalled && sys::thread_exists(sys::process_id(), asked_[i].thread);
+  return expected;
+}
+
+// Behind those who came.
+void StoppedThreads::add_unseen(size_t arrived) {
+  count_ = arrived;
+  for (size_t i = 0; i < asked_count_ && count_ < kMostThreads; ++i) {
+    bool came = asked_[i].fate == Fate::gone;
+    for (size_t k = 1; !came && k < arrived; ++k)
+      came = threads_[k].thread_id == asked_[i].thread && has_arrived(static_cast<uint32_t>(k));
+    if (came || !sys::thread_exists(sys::process_id(), asked_[i].thread)) continue;
+    threads_[count_] = {};
+    threads_[count_].thread_id = asked_[i].thread;
+    threads_[count_].state = SnapshotThreadState::unseen;
+    ++count_;
+  }
+}
+
 bool StoppedThreads::stop() {
-  if (meeting.places == nullptr)
+  signal_ = 0;
+  asked_count_ = count_ = 0;
+  too_many_ = false;
+  if (meeting.places == nullptr) {
     meeting.places = static_cast<SnapshotThread*>(sys::map_anonymous(kMostThreads * sizeof(SnapshotThread)));
-  asked_ = static_cast<uint32_t*>(sys::map_anonymous(kMostThreads * sizeof(*asked_)));
+    meeting.contexts = static_cast<ucontext_t**>(sys::map_anonymous(kMostThreads * sizeof(ucontext_t*)));
+  }
+  asked_ = static_cast<Asked*>(sys::map_anonymous((kMostThreads + 1) * sizeof(*asked_)));
   threads_ = meeting.places;
-  if (threads_ == nullptr || asked_ == nullptr) return false;
+  if (threads_ == nullptr || meeting.contexts == nullptr || asked_ == nullptr) return false;
   const uint32_t own = sys::thread_id();
   for (size_t i = 0; i < kMostThreads && threads_[i].thread_id != 0; ++i) threads_[i] = {};
   threads_[0].thread_id = own;
@@ -201,51 +349,62 @@ bool StoppedThreads::stop() {
   threads_[0].stack_pointer = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   keep_own_registers(&threads_[0]);
   count_ = 1;
-  signal_ = unused_signal();
-  if (signal_ == 0 || !take_over(signal_)) return false;
+  meeting.process = sys::process_id();
+  if (!choose_signal(own) || !take_over(signal_)) {
+    signal_ = 0;
+    return false;
+  }
   meeting.arrived.store(1, std::memory_order_relaxed);
   meeting.left.store(1, std::memory_order_relaxed);
   meeting.may_go.store(0, std::memory_order_relaxed);
-  meeting.is_on.store(true, std::memory_order_release);  // pairs with stand_still
+  recording_control->is_stopping.store(1, std::memory_order_release);  // pairs with stand_still
 
   // A thread that has not stopped yet may begin others.
   const uint64_t begin_ns = monotonic_ns();
   bool good = true;
   for (int round = 0; good && round < kMostRounds; ++round) {
     bool any_new = false;
-    good = signal_new_threads(own, &any_new);
+    good = ask_new_threads(own, &any_new);
     if (!any_new) break;
     uint32_t place = 1;
-    size_t expected = asked_count_;
+    size_t expected = count_expected();
     for (uint32_t pauses = 0; place <= expected && monotonic_ns() - begin_ns < kPatienceNs;) {
       if (has_arrived(place)) {
         ++place;
         continue;
       }
       sys::sleep_ns(kPauseNs);
-      if (++pauses % kPausesPerLook == 0) expected = count_alive(asked_, asked_count_);
+      if (++pauses % kPausesPerLook == 0) expected = count_expected();
     }
   }
-  size_t arrived = meeting.arrived.load(std::memory_order_acquire);
-  if (arrived > kMostThreads) arrived = kMostThreads;
-  // Who was asked and did not come, and is still there.
-  count_ = arrived;
-  for (size_t i = 0; i < asked_count_ && count_ < kMostThreads; ++i) {
-    bool came = false;
-    for (size_t k = 1; !came && k < arrived; ++k)
-      came = threads_[k].thread_id == asked_[i] && has_arrived(static_cast<uint32_t>(k));
-    if (came || !sys::thread_exists(sys::process_id(), asked_[i])) continue;
-    threads_[count_] = {};
-    threads_[count_].thread_id = asked_[i];
-    threads_[count_].state = SnapshotThreadState::unseen;
-    ++count_;
-  }
+  const size_t arrived = meeting.arrived.load(std::memory_order_acquire);
+  add_unseen(arrived < kMostThreads ? arrived : kMostThreads);
   return good;
+}
+
+// Where the kernel does not: it would have returned EINTR to a program without a handler.
+void StoppedThreads::restart_calls() const {
+#if defined(__x86_64__)
+  for (size_t place = 1; place < count_; ++place) {
+    if (threads_[place].state != SnapshotThreadState::stopped || meeting.contexts[place] == nullptr) continue;
+    const Asked* const asked = find(threads_[place].thread_id);
+    if (asked == nullptr || asked->call < 0) continue;
+    auto& registers = meeting.contexts[place]->uc_mcontext.gregs;
+    const auto* const code = reinterpret_cast<const unsigned char*>(registers[REG_RIP]) - 2;
+    constexpr long long kCallInterrupted = -4;  // EINTR
+    if (registers[REG_RAX] != kCallInterrupted || static_cast<uint64_t>(registers[REG_RIP]) != asked->call_end ||
+        code[0] != 0x0f || code[1] != 0x05)
+      continue;
+    registers[REG_RAX] = asked->call;
+    registers[REG_RIP] -= 2;
+  }
+#endif
 }
 
 void StoppedThreads::release() {
   if (signal_ != 0) {
-    meeting.is_on.store(false, std::memory_order_release);
+    restart_calls();
+    recording_control->is_stopping.store(0, std::memory_order_release);
     meeting.may_go.store(1, std::memory_order_release);  // pairs with stand_still
     sys::call(SYS_futex, sys::arg(&meeting.may_go), FUTEX_WAKE_PRIVATE, INT32_MAX);
     const uint64_t begin_ns = monotonic_ns();
@@ -253,12 +412,12 @@ void StoppedThreads::release() {
     while (meeting.left.load(std::memory_order_acquire) < meeting.arrived.load(std::memory_order_relaxed) &&
            monotonic_ns() - begin_ns < kPatienceNs)
       sys::sleep_ns(kPauseNs);
-    bool all_came = true;
-    for (const SnapshotThread& thread : *this) all_came &= thread.state != SnapshotThreadState::unseen;
+    size_t still_signalled = count_expected() + 1;
+    for (const SnapshotThread& thread : *this) still_signalled -= thread.state != SnapshotThreadState::unseen;
     const Action by_default{};
-    if (all_came) change_action(signal_, &by_default, nullptr);
+    if (still_signalled == 0) change_action(signal_, &by_default, nullptr);
   }
-  if (asked_ != nullptr) sys::unmap_anonymous(asked_, kMostThreads * sizeof(*asked_));
+  if (asked_ != nullptr) sys::unmap_anonymous(asked_, (kMostThreads + 1) * sizeof(*asked_));
   asked_ = nullptr;
 }
 

@@ -2,11 +2,14 @@
 // its registers in their frames.
 //
 // Invariants:
-//   * The signal is a real-time one that the program has left at its default, and has its default again afterwards: but
-//     where a thread did not come, as the signal may still wait for it, and the default would end the process.
+//   * The signal is a real-time one that the program has left at its default, and that no thread blocks but such as
+//   block
+//     nearly all: so nobody waits for it. It has its default again afterwards, but where a thread that got it did not
+//     come: it may still wait there, and the default would end the process. In a forked child the handler makes way for
+//     the default.
 //   * A stopped thread waits in the handler and touches nothing but its own place here. It goes on when it is told to,
 //   or
-//     when this process image is gone.
+//     when this process image is gone. A system call that the signal interrupted begins again.
 //   * A thread that blocks the signal, or does not run in time, is not waited for: it is unseen.
 //   * One stop at a time; from the first signal to the last thread's leave nothing of the host or of libc is called.
 #pragma once
@@ -35,11 +38,25 @@ class StoppedThreads {
   size_t count() const { return count_; }
 
  private:
-  bool signal_new_threads(uint32_t own, bool* any_new);
-  bool add(uint32_t thread, bool* is_new);
+  enum class Fate : uint32_t { gone, signalled, unseen };
+  struct Asked {
+    uint32_t thread;
+    Fate fate;
+    long call;  // the system call that it was in; -1: none
+    uint64_t call_end;
+  };
 
-  uint32_t* asked_ = nullptr;  // ids of the others, ascending
+  bool choose_signal(uint32_t own);
+  bool ask_new_threads(uint32_t own, bool* any_new);
+  Asked* add(uint32_t thread);  // nullptr: it is known, or there are too many
+  const Asked* find(uint32_t thread) const;
+  size_t count_expected() const;
+  void add_unseen(size_t arrived);
+  void restart_calls() const;
+
+  Asked* asked_ = nullptr;  // the others, by their ids
   size_t asked_count_ = 0;
+  bool too_many_ = false;
   format::SnapshotThread* threads_ = nullptr;
   size_t count_ = 0;
   int signal_ = 0;

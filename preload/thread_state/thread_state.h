@@ -55,6 +55,7 @@ struct RecordingControl {
   uint64_t generation;   // kIdle: not recording; 0: wiped by a fork
   RareLock child_begin;  // held while a forked child's trace is made: other threads' first events wait for it
   std::atomic<uint32_t> calls_under_way;  // platform/syscalls.h
+  std::atomic<uint32_t> is_stopping;      // snapshot/stopped_threads.h
 };
 constexpr uint64_t kIdle = ~uint64_t{0};
 extern RecordingControl* recording_control;

@@ -34,7 +34,8 @@ struct OpenFile {
   uint64_t growth_pages = kFirstGrowthPages;
   bool large_folios = false;
   bool keeps_blocks = true;  // a block that was reserved takes every store
-  uint64_t allocated = 0;    // pages with blocks, those that are held back included
+  bool reserves_by_zeros = false;
+  uint64_t allocated = 0;  // pages with blocks, those that are held back included
   Text<4352> path;
 };
 constinit OpenFile file;
@@ -60,6 +61,7 @@ long reserve_blocks(int fd, uint64_t offset, uint64_t bytes) {
     result = sys::reserve(fd, offset, bytes);
   } while (result == -EINTR);
   const bool not_offered = result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV;
+  if (not_offered) file.reserves_by_zeros = true;
   return not_offered ? write_zeros(fd, offset, bytes) : result;
 }
 
@@ -116,9 +118,12 @@ void adopt_file(const OutputFile& made, uint64_t limit_bytes, uint32_t owner) {
   if (limit_bytes != 0 && file.limit_pages < 2) file.limit_pages = 2;
   file.growth_pages = kFirstGrowthPages;
   look_at_filesystem();
+  file.reserves_by_zeros = false;
   file.allocated = 0;
   reserved.store(0, std::memory_order_relaxed);
 }
+
+bool reserves_by_zeros() { return file.reserves_by_zeros; }
 
 void close_descriptor() {
   struct stat status;

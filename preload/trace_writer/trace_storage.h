@@ -38,6 +38,8 @@ struct Growth {
 };
 // Reserves at least up to `pages` pages.
 Growth grow_to(uint64_t pages);
+// The filesystem reserves no blocks: what is to have some is written with zeros, by one process alone.
+bool reserves_by_zeros();
 // Brings pages that have blocks into the page cache where that makes the first stores to them cheaper: the first, and
 // those that follow it up to the end or to the next that starts_folio().
 void prepare_pages(int fd, uint64_t first_page, uint64_t end_page);

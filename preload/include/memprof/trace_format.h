@@ -301,8 +301,8 @@ static_assert(sizeof(SnapshotRange) == 24);
 struct SnapshotEnd {
   uint64_t words;          // of all `words` records
   uint64_t bytes_scanned;  // memory that was resident
-  uint64_t pause_ns;       // from the first thread's stop until all went on
-  uint64_t took_ns;        // in all, besides the pause beside the program
+  uint64_t pause_ns;       // from the first thread's stop to the moment itself
+  uint64_t took_ns;        // in all; at exit the threads stand still as long
 };
 static_assert(sizeof(SnapshotEnd) == 32);
 
