@@ -39,8 +39,8 @@ HostRun::HostRun(const std::vector<std::string>& command, const std::vector<std:
 
 std::vector<Trace> HostRun::traces() const { return traces_in(directory()); }
 
-std::vector<Trace> HostRun::traces_of_children() const {
-  std::vector<Trace> all = traces();
+std::vector<Trace> HostRun::traces_of_children(const std::vector<std::string>& options) const {
+  std::vector<Trace> all = traces_in(directory(), options);
   all.erase(all.begin());
   return all;
 }
@@ -172,15 +172,15 @@ void check_trace(const Trace& trace, const Outcome& outcome, Runtime runtime) {
   CHECK(trace.complete());
 }
 
-std::vector<Trace> traces_in(const std::filesystem::path& directory) {
+std::vector<Trace> traces_in(const std::filesystem::path& directory, const std::vector<std::string>& options) {
   std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     const std::string name = entry.path().filename();
     if (name.starts_with("trace.") && name != "trace.bin") found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
-  std::vector<Trace> traces = {Trace(directory / "trace.bin")};
-  for (const std::filesystem::path& path : found) traces.emplace_back(path);
+  std::vector<Trace> traces = {Trace(directory / "trace.bin", options)};
+  for (const std::filesystem::path& path : found) traces.emplace_back(path, options);
   return traces;
 }
 

@@ -28,7 +28,7 @@ class HostRun {
   Trace trace() const { return Trace(directory() / "trace.bin"); }
   // Every trace that the program and its descendants left, trace.bin first.
   std::vector<Trace> traces() const;
-  std::vector<Trace> traces_of_children() const;
+  std::vector<Trace> traces_of_children(const std::vector<std::string>& options = {}) const;
 
  private:
   FreshDirectory directory_;
@@ -46,7 +46,7 @@ enum class Runtime { none, cxx_or_threads };
 void check_trace(const Trace& trace, const Outcome& outcome, Runtime runtime = Runtime::none);
 
 // The traces in a directory: trace.bin, which must be there, then trace.PID.bin and the like.
-std::vector<Trace> traces_in(const std::filesystem::path& directory);
+std::vector<Trace> traces_in(const std::filesystem::path& directory, const std::vector<std::string>& options = {});
 
 // CHECKs what MEMPROF_VERIFY_STACKS counted: at least so many stacks were compared in all, and none differed.
 void check_verified(const std::vector<Trace>& traces, uint64_t least_checked);

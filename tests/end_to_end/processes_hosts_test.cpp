@@ -162,7 +162,7 @@ namespace {
 
 void check_forks_among_threads(size_t count) {
   const HostRun host({"forks_among_threads", std::to_string(count)});
-  const std::vector<Trace> children = host.traces_of_children();
+  const std::vector<Trace> children = host.traces_of_children({"--no-symbols"});
   CHECK(children.size() == count);
   std::set<uint64_t> pids;
   for (const Trace& child : children) {

@@ -33,8 +33,11 @@ std::string output_of(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-Trace::Trace(const std::filesystem::path& path)
-    : path_(path), summary_(Json::parse(output_of({"summary", "--json", path.string()}))) {}
+Trace::Trace(const std::filesystem::path& path, const std::vector<std::string>& options) : path_(path) {
+  std::vector<std::string> arguments = {"summary", "--json", path.string()};
+  arguments.insert(arguments.end(), options.begin(), options.end());
+  summary_ = Json::parse(output_of(arguments));
+}
 
 std::vector<Json> Trace::chunks(const std::string& state) const {
   // Chunk by chunk is for what a test can look through; a defect may leave millions where a handful is expected.

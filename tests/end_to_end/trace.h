@@ -19,7 +19,8 @@ Outcome analyze(const std::vector<std::string>& arguments);
 class Trace {
  public:
   // Throws with the analyzer's own words when it does not end with 0.
-  explicit Trace(const std::filesystem::path& path);
+  // `options`: of the summary that it is read by, such as --no-symbols where there are a thousand traces.
+  explicit Trace(const std::filesystem::path& path, const std::vector<std::string>& options = {});
 
   const std::filesystem::path& path() const { return path_; }
   const Json& summary() const { return summary_; }

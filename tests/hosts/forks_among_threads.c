@@ -8,9 +8,13 @@
 static int stop;
 
 static void* churn(void* argument) {
+  // In spells: at work about half of the time, so that many forks meet it, and few are kept waiting.
   while (__atomic_load_n(&stop, __ATOMIC_ACQUIRE) == 0) {
-    void* block = realloc(malloc(40), 4000);
-    free(hidden(block));
+    for (int i = 0; i < 500; ++i) {
+      void* block = realloc(malloc(40), 4000);
+      free(hidden(block));
+    }
+    usleep(50);
   }
   return argument;
 }
