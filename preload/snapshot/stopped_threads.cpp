@@ -78,7 +78,7 @@ void keep_registers(const ucontext_t& context, SnapshotThread* out) {
 
 bool has_arrived(uint32_t place) {
   return place >= kMostThreads ||
-         __atomic_load_n(&meeting.places[place].state, __ATOMIC_ACQUIRE) == SnapshotThreadState::stopped;
+         std::atomic_ref(meeting.places[place].state).load(std::memory_order_acquire) == SnapshotThreadState::stopped;
 }
 
 #if defined(__x86_64__)
@@ -117,7 +117,7 @@ void stand_still(int signal, siginfo_t*, void* context) {
     meeting.contexts[place] = static_cast<ucontext_t*>(context);
     keep_registers(*meeting.contexts[place], &own);
     // release: pairs with has_arrived
-    __atomic_store_n(&own.state, SnapshotThreadState::stopped, __ATOMIC_RELEASE);
+    std::atomic_ref(own.state).store(SnapshotThreadState::stopped, std::memory_order_release);
   }
   while (meeting.may_go.load(std::memory_order_acquire) == 0)  // pairs with release()
     sys::call(SYS_futex, sys::arg(&meeting.may_go), FUTEX_WAIT_PRIVATE, 0);
