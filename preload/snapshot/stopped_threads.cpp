@@ -8,7 +8,7 @@
 
 #include "platform/clock.h"
 #include "platform/syscalls.h"
-#include "platform/text.h"
+#include "snapshot/thread_files.h"
 #include "thread_state/thread_state.h"
 
 namespace memprof {
@@ -145,107 +145,6 @@ bool take_over(int signal) {
 #endif
   action.mask = ~sys::SignalSet{0};
   return change_action(signal, &action, nullptr) == 0;
-}
-
-// Of getdents64.
-struct DirectoryEntry {
-  uint64_t inode, offset;
-  uint16_t bytes;
-  unsigned char type;
-  char name[1];
-};
-
-// Calls `visit(id)` for each thread while it returns true. False: /proc does not say, or it returned false.
-template <class Visit>
-bool visit_threads(Visit&& visit) {
-  const long opened = sys::open_file("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) return false;
-  alignas(DirectoryEntry) char text[1024];
-  long bytes;
-  bool good = true;
-  while (good && (bytes = sys::call(SYS_getdents64, opened, sys::arg(text), sizeof(text))) > 0) {
-    for (long at = 0; good && at < bytes;) {
-      const auto* const entry = reinterpret_cast<const DirectoryEntry*>(text + at);
-      at += entry->bytes;
-      uint32_t thread = 0;
-      for (const char* digit = entry->name; *digit >= '0' && *digit <= '9'; ++digit)
-        thread = thread * 10 + static_cast<uint32_t>(*digit - '0');
-      if (thread != 0) good = visit(thread);
-    }
-  }
-  sys::close_file(static_cast<int>(opened));
-  return good && bytes == 0;
-}
-
-// The begin of /proc/self/task/THREAD/NAME, terminated; empty when there is none.
-constinit char file_text[2048] = {};
-const char* read_thread_file(uint32_t thread, const char* name) {
-  Text<64> path;
-  path.add("/proc/self/task/").add_number(thread).add('/').add(name);
-  file_text[0] = '\0';
-  const long opened = sys::open_file(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (opened < 0) return file_text;
-  const long bytes = sys::read_file(static_cast<int>(opened), file_text, sizeof(file_text) - 1);
-  file_text[bytes > 0 ? bytes : 0] = '\0';
-  sys::close_file(static_cast<int>(opened));
-  return file_text;
-}
-
-// What stands behind `key`; the end of the text when it is not there.
-const char* find_value(const char* text, const char* key) {
-  for (; *text != '\0'; ++text) {
-    const char *at = text, *wanted = key;
-    while (*wanted != '\0' && *at == *wanted) ++at, ++wanted;
-    if (*wanted == '\0') return at;
-  }
-  return text;
-}
-
-uint64_t hex_at(const char* text) {
-  uint64_t value = 0;
-  for (;; ++text) {
-    const char c = *text;
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return value;
-    value = value << 4 | static_cast<uint64_t>(digit);
-  }
-}
-
-struct ThreadStatus {
-  bool is_alive;
-  sys::SignalSet blocked;  // or waited for: the kernel unblocks these meanwhile
-};
-// The system call that a thread sleeps in; number -1: none.
-struct CallUnderWay {
-  long number;
-  uint64_t first_argument, end;
-};
-// "NUMBER 0xA 0xB 0xC 0xD 0xE 0xF 0xSP 0xPC", or "running".
-CallUnderWay call_of_thread(uint32_t thread) {
-  const char* at = read_thread_file(thread, "syscall");
-  CallUnderWay call{-1, 0, 0};
-  if (*at < '0' || *at > '9') return call;
-  call.number = 0;
-  for (; *at >= '0' && *at <= '9'; ++at) call.number = call.number * 10 + (*at - '0');
-  at = find_value(at, " 0x");
-  call.first_argument = hex_at(at);
-  for (int i = 1; i < 8; ++i) at = find_value(at, " 0x");
-  call.end = hex_at(at);
-  return call;
-}
-
-ThreadStatus status_of_thread(uint32_t thread, const CallUnderWay& call) {
-  const char* const text = read_thread_file(thread, "status");
-  const char state = *find_value(text, "\nState:\t");
-  sys::SignalSet awaited = 0;
-  if (call.number == SYS_rt_sigtimedwait) {
-    struct {
-      void* start;
-      size_t bytes;
-    } to{&awaited, sizeof(awaited)}, from{reinterpret_cast<void*>(call.first_argument), sizeof(awaited)};  // iovec
-    sys::call(SYS_process_vm_readv, sys::process_id(), sys::arg(&to), 1, sys::arg(&from), 1, 0);
-  }
-  return {state != '\0' && state != 'Z' && state != 'X', hex_at(find_value(text, "\nSigBlk:\t")) | awaited};
 }
 
 }  // namespace
