@@ -11,6 +11,7 @@
 #include "cli/progress_bar.h"
 #include "cli/rewrite_commands.h"
 #include "cli/symbolize_command.h"
+#include "reach/classification.h"
 #include "report/escape.h"
 #include "report/selection_builder.h"
 #include "report/selection_text.h"
@@ -139,11 +140,12 @@ int print_summary(const CommandLine& line, const Trace& trace, Output& out) {
   return has_domain ? kDone : no_such_domain(trace, line.options.domain);
 }
 
-int print_chunks(const CommandLine& line, const Trace& trace, Output& out) {
+int print_chunks(const CommandLine& line, Trace& trace, Output& out) {
   ChunksResult result;
   {
     ProgressBar progress;
-    result = report_chunks(trace, line.options, out, &progress);
+    const std::unique_ptr<Classification> classes = classify_trace(trace, &progress);
+    result = report_chunks(trace, line.options, out, &progress, classes.get());
   }
   if (result == ChunksResult::no_domain) return no_such_domain(trace, *line.options.chunks_domain);
   // Lines of JSON have no place for it.

@@ -99,9 +99,20 @@ Fingerprint Fingerprinter::fingerprint(const std::vector<NamedFrame>& frames, st
     fold_repetition(result.names);
   }
   if (is_truncated) result.names.push_back(intern("(truncated)"));
-  const std::string text = text_of(result, "\n");
-  result.hash = XXH3_64bits(text.data(), text.size());
+  set_hash(result);
   return result;
+}
+
+Fingerprint Fingerprinter::of_names(const std::vector<std::string>& names) {
+  Fingerprint result;
+  for (const std::string& name : names) result.names.push_back(intern(name));
+  set_hash(result);
+  return result;
+}
+
+void Fingerprinter::set_hash(Fingerprint& fingerprint) const {
+  const std::string text = text_of(fingerprint, "\n");
+  fingerprint.hash = XXH3_64bits(text.data(), text.size());
 }
 
 std::string Fingerprinter::text_of(const Fingerprint& fingerprint, std::string_view separator) const {

@@ -42,6 +42,9 @@ class Fingerprinter {
   // `program`: path of the executable, as the frames' modules have it.
   Fingerprint fingerprint(const std::vector<NamedFrame>& frames, std::string_view program, bool is_truncated);
 
+  // Of names that a fingerprint was made of.
+  Fingerprint of_names(const std::vector<std::string>& names);
+
   std::string_view name(uint32_t number) const { return names_[number].text; }
   std::string text_of(const Fingerprint& fingerprint, std::string_view separator) const;
 
@@ -53,6 +56,7 @@ class Fingerprinter {
     bool is_operator_new;
   };
 
+  void set_hash(Fingerprint& fingerprint) const;
   uint32_t number_of_frame(const NamedFrame& frame, std::string_view program);
   uint32_t intern(std::string text);
 

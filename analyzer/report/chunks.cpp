@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "reach/classification.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/mismatches.h"
@@ -17,8 +18,10 @@ namespace {
 // One JSON object a line, written when the fate of the block is known.
 class ChunkLines : public ChunkVisitor {
  public:
-  ChunkLines(const Trace& trace, std::optional<uint16_t> domain, const ReportOptions& options, Output& out)
+  ChunkLines(const Trace& trace, const Classification* classes, std::optional<uint16_t> domain,
+             const ReportOptions& options, Output& out)
       : trace_(trace),
+        classes_(classes),
         domain_(domain),
         options_(options),
         out_(out),
@@ -49,6 +52,9 @@ class ChunkLines : public ChunkVisitor {
     threads(thread(chunk.thread), "null");
     functions(domain, allocator(chunk.tag), "null", chunk.tag);
     out_.print(",\"mismatched\":false{}", is_displaced ? ",\"allocated_again\":true" : "");
+    const bool may_be_known = classes_ && domain == Domains::kHeap && !is_displaced;
+    if (const std::optional<Reach> reach = may_be_known ? classes_->reach_at(address) : std::nullopt)
+      out_.print(",\"reach\":\"{}\"", reach_name(*reach));
     end_line(stack, format::kNoStack);
   }
 
@@ -139,6 +145,7 @@ class ChunkLines : public ChunkVisitor {
   static constexpr size_t kMaxStackBytes = 64u << 20;
 
   const Trace& trace_;
+  const Classification* const classes_;
   const std::optional<uint16_t> domain_;
   const ReportOptions& options_;
   Output& out_;
@@ -153,13 +160,14 @@ class ChunkLines : public ChunkVisitor {
 
 }  // namespace
 
-ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
+ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+                           const Classification* classes) {
   std::optional<uint16_t> domain;
   if (options.chunks_domain) {
     domain = find_domain(trace, *options.chunks_domain);
     if (!domain) return ChunksResult::no_domain;
   }
-  ChunkLines lines(trace, domain, options, out);
+  ChunkLines lines(trace, classes, domain, options, out);
   analyse(trace, &lines, progress);
   return lines.is_empty() ? ChunksResult::empty : ChunksResult::done;
 }

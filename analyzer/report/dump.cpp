@@ -164,9 +164,12 @@ class SnapshotDump : public SnapshotVisitor {
     out_.write("\n");
   }
   void range(const format::SnapshotRange& range) override {
-    out_.print("    range [{:#x}, {:#x}) {}\n", range.start, range.end, kind_name(range.kind));
+    out_.print("    range [{:#x}, {:#x}) {}{}\n", range.start, range.end,
+               range.flags & format::kRangeAboveGuard ? "above_guard " : "", kind_name(range.kind));
   }
   void word(uint64_t address, uint64_t value) override { out_.print("      {:#x}  {:#x}\n", address, value); }
+  void vtable(uint64_t address) override { out_.print("      vtable {:#x}\n", address); }
+  void length(uint64_t address, uint64_t value) override { out_.print("      length {:#x}  {}\n", address, value); }
   void end(const format::SnapshotEnd& end) override {
     is_open_ = false;
     out_.print("    end  words {}  scanned {} bytes  held {} ns  took {} ns\n", end.words, end.bytes_scanned,

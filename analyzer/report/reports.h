@@ -10,6 +10,8 @@
 
 namespace memprof {
 
+class Classification;
+
 // Sites of each of the summary's lists, unless it is asked for more.
 inline constexpr size_t kSummaryTop = 5;
 
@@ -33,9 +35,10 @@ bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Outpu
 bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
                  ProgressSink* progress);
 bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
-// Streams while it analyses.
+// Streams while it analyses. With `classes`, open blocks are told with what still led to them.
 enum class ChunksResult { done, empty, no_domain };
-ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+                           const Classification* classes = nullptr);
 
 // These analyse themselves, and may group the trace's sites while they do. False when the trace has no domain of that
 // name.

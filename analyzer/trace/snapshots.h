@@ -17,6 +17,10 @@ class SnapshotVisitor {
   virtual void range(const format::SnapshotRange& range) = 0;
   // In the range before it, in the order of addresses.
   virtual void word(uint64_t address, uint64_t value) = 0;
+  // The word there points to a table of functions. In the range before it, in the order of addresses.
+  virtual void vtable(uint64_t /*address*/) {}
+  // The word there could be the length of what lies behind it. In any range, in any order, more than once.
+  virtual void length(uint64_t /*address*/, uint64_t /*value*/) {}
   virtual void end(const format::SnapshotEnd& end) = 0;
 };
 

@@ -10,7 +10,8 @@ using format::SnapshotRangeKind;
 
 namespace {
 
-constexpr size_t kFirstCapacity = 4096;
+// Larger ones are address space kept for later, most of all an arena's.
+constexpr uint64_t kMostGuardBytes = uint64_t{1} << 20;
 constexpr size_t kTextBytes = size_t{64} << 10;  // a line is shorter: paths have at most 4096 bytes, escaped ones 16384
 
 // Hexadecimal digits, then one character that follows them.
@@ -45,14 +46,19 @@ bool is_device(const char* path, const char* end) {
 bool MemoryMap::add_line(const char* at, const char* end) {
   uint64_t from, to, offset, major, minor;
   if (!take_hex(&at, end, &from) || !take_hex(&at, end, &to)) return true;
-  if (end - at < 5 || at[0] != 'r') return true;
-  const bool is_writable = at[1] == 'w', is_code = at[2] == 'x', is_shared = at[3] == 's';
+  if (end - at < 5) return true;
+  const bool is_readable = at[0] == 'r', is_writable = at[1] == 'w', is_code = at[2] == 'x', is_shared = at[3] == 's';
   at += 5;
   if (!take_hex(&at, end, &offset) || !take_hex(&at, end, &major) || !take_hex(&at, end, &minor)) return true;
   uint64_t inode = 0;
   for (; at != end && *at >= '0' && *at <= '9'; ++at) inode = inode * 10 + static_cast<uint64_t>(*at - '0');
   while (at != end && *at == ' ') ++at;
+  if (!is_readable) {
+    if (inode == 0 && to - from <= kMostGuardBytes) guard_end_ = to;
+    return true;
+  }
   if (is_device(at, end)) return true;
+  if (inode != 0 && !is_shared && !files_.add({from, to, is_code})) return false;
   // A page that may not be written any more may have been; but not code, a file's constants or the kernel's own.
   if (!is_writable && (is_code || inode != 0 || is_in_object(from) || starts_with(at, end, "[v"))) return true;
   SnapshotRangeKind kind = SnapshotRangeKind::anonymous;
@@ -64,17 +70,8 @@ bool MemoryMap::add_line(const char* at, const char* end) {
     kind = SnapshotRangeKind::program_break;
   else if (starts_with(at, end, "[stack]"))
     kind = SnapshotRangeKind::main_stack;
-  if (count_ == capacity_) {
-    const size_t wanted = capacity_ == 0 ? kFirstCapacity : 2 * capacity_;
-    auto* const larger = static_cast<Mapping*>(sys::map_anonymous(wanted * sizeof(Mapping)));
-    if (larger == nullptr) return false;
-    __builtin_memcpy(larger, mappings_, count_ * sizeof(Mapping));
-    if (mappings_ != nullptr) sys::unmap_anonymous(mappings_, capacity_ * sizeof(Mapping));
-    mappings_ = larger;
-    capacity_ = wanted;
-  }
-  mappings_[count_++] = {from, to, kind, is_shared ? major << 32 | minor : 0, is_shared ? inode : 0};
-  return true;
+  const uint32_t flags = from == guard_end_ ? format::kRangeAboveGuard : 0;
+  return mappings_.add({from, to, kind, flags, is_shared ? major << 32 | minor : 0, is_shared ? inode : 0});
 }
 
 bool MemoryMap::read() {
@@ -101,7 +98,7 @@ bool MemoryMap::read() {
   }
   if (opened >= 0) sys::close_file(static_cast<int>(opened));
   if (text != nullptr) sys::unmap_anonymous(text, kTextBytes);
-  return good && count_ != 0;
+  return good && !mappings_.is_empty();
 }
 
 }  // namespace memprof

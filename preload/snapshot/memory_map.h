@@ -6,28 +6,40 @@
 #include <stdint.h>
 
 #include "memprof/trace_format.h"
+#include "snapshot/growing_array.h"
 
 namespace memprof {
 
 struct Mapping {
   uintptr_t start, end;
   format::SnapshotRangeKind kind;
+  uint32_t flags;          // format::SnapshotRangeFlags
   uint64_t device, inode;  // of a shared file; 0
+};
+
+// What is mapped of a file, and can be read.
+struct FileMapping {
+  uintptr_t start, end;
+  bool is_code;
 };
 
 class MemoryMap {
  public:
-  // Those that are, or were, readable and writable, devices left out, in the order of their addresses. False: no
-  // memory, or no /proc.
+  // False: no memory, or no /proc.
   bool read();
-  const Mapping* begin() const { return mappings_; }
-  const Mapping* end() const { return mappings_ + count_; }
+
+  // Those that are, or were, readable and writable, devices left out, in the order of their addresses.
+  const Mapping* begin() const { return mappings_.begin(); }
+  const Mapping* end() const { return mappings_.end(); }
+  // In the order of their addresses.
+  const GrowingArray<FileMapping>& files() const { return files_; }
 
  private:
   bool add_line(const char* line, const char* end);
 
-  Mapping* mappings_ = nullptr;
-  size_t count_ = 0, capacity_ = 0;
+  GrowingArray<Mapping> mappings_;
+  GrowingArray<FileMapping> files_;
+  uintptr_t guard_end_ = 0;  // of the last small mapping that nobody can read
 };
 
 }  // namespace memprof

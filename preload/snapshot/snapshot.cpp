@@ -36,14 +36,14 @@ bool may_hold_blocks(const Mapping& mapping) {
 }
 
 bool write_mapping(const Mapping& mapping, ResidentRanges& resident, WordWriter& words) {
-  const format::SnapshotRange range{mapping.start, mapping.end, mapping.kind, 0};
+  const format::SnapshotRange range{mapping.start, mapping.end, mapping.kind, mapping.flags};
   if (!write_record(SnapshotRecord::range, &range, sizeof(range))) return false;
   bool good = true;
   const bool is_known = resident.visit(mapping, [&](uintptr_t start, uintptr_t end) {
     // The kernel reads what may be cut, or kept from us: a file, memory of others.
     const bool is_safe = mapping.kind != SnapshotRangeKind::shared && mapping.kind != SnapshotRangeKind::file;
     visit_foreign_memory(start, end, [&](uintptr_t from, uintptr_t to) {
-      good = good && (is_safe ? words.scan(from, to) : words.scan_by_kernel(from, to));
+      good = good && (is_safe ? words.scan(from, to, may_hold_blocks(mapping)) : words.scan_by_kernel(from, to));
     });
   });
   return good && is_known && words.flush();
@@ -61,6 +61,7 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
   if (!map.read() || !resident.good()) return false;
   for (const Mapping& mapping : map)
     if (may_hold_blocks(mapping) && !words.add_target(mapping.start, mapping.end)) return false;
+  words.set_files(map.files());
   struct stat trace;
   const bool knows_trace = is_our_file(descriptor(), &trace);
   for (const Mapping& mapping : map) {

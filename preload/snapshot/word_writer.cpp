@@ -1,37 +1,22 @@
 #include "snapshot/word_writer.h"
 
-#include "platform/syscalls.h"
-#include "trace_writer/record_stream.h"
+#include "snapshot/read_by_kernel.h"
 
 namespace memprof {
 
 namespace {
 
-unsigned char* put_varint(unsigned char* at, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) *at++ = static_cast<unsigned char>(value | 0x80);
-  *at++ = static_cast<unsigned char>(value);
-  return at;
-}
+constexpr size_t kWordBytes = sizeof(uintptr_t);
 
-uint64_t zigzag(int64_t value) { return static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63); }
+uintptr_t load(uintptr_t address) { return __atomic_load_n(reinterpret_cast<const uintptr_t*>(address), __ATOMIC_RELAXED); }
 
 }  // namespace
 
 bool WordWriter::add_target(uintptr_t start, uintptr_t end) {
-  if (target_count_ != 0 && targets_[target_count_ - 1].end == start) {
-    targets_[target_count_ - 1].end = end;
-  } else {
-    if (target_count_ == target_capacity_) {
-      const size_t wanted = target_capacity_ == 0 ? 4096 : 2 * target_capacity_;
-      auto* const larger = static_cast<Target*>(sys::map_anonymous(wanted * sizeof(Target)));
-      if (larger == nullptr) return false;
-      __builtin_memcpy(larger, targets_, target_count_ * sizeof(Target));
-      if (targets_ != nullptr) sys::unmap_anonymous(targets_, target_capacity_ * sizeof(Target));
-      targets_ = larger;
-      target_capacity_ = wanted;
-    }
-    targets_[target_count_++] = {start, end};
-  }
+  if (!targets_.is_empty() && targets_.last().end == start)
+    targets_.last().end = end;
+  else if (!targets_.add({start, end}))
+    return false;
   lowest_ = targets_[0].start;
   highest_ = end;
   last_hit_ = targets_[0];
@@ -41,7 +26,7 @@ bool WordWriter::add_target(uintptr_t start, uintptr_t end) {
 inline bool WordWriter::is_target(uintptr_t value) {
   if (value - lowest_ >= highest_ - lowest_) return false;
   if (value - last_hit_.start < last_hit_.end - last_hit_.start) return true;
-  size_t first = 0, count = target_count_;  // the last that begins at or before the value is among them
+  size_t first = 0, count = targets_.size();  // the last that begins at or before the value is among them
   while (count > 1) {
     const size_t half = count / 2;
     if (targets_[first + half].start <= value) first += half;
@@ -52,58 +37,54 @@ inline bool WordWriter::is_target(uintptr_t value) {
   return true;
 }
 
-bool WordWriter::flush() {
-  if (used_ == 0) return true;
-  const Piece piece{buffer_, used_};
-  used_ = 0;
-  return write_snapshot_record(format::SnapshotRecord::words, &piece, 1);
+bool WordWriter::flush() { return words_.flush() && vtable_words_.flush() && lengths_.flush(); }
+
+// `value` lies in last_hit_.
+bool WordWriter::put_lengths_before(uintptr_t value) {
+  if (value % (2 * kWordBytes) != kWordBytes || value == last_measured_) return true;
+  last_measured_ = value;
+  const uintptr_t before = value - last_hit_.start, behind = last_hit_.end - value;
+  if (before < kWordBytes) return true;
+  const uintptr_t elements = load(value - kWordBytes);
+  if (elements != 0 && elements <= behind && !lengths_.put_length(value - kWordBytes, elements)) return false;
+  if (before < 3 * kWordBytes) return true;
+  const uintptr_t capacity = load(value - 2 * kWordBytes), length = load(value - 3 * kWordBytes);
+  if (capacity == 0 || capacity >= behind || length > capacity) return true;
+  return lengths_.put_length(value - 3 * kWordBytes, length) && lengths_.put_length(value - 2 * kWordBytes, capacity);
 }
 
-bool WordWriter::put(uintptr_t address, uintptr_t value) {
-  if (used_ + kMostWordBytes > kBufferBytes && !flush()) return false;
-  if (used_ == 0) {
-    __builtin_memcpy(buffer_, &address, sizeof(address));
-    used_ = sizeof(address);
-    last_address_ = last_value_ = address;
-  }
-  unsigned char* at = buffer_ + used_;
-  at = put_varint(at, (address - last_address_) / sizeof(uintptr_t));
-  at = put_varint(at, zigzag(static_cast<int64_t>(value - last_value_)));
-  used_ = static_cast<size_t>(at - buffer_);
-  last_address_ = address;
-  last_value_ = value;
-  ++count_;
-  return true;
-}
-
+template <bool kMayHoldObjects>
 bool WordWriter::scan_at(const uintptr_t* words, size_t count, uintptr_t address) {
-  bytes_scanned_ += count * sizeof(uintptr_t);
+  bytes_scanned_ += count * kWordBytes;
   for (size_t i = 0; i < count; ++i) {
     const uintptr_t value = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-    if (is_target(value) && !put(address + i * sizeof(uintptr_t), value)) return false;
+    const uintptr_t at = address + i * kWordBytes;
+    if (is_target(value)) {
+      ++count_;
+      if (!words_.put_word(at, value) || !put_lengths_before(value)) return false;
+    } else if (kMayHoldObjects && vtables_.is_vtable(value) && !vtable_words_.put_address(at)) {
+      return false;
+    }
   }
   return true;
 }
 
-bool WordWriter::scan(uintptr_t start, uintptr_t end) {
-  return scan_at(reinterpret_cast<const uintptr_t*>(start), (end - start) / sizeof(uintptr_t), start);
+bool WordWriter::scan(uintptr_t start, uintptr_t end, bool may_hold_objects) {
+  const auto* const words = reinterpret_cast<const uintptr_t*>(start);
+  const size_t count = (end - start) / kWordBytes;
+  return may_hold_objects ? scan_at<true>(words, count, start) : scan_at<false>(words, count, start);
 }
 
 bool WordWriter::scan_by_kernel(uintptr_t start, uintptr_t end) {
   constexpr size_t kPageBytes = 4096;
-  static constinit uintptr_t copy[16 * kPageBytes / sizeof(uintptr_t)] = {};
+  static constinit uintptr_t copy[16 * kPageBytes / kWordBytes] = {};
   while (start < end) {
-    const size_t bytes = end - start < sizeof(copy) ? end - start : sizeof(copy);
-    struct {
-      void* start;
-      size_t bytes;
-    } to{copy, bytes}, from{reinterpret_cast<void*>(start), bytes};  // the kernel's iovec
-    const long got = sys::call(SYS_process_vm_readv, sys::process_id(), sys::arg(&to), 1, sys::arg(&from), 1, 0);
+    const long got = read_by_kernel(start, copy, end - start < sizeof(copy) ? end - start : sizeof(copy));
     if (got <= 0) {
       start = (start / kPageBytes + 1) * kPageBytes;
       continue;
     }
-    if (!scan_at(copy, static_cast<size_t>(got) / sizeof(uintptr_t), start)) return false;
+    if (!scan_at<false>(copy, static_cast<size_t>(got) / kWordBytes, start)) return false;
     start += static_cast<size_t>(got);
   }
   return true;

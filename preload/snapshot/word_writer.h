@@ -1,8 +1,13 @@
-// Writes the words that could point to a block as `words` records (trace_format.h, "Snapshots").
+// Writes what the words of a range tell as records (trace_format.h, "Snapshots"): which could point to a block, which
+// point to a table of functions, and the lengths that lie before what is pointed to.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "snapshot/growing_array.h"
+#include "snapshot/packed_record.h"
+#include "snapshot/vtables.h"
 
 namespace memprof {
 
@@ -10,10 +15,12 @@ class WordWriter {
  public:
   // Where blocks may lie; ranges in the order of their addresses, before the first scan. False: no memory.
   bool add_target(uintptr_t start, uintptr_t end);
+  // Before the first scan.
+  void set_files(const GrowingArray<FileMapping>& files) { vtables_.begin(files); }
 
-  // All words of [start, end), which is readable. False: the trace has no room.
-  bool scan(uintptr_t start, uintptr_t end);
-  // The same by way of the kernel: what cannot be read is passed over.
+  // All words of [start, end), which is readable. `may_hold_objects`: blocks may lie in it. False: the trace has no room.
+  bool scan(uintptr_t start, uintptr_t end, bool may_hold_objects);
+  // The same by way of the kernel, where no objects are: what cannot be read is passed over.
   bool scan_by_kernel(uintptr_t start, uintptr_t end);
   // At the end of a range.
   bool flush();
@@ -25,20 +32,20 @@ class WordWriter {
   struct Target {
     uintptr_t start, end;
   };
-  static constexpr size_t kBufferBytes = 8192;
-  static constexpr size_t kMostWordBytes = 20;
 
   bool is_target(uintptr_t value);
+  template <bool kMayHoldObjects>
   bool scan_at(const uintptr_t* words, size_t count, uintptr_t address);
-  bool put(uintptr_t address, uintptr_t value);
+  bool put_lengths_before(uintptr_t value);
 
-  Target* targets_ = nullptr;
-  size_t target_count_ = 0, target_capacity_ = 0;
+  GrowingArray<Target> targets_;
   uintptr_t lowest_ = 0, highest_ = 0;
   Target last_hit_{};
-  unsigned char buffer_[kBufferBytes] = {};
-  size_t used_ = 0;
-  uintptr_t last_address_ = 0, last_value_ = 0;
+  Vtables vtables_;
+  PackedRecord words_{format::SnapshotRecord::words};
+  PackedRecord vtable_words_{format::SnapshotRecord::vtables};
+  PackedRecord lengths_{format::SnapshotRecord::lengths};
+  uintptr_t last_measured_ = 0;
   uint64_t count_ = 0, bytes_scanned_ = 0;
 };
 

@@ -248,9 +248,10 @@ inline constexpr uint32_t kNodeExactAddress = 1;
 
 // ---- Snapshots -----------------------------------------------------------------------------------------------
 
-// In this order: one `begin`, the threads, and for each range of memory its `range` and the `words` found in it; one
-// `end`. Which words lie in a block, in freed memory or in neither, the events tell.
-enum class SnapshotRecord : uint16_t { begin = 1, thread = 2, range = 3, words = 4, end = 5 };
+// In this order: one `begin`, the threads, and for each range of memory its `range`, the `words` found in it, and the
+// `vtables` and `lengths`, which help to tell why a pointer leads into the middle of a block; one `end`. Which words lie
+// in a block, in freed memory or in neither, the events tell.
+enum class SnapshotRecord : uint16_t { begin = 1, thread = 2, range = 3, words = 4, end = 5, vtables = 6, lengths = 7 };
 
 enum class SnapshotReason : uint32_t { exit = 1, call = 2, signal = 3 };
 
@@ -284,10 +285,13 @@ enum class SnapshotRangeKind : uint32_t {
   file = 4,           // a private mapping of a file: data of a module, most of all
   shared = 5,
 };
+enum SnapshotRangeFlags : uint32_t {
+  kRangeAboveGuard = 1,  // a small mapping that nobody can read lies directly below, as below a thread's stack
+};
 struct SnapshotRange {
   uint64_t start, end;  // process addresses
   SnapshotRangeKind kind;
-  uint32_t reserved;
+  uint32_t flags;
 };
 static_assert(sizeof(SnapshotRange) == 24);
 
@@ -297,6 +301,18 @@ static_assert(sizeof(SnapshotRange) == 24);
 //
 //   Example: 00 10 00 00 00 00 00 00  00 80 40  03 e0 ff 01
 //     the word at 0x1000 holds 0x2000, the word at 0x1018 holds 0x5ff0
+//
+// `vtables`: the words of the range that point to a table of functions (a file's memory whose first two words that are not
+// zero, of at most 20, point to a file's code): an address, then for each
+//     varint (its address - the last one's) / pointer size        the first: since the record's address
+//
+// `lengths`: words that could be the length of what lies behind them, in any range: an address, then for each
+//     varint zigzag((its address - the last one's) / pointer size)        the first: since the record's address
+//     varint its value
+//   For each address A with A mod 16 = 8 that one of the range's words points to: A - 8 if it holds a number that is not 0
+//   and no more than the bytes from A to the end of A's range (elements of an array, bytes of what follows), and
+//   A - 24 and A - 16 if they hold a length and a capacity that is no less, not 0 and below that (a string whose
+//   characters follow). Addresses may come twice.
 
 struct SnapshotEnd {
   uint64_t words;          // of all `words` records

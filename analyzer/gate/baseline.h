@@ -1,0 +1,44 @@
+// The findings that were there before, as a file that is committed beside the code (`--write-baseline`).
+//
+//     {"schema": "memprof.baseline/1", "fingerprint_version": 1, "findings": [
+//     {"kind":"definite","allocator":"malloc","blocks":1,"bytes":100,"functions":["parse","main"],"fingerprint":"…"},
+//     ...
+//     ]}
+//
+// One line a finding, in the order of kind, functions, allocator: a diff of two such files reads as what changed. There
+// is nothing in it of addresses, lines, files, builds or times.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gate/verdict.h"
+
+namespace memprof {
+
+class Baseline {
+ public:
+  // Throws GateFileError (gate/budget.h).
+  static Baseline read(const std::string& path);
+
+  // Gives each finding its status, and appends those that only the baseline has as fixed ones. The same place is found
+  // again by fingerprint, or, among what is then left on both sides, by model/fingerprint_match.h.
+  void compare(std::vector<Finding>& findings) const;
+
+ private:
+  struct Entry {
+    FindingKind kind = FindingKind::definite;
+    std::string allocator = {}, free_function = {};
+    std::vector<std::string> functions = {};
+    uint64_t fingerprint = 0, blocks = 0, bytes = 0;
+  };
+
+  std::vector<Entry> entries_;
+};
+
+// The text of a file with the findings that count. Reachable ones only with `with_reachable`: there are many, and most
+// gates do not ask for them.
+std::string baseline_text(const std::vector<Finding>& findings, bool with_reachable);
+
+}  // namespace memprof

@@ -1,0 +1,153 @@
+#include "gate/judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "report/numbers.h"
+
+namespace memprof {
+
+namespace {
+
+std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
+  std::map<std::tuple<FindingKind, uint64_t, std::string, std::string>, Finding> merged;
+  for (size_t i = 0; i < traces.size(); ++i) {
+    for (Finding& finding : traces[i].findings) {
+      const auto key = std::make_tuple(finding.kind, finding.fingerprint, finding.allocator, finding.free_function);
+      const auto [found, is_new] = merged.try_emplace(key, Finding{});
+      Finding& sum = found->second;
+      if (is_new) {
+        sum = std::move(finding);
+      } else {
+        sum.blocks += finding.blocks;
+        sum.bytes += finding.bytes;
+        sum.indirect_blocks += finding.indirect_blocks;
+        sum.indirect_bytes += finding.indirect_bytes;
+      }
+      sum.traces.push_back(i);
+    }
+  }
+  std::vector<Finding> findings;
+  for (auto& [key, finding] : merged) findings.push_back(std::move(finding));
+  return findings;
+}
+
+void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
+  for (Finding& finding : findings) {
+    if (!finding.counts() || finding.status == FindingStatus::known) continue;
+    finding.fails = finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth
+                                                           : rules.fail_on.contains(finding.kind);
+  }
+}
+
+void sort_findings(std::vector<Finding>& findings) {
+  const auto rank = [](const Finding& finding) {
+    return finding.fails ? 0 : finding.counts() ? 1 : finding.status == FindingStatus::fixed ? 3 : 2;
+  };
+  std::sort(findings.begin(), findings.end(), [&](const Finding& a, const Finding& b) {
+    const uint64_t bytes_a = a.bytes + a.indirect_bytes, bytes_b = b.bytes + b.indirect_bytes;
+    if (rank(a) != rank(b)) return rank(a) < rank(b);
+    if (a.kind != b.kind) return a.kind < b.kind;
+    if (bytes_a != bytes_b) return bytes_a > bytes_b;
+    return std::tie(a.names, a.allocator, a.free_function) < std::tie(b.names, b.allocator, b.free_function);
+  });
+}
+
+class LimitCheck {
+ public:
+  explicit LimitCheck(std::vector<BrokenLimit>& broken) : broken_(broken) {}
+
+  void check(const char* rule, const char* quantity, const std::optional<uint64_t>& limit, uint64_t found,
+             const std::string& subject = {}, std::optional<size_t> finding = std::nullopt) {
+    if (limit && found > *limit) broken_.push_back({rule, subject, quantity, *limit, found, finding});
+  }
+
+ private:
+  std::vector<BrokenLimit>& broken_;
+};
+
+void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, Verdict& verdict) {
+  LimitCheck limits(verdict.broken_limits);
+  uint64_t leaked_bytes = 0, leaked_blocks = 0, allocations = 0, temporary = 0, peak = 0;
+  for (const Finding& finding : verdict.findings) {
+    // What is known is allowed: the limit is for the rest.
+    if (!finding.counts() || !rules.counts_as_leaked(finding.kind) || finding.status == FindingStatus::known) continue;
+    leaked_bytes += finding.bytes;
+    leaked_blocks += finding.blocks;
+  }
+  for (const JudgedTrace& trace : verdict.traces) {
+    allocations += trace.allocations;
+    temporary += trace.temporary;
+    peak = std::max(peak, trace.peak_bytes);
+  }
+  limits.check("max-leaked-bytes", "bytes", rules.max_leaked_bytes, leaked_bytes);
+  limits.check("max-leaked-blocks", "blocks", rules.max_leaked_blocks, leaked_blocks);
+  for (size_t i = 0; i < verdict.findings.size(); ++i) {
+    const Finding& finding = verdict.findings[i];
+    if (!finding.counts() || !rules.counts_as_leaked(finding.kind) || finding.status == FindingStatus::known) continue;
+    limits.check("max-site-leaked-bytes", "bytes", rules.max_site_leaked_bytes, finding.bytes, {}, i);
+    limits.check("max-site-leaked-blocks", "blocks", rules.max_site_leaked_blocks, finding.blocks, {}, i);
+  }
+  limits.check("max-peak", "peak", rules.max_peak, peak);
+  limits.check("max-allocations", "allocations", rules.max_allocations, allocations);
+  limits.check("max-temporary", "temporary", rules.max_temporary, temporary);
+  for (size_t i = 0; i < rules.budgets.size(); ++i) {
+    const Budget& budget = rules.budgets[i];
+    BudgetSums::Sums most;
+    for (const TraceFindings& trace : traces) {
+      const BudgetSums::Sums& sums = trace.budgets[i];
+      most = {std::max(most.bytes, sums.bytes), std::max(most.blocks, sums.blocks), std::max(most.peak, sums.peak),
+              std::max(most.allocations, sums.allocations)};
+    }
+    const std::string subject = fmt::format("{} {}", budget.is_of_module ? "module" : "function", budget.pattern.text());
+    limits.check("budget", "bytes", budget.bytes, most.bytes, subject);
+    limits.check("budget", "blocks", budget.blocks, most.blocks, subject);
+    limits.check("budget", "peak", budget.peak, most.peak, subject);
+    limits.check("budget", "allocations", budget.allocations, most.allocations, subject);
+  }
+}
+
+void note_unseen(const JudgedTrace& trace, const Rules& rules, Verdict& verdict) {
+  if (!trace.is_complete && !rules.allow_incomplete)
+    verdict.unseen.push_back(fmt::format(
+        "{}: the recording ends before the program did: it died, or still runs (--allow-incomplete lets it pass)",
+        trace.path));
+  if (trace.dropped_events != 0 && !rules.allow_dropped)
+    verdict.unseen.push_back(fmt::format("{}: {} dropped (--allow-dropped lets it pass)", trace.path,
+                                         count_of(trace.dropped_events, "event was", "events were")));
+  if (!trace.why_unclassified.empty() && rules.asks_for_leaks() && !rules.allow_unclassified)
+    verdict.unseen.push_back(fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path,
+                                         trace.why_unclassified));
+}
+
+}  // namespace
+
+bool Rules::asks_for_leaks() const {
+  return has_leaked_limit() || fail_on_reachable_growth ||
+         std::any_of(fail_on.begin(), fail_on.end(), [](FindingKind kind) { return is_leak(kind); });
+}
+
+Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame,
+              Suppressions suppressions, const Baseline* baseline) {
+  Verdict verdict;
+  verdict.has_baseline = baseline != nullptr;
+  verdict.fails_on_stale = rules.fail_on_stale;
+  verdict.findings = merge_traces(traces);
+  for (TraceFindings& trace : traces) {
+    note_unseen(trace.trace, rules, verdict);
+    verdict.traces.push_back(std::move(trace.trace));
+  }
+  for (Finding& finding : verdict.findings) blame.assign(finding);
+  suppressions.apply(verdict.findings);
+  verdict.suppressions = suppressions.uses();
+  if (baseline) baseline->compare(verdict.findings);
+  decide_failures(verdict.findings, rules);
+  sort_findings(verdict.findings);
+  check_limits(traces, rules, verdict);
+  return verdict;
+}
+
+}  // namespace memprof

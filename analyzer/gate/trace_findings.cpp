@@ -1,0 +1,188 @@
+#include "gate/trace_findings.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "gate/double_frees.h"
+#include "model/fingerprint.h"
+#include "reach/classification.h"
+#include "report/ending.h"
+#include "report/mismatches.h"
+
+namespace memprof {
+
+namespace {
+
+FindingKind kind_of(Reach reach) {
+  switch (reach) {
+    case Reach::definite: return FindingKind::definite;
+    case Reach::indirect: return FindingKind::indirect;
+    case Reach::possible: return FindingKind::possible;
+    case Reach::reachable: break;
+  }
+  return FindingKind::reachable;
+}
+
+// Stacks become places: many stacks, one fingerprint.
+class PlaceList {
+ public:
+  PlaceList(const Trace& trace, FrameSource& source) : trace_(trace), source_(source) {}
+
+  struct Amount {
+    uint64_t blocks = 0, bytes = 0, indirect_blocks = 0, indirect_bytes = 0;
+  };
+
+  void add(FindingKind kind, StackId stack, uint16_t tag, const Amount& amount) {
+    Finding& finding = find_or_add(kind, stack, tag, {});
+    add_to(finding, amount);
+  }
+  void add_free(FindingKind kind, StackId stack, uint16_t tag, StackId free_stack, uint16_t free_tag,
+                const Amount& amount) {
+    Finding& finding = find_or_add(kind, stack, tag, trace_.domains.tag_name(free_tag));
+    if (finding.free_frames.empty()) finding.free_frames = frames_of(free_stack);
+    add_to(finding, amount);
+  }
+
+  std::vector<Finding> take() {
+    std::vector<Finding> findings;
+    for (auto& [key, finding] : findings_) findings.push_back(std::move(finding));
+    return findings;
+  }
+
+ private:
+  struct Place {
+    uint64_t fingerprint;
+    std::vector<std::string> names;
+    std::vector<FindingFrame> frames;
+  };
+
+  static void add_to(Finding& finding, const Amount& amount) {
+    finding.blocks += amount.blocks;
+    finding.bytes += amount.bytes;
+    finding.indirect_blocks += amount.indirect_blocks;
+    finding.indirect_bytes += amount.indirect_bytes;
+  }
+
+  std::vector<FindingFrame> frames_of(StackId stack) {
+    std::vector<FindingFrame> frames;
+    for (const Frame& frame : source_.frames(stack, StackNodes::kMaxFrames))
+      frames.push_back({std::string(frame.function), {}, std::string(frame.file), frame.line,
+                        std::string(frame.module), frame.offset, frame.inlined});
+    return frames;
+  }
+
+  const Place& place_of(StackId stack) {
+    const auto found = places_.find(stack);
+    if (found != places_.end()) return found->second;
+    Place place{0, {}, frames_of(stack)};
+    std::vector<NamedFrame> named;
+    for (const FindingFrame& frame : place.frames) named.push_back({frame.function, frame.module});
+    const Fingerprint fingerprint =
+        names_.fingerprint(named, trace_.metadata.executable, trace_.nodes.is_truncated(stack));
+    place.fingerprint = fingerprint.hash;
+    for (const uint32_t name : fingerprint.names) place.names.emplace_back(names_.name(name));
+    return places_.emplace(stack, std::move(place)).first->second;
+  }
+
+  Finding& find_or_add(FindingKind kind, StackId stack, uint16_t tag, std::string free_function) {
+    const Place& place = place_of(stack);
+    std::string allocator = trace_.domains.tag_name(tag);
+    Finding& finding = findings_[{kind, place.fingerprint, allocator, free_function}];
+    if (finding.allocator.empty()) {
+      finding.kind = kind;
+      finding.fingerprint = place.fingerprint;
+      finding.names = place.names;
+      finding.allocator = std::move(allocator);
+      finding.frames = place.frames;
+      finding.is_truncated = trace_.nodes.is_truncated(stack);
+      finding.free_function = std::move(free_function);
+    }
+    return finding;
+  }
+
+  const Trace& trace_;
+  FrameSource& source_;
+  Fingerprinter names_;
+  std::map<StackId, Place> places_;
+  std::map<std::tuple<FindingKind, uint64_t, std::string, std::string>, Finding> findings_;
+};
+
+// Blocks of a kind that one stack allocated by one function.
+using LeakSums = std::map<std::tuple<Reach, StackId, uint16_t>, PlaceList::Amount>;
+
+LeakSums sum_leaks(const Classification& classes) {
+  LeakSums sums;
+  const auto& blocks = classes.memory().blocks;
+  const auto sum_of = [&](uint32_t block) -> PlaceList::Amount& {
+    return sums[{classes.reach().of[block], blocks[block].stack, blocks[block].tag}];
+  };
+  for (uint32_t i = 0; i < blocks.size(); ++i) {
+    if (blocks[i].is_inherited) continue;  // the parent's
+    PlaceList::Amount& sum = sum_of(i);
+    ++sum.blocks;
+    sum.bytes += blocks[i].size;
+    if (classes.reach().of[i] != Reach::indirect) continue;
+    PlaceList::Amount& leader = sum_of(classes.reach().leader[i]);
+    ++leader.indirect_blocks;
+    leader.indirect_bytes += blocks[i].size;
+  }
+  return sums;
+}
+
+JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
+  const TraceFile& file = analysis.trace.file;
+  JudgedTrace judged;
+  judged.path = file.name();
+  judged.pid = file.header().pid;
+  judged.parent_pid = file.header().parent_pid;
+  judged.executable = analysis.trace.metadata.executable;
+  judged.command = analysis.trace.metadata.command;
+  judged.duration_ns = analysis.duration_ns();
+  judged.is_complete = file.complete();
+  judged.dropped_events = dropped_events(file);
+  judged.why_unclassified = classes.problem();
+  if (const Account* const heap = analysis.heap()) {
+    judged.allocations = heap->allocations;
+    judged.bytes_allocated = heap->bytes_allocated;
+    judged.temporary = heap->temporary;
+    judged.peak_bytes = heap->sites.peak_bytes();
+  }
+  return judged;
+}
+
+}  // namespace
+
+TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOptions& symbols, ProgressSink* progress) {
+  FrameSource source(trace, symbols);
+  Classification classes(trace, progress);
+  UnknownFrees unknown;
+  BudgetSums budgets(trace, rules.budgets, source);
+  const Analysis analysis = analyse(trace, classes.visitor(&unknown), progress,
+                                    rules.budgets.empty() ? nullptr : &budgets);
+  classes.finish();
+
+  TraceFindings result;
+  result.trace = describe(analysis, classes);
+  result.budgets = budgets.sums();
+  PlaceList places(trace, source);
+  if (classes.problem().empty()) {
+    const LeakSums sums = sum_leaks(classes);
+    source.prepare_each(sums, [](const auto& entry) { return std::get<StackId>(entry.first); });
+    for (const auto& [key, amount] : sums)
+      places.add(kind_of(std::get<Reach>(key)), std::get<StackId>(key), std::get<uint16_t>(key), amount);
+  }
+  for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups)
+    places.add_free(FindingKind::mismatched_free, group.alloc_stack, group.alloc_tag, group.free_stack, group.free_tag,
+                    {group.count, group.bytes});
+  for (const DoubleFree& twice : find_double_frees(trace, unknown, progress))
+    places.add_free(FindingKind::double_free, twice.alloc_stack, twice.alloc_tag, twice.free_stack, twice.free_tag,
+                    {1, twice.size});
+  result.findings = places.take();
+  for (const std::string& line : trace.file.damage().warnings()) result.warnings.push_back(line);
+  for (const std::string& line : source.symbol_problems()) result.warnings.push_back(line);
+  return result;
+}
+
+}  // namespace memprof

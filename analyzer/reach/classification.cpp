@@ -1,0 +1,95 @@
+#include "reach/classification.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "reach/inherited_memory.h"
+
+namespace memprof {
+
+namespace {
+
+// What a trace does not tell of could hold pointers. Empty: it tells everything.
+std::string what_is_missing(const TraceFile& file) {
+  const format::FileHeader& header = file.header();
+  const uint32_t flags = header.flags | header.live_flags;
+  if (flags & format::kFiltered) return "MEMPROF_FILTER left blocks out of the trace";
+  if (flags & format::kLateStart) return "recording began after the program, or was paused";
+  uint64_t dropped = 0;
+  for (const uint64_t events : header.dropped_events) dropped += events;
+  if (dropped != 0 || header.stopped != 0) return fmt::format("{} events were dropped", dropped);
+  if (!file.damage().warnings().empty()) return "the trace is damaged";
+  return {};
+}
+
+std::string unseen_threads(const SnapshotImage& image) {
+  const auto is_unseen = [](const format::SnapshotThread& thread) {
+    return thread.state != format::SnapshotThreadState::taking && thread.state != format::SnapshotThreadState::stopped;
+  };
+  const auto count = std::count_if(image.threads.begin(), image.threads.end(), is_unseen);
+  if (count == 0) return {};
+  return fmt::format("{} that blocked all signals could not be looked at", count == 1 ? "a thread" : fmt::format("{} threads", count));
+}
+
+}  // namespace
+
+Classification::Classification(const Trace& trace, ProgressSink* progress) : trace_(trace) {
+  FoundSnapshot found = find_snapshot(trace.file);
+  problem_ = std::move(found.problem);
+  if (problem_.empty()) problem_ = what_is_missing(trace.file);
+  if (problem_.empty()) problem_ = unseen_threads(found.image);
+  if (!problem_.empty()) return;
+  InheritedMemory inherited = read_inherited_memory(trace, progress);
+  problem_ = std::move(inherited.problem);
+  image_ = std::move(found.image);
+  inherited_ = std::move(inherited.memory);
+}
+
+Classification::~Classification() = default;
+
+ChunkVisitor* Classification::visitor(ChunkVisitor* next) {
+  if (!problem_.empty()) return next;
+  collector_ = std::make_unique<LiveMemoryCollector>(trace_, image_.begin.ticks, next);
+  collector_->inherit(std::move(inherited_));
+  return collector_.get();
+}
+
+void Classification::finish() {
+  if (!problem_.empty()) return;
+  memory_ = collector_->take();
+  collector_.reset();
+  graph_ = std::make_unique<BlockGraph>(trace_, image_, memory_);
+  reachability_ = classify(*graph_);
+}
+
+std::optional<Reach> Classification::reach_at(uint64_t address) const {
+  if (!graph_) return std::nullopt;
+  const uint32_t block = graph_->index().find(address);
+  if (block == BlockIndex::kNone || memory_.blocks[block].address != address || memory_.blocks[block].is_inherited)
+    return std::nullopt;
+  return reachability_.of[block];
+}
+
+std::unique_ptr<Classification> classify_trace(Trace& trace, ProgressSink* progress) {
+  auto result = std::make_unique<Classification>(trace, progress);
+  if (!result->problem().empty()) return result;
+  Selection asked = std::exchange(trace.selection, {});
+  analyse_from_begin(trace, result->visitor(nullptr), progress);
+  trace.selection = std::move(asked);
+  result->finish();
+  return result;
+}
+
+const char* reach_name(Reach reach) {
+  switch (reach) {
+    case Reach::definite: return "definite";
+    case Reach::indirect: return "indirect";
+    case Reach::possible: return "possible";
+    case Reach::reachable: return "reachable";
+  }
+  return "";
+}
+
+}  // namespace memprof

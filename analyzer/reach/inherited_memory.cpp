@@ -1,0 +1,62 @@
+#include "reach/inherited_memory.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "trace/trace_error.h"
+
+namespace memprof {
+
+namespace {
+
+// Of processes that fork one from the other; a hostile trace may name itself.
+constexpr int kMostGenerations = 64;
+
+std::optional<TraceFile> open_parent(const Trace& trace) {
+  const std::filesystem::path named = trace.metadata.parent_trace;
+  const std::filesystem::path beside = std::filesystem::path(trace.file.name()).parent_path() / named.filename();
+  for (const std::filesystem::path& path : {named, beside}) {
+    try {
+      TraceFile file = TraceFile::open(path.string());
+      // Files are renamed and written anew.
+      if (file.header().pid == trace.file.header().parent_pid &&
+          file.header().start_ticks < trace.file.header().fork_ticks)
+        return file;
+    } catch (const TraceError&) {
+    }
+  }
+  return std::nullopt;
+}
+
+InheritedMemory read_generation(const Trace& trace, ProgressSink* progress, int generation) {
+  const format::FileHeader& header = trace.file.header();
+  if (!(header.flags & format::kForkChild)) return {};
+  if (trace.metadata.parent_trace.empty() || generation == kMostGenerations)
+    return {{}, "the trace of the process that forked it is not known"};
+  std::optional<TraceFile> file = open_parent(trace);
+  if (!file)
+    return {{}, fmt::format("the trace of the process that forked it ({}) is not there", trace.metadata.parent_trace)};
+  const Trace parent(std::move(*file));
+  InheritedMemory before = read_generation(parent, progress, generation + 1);
+  if (!before.problem.empty()) return before;
+  LiveMemoryCollector collector(parent, header.fork_ticks, nullptr);
+  collector.inherit(std::move(before.memory));
+  analyse_from_begin(parent, &collector, progress);
+  InheritedMemory result{collector.take(), {}};
+  for (LiveBlock& block : result.memory.blocks) {
+    block.is_inherited = true;
+    block.stack = format::kNoStack;
+  }
+  for (LiveMapping& mapping : result.memory.mappings) mapping.stack = format::kNoStack;
+  return result;
+}
+
+}  // namespace
+
+InheritedMemory read_inherited_memory(const Trace& trace, ProgressSink* progress) {
+  return read_generation(trace, progress, 0);
+}
+
+}  // namespace memprof

@@ -1,0 +1,18 @@
+// What a forked process had of its parent: a block of the child's may be in use by one of the parent's.
+#pragma once
+
+#include <string>
+
+#include "reach/live_memory.h"
+
+namespace memprof {
+
+struct InheritedMemory {
+  LiveMemory memory;    // when the process was forked; none where it was not
+  std::string problem;  // when set, it is not known: why
+};
+
+// Reads the trace of the parent, and those before it: at the path that the trace names, or beside it.
+InheritedMemory read_inherited_memory(const Trace& trace, ProgressSink* progress);
+
+}  // namespace memprof
