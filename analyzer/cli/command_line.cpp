@@ -40,6 +40,7 @@ constexpr CommandInfo kCommands[] = {
     {Command::timeline, "timeline", "What is open over time, the rates, the process's memory, marks"},
     {Command::chunks, "chunks", "Every block as one JSON object a line"},
     {Command::diff, "diff", "What changed from one trace to another, by stack"},
+    {Command::check, "check", "Pass or fail: leaks, limits, budgets, against a baseline, for a CI job"},
     {Command::extract, "extract", "Write a trace of a window of time, with the blocks that were open when it began"},
     {Command::strip, "strip", "Write a trace without some blocks: the temporary ones, unless filters say which stay"},
     {Command::compress, "compress", "Write the trace packed: every command reads it, and a part of it alone"},
@@ -119,6 +120,10 @@ class Parser {
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
+    if (info.command == Command::check) {
+      add_check(command);
+      return;
+    }
     if (info.command == Command::symbolize) {
       add_symbolize_options(command, line_, trace_);
       command.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
@@ -188,6 +193,16 @@ class Parser {
     }
   }
 
+  void add_check(CLI::App& command) {
+    check_.add_to(command, line_.check);
+    command.add_flag("--json", line_.options.json, "Machine-readable output");
+    command.add_option("--top", top_, "How many findings to tell in full (0: all)")->type_name("N");
+    command.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");
+    command.add_flag("--no-symbols", no_symbols_, "Show module+0xoffset, look no symbols up");
+    command.add_option("--jobs", jobs_, kJobsHelp)->type_name("N");
+    add_cache_option(command, line_);
+  }
+
   const CLI::App& chosen_app() const {
     const auto chosen = app_.get_subcommands();
     return chosen.empty() ? app_ : *chosen.front();
@@ -208,7 +223,10 @@ class Parser {
     const std::string command = chosen.empty() ? "[COMMAND]" : chosen.front()->get_name();
     return text.replace(
         usage, line_end - usage,
-        fmt::format("\nUsage: memprof-analyze {} [OPTIONS] {}", command, command == "diff" ? "OLD NEW" : "[TRACE]"));
+        fmt::format("\nUsage: memprof-analyze {} [OPTIONS] {}", command,
+                    command == "diff"    ? "OLD NEW"
+                    : command == "check" ? "[TRACE...]"
+                                         : "[TRACE]"));
   }
 
   ParseResult usage_error(std::string message) const {
@@ -252,7 +270,7 @@ class Parser {
   // A word in the place of a command that is neither a command nor a file.
   bool looks_like_command(const std::string& word, bool more_follows) const {
     if (word.empty() || exists(word)) return false;
-    static const std::vector<std::string> kPlanned = {"check", "export", "report", "help"};
+    static const std::vector<std::string> kPlanned = {"export", "report", "help"};
     const bool is_word = word.find_first_of("./%") == std::string::npos;
     return is_word && (more_follows || !nearest_word(word, command_names()).empty() ||
                        std::find(kPlanned.begin(), kPlanned.end(), word) != kPlanned.end());
@@ -274,8 +292,9 @@ class Parser {
     }
     for (const CommandInfo& info : kCommands)
       if (!chosen.empty() && chosen.front()->get_name() == info.name) line_.command = info.command;
-    line_.names_trace = !trace_.empty();
+    line_.names_trace = !trace_.empty() || !line_.check.traces.empty();
     if (!trace_.empty()) line_.trace = trace_;
+    if (line_.check.traces.empty()) line_.check.traces = {line_.trace};
     std::string problem = check_values();
     if (problem.empty()) problem = check_nothing_is_empty();
     if (!problem.empty()) {
@@ -316,6 +335,8 @@ class Parser {
       if (std::string problem = diff_.check(line_.options, trace_, line_.new_trace); !problem.empty()) return problem;
     if (std::string problem = leaks_.check(line_.options); !problem.empty()) return problem;
     if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
+    if (line_.command == Command::check)
+      if (std::string problem = check_.check(line_.check, line_.options.json); !problem.empty()) return problem;
     if (std::string problem = check_symbolize(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
@@ -365,6 +386,7 @@ class Parser {
   CLI::App app_;
   CommandLine line_;
   std::string trace_, by_ = "open", group_ = "stack", direction_ = "top-down", domain_;
+  CheckOptions check_;
   DiffOptions diff_;
   LeaksOptions leaks_;
   int64_t top_ = kUnset, max_frames_ = kUnset, points_ = kUnset, jobs_ = kUnset;

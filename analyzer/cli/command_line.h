@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/check_options.h"
 #include "report/nearest_word.h"
 #include "report/report_options.h"
 #include "report/reports.h"
@@ -22,6 +23,7 @@ enum class Command {
   timeline,
   chunks,
   diff,
+  check,
   extract,
   strip,
   compress,
@@ -36,6 +38,7 @@ struct CommandLine {
   bool names_trace = false;  // false: `trace` is the default
   std::string new_trace;     // of diff; `trace` is the old one
   std::string output;        // of the commands that write a trace
+  CheckLine check;           // of check, whose traces are there
   ReportOptions options;
   std::optional<unsigned> jobs;  // threads; not set: as many as there are processors
   DumpSections sections;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "cli/check_command.h"
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
 #include "cli/progress_bar.h"
@@ -174,6 +175,7 @@ int print_report(const CommandLine& line, Trace& trace, Output& out) {
     case Command::compress:
     case Command::decompress: return run_rewrite(line, trace, out);
     case Command::symbolize: return run_symbolize(line, trace, out);
+    case Command::check: break;  // has several traces
     case Command::dump:
       line.dump_stats ? report_dump_stats(trace, line.options, out) : report_dump(trace, line.sections, out);
       return kDone;
@@ -197,6 +199,7 @@ void say_if_empty(const CommandLine& line, const Trace& trace, const Output& out
 int run_command(const CommandLine& given, int descriptor) {
   CommandLine line = given;
   Output out(descriptor);
+  if (line.command == Command::check) return run_check(line, out);
   Trace trace = open_trace(line.trace, line);
   if (line.options.filters.choose() && line.command != Command::diff) {
     const BuiltSelection built = select(trace, line.options);

@@ -13,6 +13,11 @@ OutputError::OutputError(int error)
 bool OutputError::is_closed_pipe() const { return error_ == EPIPE; }
 
 void Output::flush() {
+  if (text_) {
+    *text_ += buffer_;
+    buffer_.clear();
+    return;
+  }
   size_t done = 0;
   while (done < buffer_.size()) {
     const ssize_t wrote = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);

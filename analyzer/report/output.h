@@ -1,4 +1,4 @@
-// Standard output of the reports: buffered, every write checked.
+// What the reports are written to, a descriptor or a text: buffered, every write checked.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,6 +25,8 @@ class OutputError : public std::runtime_error {
 class Output {
  public:
   explicit Output(int descriptor) : descriptor_(descriptor) {}
+  // `text` is appended to.
+  explicit Output(std::string* text) : text_(text) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
@@ -44,7 +46,8 @@ class Output {
 
  private:
   static constexpr size_t kFlushBytes = 1u << 16;
-  int descriptor_;
+  int descriptor_ = -1;
+  std::string* text_ = nullptr;
   std::string buffer_;
   uint64_t lines_ = 0;
 };

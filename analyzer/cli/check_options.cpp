@@ -1,0 +1,111 @@
+#include "cli/check_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "cli/unknown_value.h"
+#include "report/number_range.h"
+
+namespace memprof {
+
+namespace {
+
+constexpr const char* kReachableGrowth = "reachable-growth";
+constexpr const char* kFailOnValues =
+    "definite, possible, indirect, reachable-growth, mismatched-free, double-free, none";
+
+}  // namespace
+
+void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
+  command.add_option("traces", line.traces, "The traces, judged together: parent and children, shards of a test run")
+      ->type_name("TRACE");
+  const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
+    command.add_option(name, value, help)->type_name(type);
+  };
+  const auto texts = [&](const char* name, std::vector<std::string>& values, const char* type, const char* help) {
+    command.add_option(name, values, help)->type_name(type)->expected(1)->take_all();
+  };
+  texts("--fail-on", fail_on_, "KINDS", "What fails, with commas between (default definite,mismatched-free)");
+  text("--max-leaked-bytes", leaked_bytes_, "N", "Fail above so many leaked bytes, in place of on any definite leak");
+  text("--max-leaked-blocks", leaked_blocks_, "N", "The same in blocks");
+  text("--max-site-leaked-bytes", site_bytes_, "N", "The same for each allocating place alone");
+  text("--max-site-leaked-blocks", site_blocks_, "N", "The same in blocks");
+  text("--max-peak", peak_, "N", "Fail when more bytes were open at one time, in any of the traces");
+  text("--max-allocations", allocations_, "N", "Fail above so many allocations, of all traces together");
+  text("--max-temporary", temporary_, "N", "Fail above so many temporary allocations, of all traces together");
+  texts("--budget", line.budget_files, "FILE", "Limits of functions and modules, one a line (README.md)");
+  texts("--only-from", line.rules.only_from, "DIR|GLOB", "Only what goes through sources or modules of that name");
+  texts("--ignore-module", line.ignored_modules, "GLOB", "Not what these modules allocate");
+  text("--baseline", line.baseline, "FILE", "What is known: only new and grown findings fail");
+  text("--write-baseline", line.write_baseline, "FILE", "Write what is found now as the baseline");
+  texts("--suppressions", line.suppression_files, "FILE", "Suppressions as valgrind's (.supp) or LeakSanitizer's (leak:)");
+  text("--write-suppressions", line.write_suppressions, "FILE", "Write what is found now as suppressions of valgrind's");
+  command.add_flag("--fail-on-stale", line.rules.fail_on_stale, "Fail when a suppression matches nothing any more");
+  command.add_flag("--allow-incomplete", line.rules.allow_incomplete, "Pass although a recording ends early");
+  command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
+  command.add_flag("--allow-unclassified", line.rules.allow_unclassified,
+                   "Pass although blocks could not be classified");
+  text("--junit", line.junit, "FILE", "Write JUnit XML (GitLab, Jenkins)");
+  text("--sarif", line.sarif, "FILE", "Write SARIF 2.1.0 (code scanning)");
+  text("--memcheck-xml", line.memcheck_xml, "FILE", "Write XML as valgrind's, protocol 4 (Jenkins, CTest)");
+  text("--markdown", line.markdown, "FILE", "Write Markdown for a comment on a pull request");
+  command.add_flag("--github", line.github, "Print annotations for a GitHub workflow too");
+  command.add_option("--source-root", line.source_root, "Of the checkout: paths in outputs are relative to it")
+      ->type_name("DIR")
+      ->default_str(".");
+}
+
+std::string CheckOptions::take_kinds(CheckLine& line) const {
+  Rules& rules = line.rules;
+  if (fail_on_.empty()) {
+    // Whoever says how much may leak does not want to fail on less.
+    if (rules.has_leaked_limit()) rules.fail_on.erase(FindingKind::definite);
+    return {};
+  }
+  rules.fail_on.clear();
+  for (const std::string& list : fail_on_) {
+    std::istringstream words(list);
+    for (std::string word; std::getline(words, word, ',');) {
+      const auto kind = parse_finding_kind(word);
+      if (word == kReachableGrowth)
+        rules.fail_on_reachable_growth = true;
+      else if (kind && *kind != FindingKind::reachable)
+        rules.fail_on.insert(*kind);
+      else if (word != "none")
+        return unknown_value("--fail-on", word, kFailOnValues);
+    }
+  }
+  if (rules.fail_on_reachable_growth && line.baseline.empty() && line.write_baseline.empty())
+    return "--fail-on reachable-growth compares with a baseline: add --baseline FILE";
+  return {};
+}
+
+std::string CheckOptions::check(CheckLine& line, bool json) const {
+  const std::pair<const std::string*, std::optional<uint64_t> Rules::*> kLimits[] = {
+      {&leaked_bytes_, &Rules::max_leaked_bytes},       {&leaked_blocks_, &Rules::max_leaked_blocks},
+      {&site_bytes_, &Rules::max_site_leaked_bytes},    {&site_blocks_, &Rules::max_site_leaked_blocks},
+      {&peak_, &Rules::max_peak},                       {&allocations_, &Rules::max_allocations},
+      {&temporary_, &Rules::max_temporary},
+  };
+  for (const auto& [text, limit] : kLimits) {
+    if (text->empty()) continue;
+    line.rules.*limit = parse_bytes(*text);
+    if (!(line.rules.*limit)) return fmt::format("{} is no number, as 1000, 64K and 1.5M are", *text);
+  }
+  if (std::string problem = take_kinds(line); !problem.empty()) return problem;
+  if (json && line.github) return "--json and --github both want standard output";
+  std::set<std::string> outputs;
+  for (const std::string* output :
+       {&line.junit, &line.sarif, &line.memcheck_xml, &line.markdown, &line.write_baseline, &line.write_suppressions})
+    if (!output->empty() && !outputs.insert(*output).second)
+      return fmt::format("two outputs are to be written to {}", *output);
+  for (const std::string& trace : line.traces)
+    if (outputs.contains(trace)) return fmt::format("{} is a trace and would be overwritten", trace);
+  return {};
+}
+
+}  // namespace memprof

@@ -1,0 +1,40 @@
+// The options of `check`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gate/rules.h"
+
+namespace memprof {
+
+// What is asked of the gate. Of the files only the names are known yet.
+struct CheckLine {
+  std::vector<std::string> traces;
+  Rules rules;  // without budgets
+  std::vector<std::string> ignored_modules;
+  std::vector<std::string> budget_files, suppression_files;
+  std::string baseline, write_baseline, write_suppressions;
+  // Outputs besides the text or --json; empty: not wanted.
+  std::string junit, sarif, memcheck_xml, markdown;
+  bool github = false;
+  std::string source_root = ".";
+};
+
+class CheckOptions {
+ public:
+  // `line` is written to when the line is parsed, and by check().
+  void add_to(CLI::App& command, CheckLine& line);
+  // What is wrong with the values; empty when all is well. `json`: the document goes to standard output.
+  std::string check(CheckLine& line, bool json) const;
+
+ private:
+  std::string take_kinds(CheckLine& line) const;
+
+  std::vector<std::string> fail_on_;
+  std::string leaked_bytes_, leaked_blocks_, site_bytes_, site_blocks_, peak_, allocations_, temporary_;
+};
+
+}  // namespace memprof

@@ -1,0 +1,122 @@
+// The oracle for what still leads to a block: memcheck's leak check, block for block.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
+
+#include "host.h"
+#include "paths.h"
+
+using namespace memprof::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Blocks by the line of the source that asked for them, and the kind.
+using Kinds = std::map<std::pair<uint64_t, std::string>, uint64_t>;
+
+std::string describe(const Kinds& kinds) {
+  std::ostringstream text;
+  for (const auto& [key, blocks] : kinds) text << "line " << key.first << ": " << blocks << " " << key.second << "\n";
+  return text.str();
+}
+
+std::string text_of(const std::string& xml, const std::string& element) {
+  const size_t begin = xml.find("<" + element + ">");
+  if (begin == std::string::npos) return {};
+  const size_t from = begin + element.size() + 2;
+  return xml.substr(from, xml.find("</" + element + ">", from) - from);
+}
+
+// visit(element) for all of a name that are not within one another.
+template <class Visit>
+void for_each_element(const std::string& xml, const std::string& name, Visit visit) {
+  for (size_t at = 0; (at = xml.find("<" + name + ">", at)) != std::string::npos;) {
+    const size_t end = xml.find("</" + name + ">", at);
+    visit(xml.substr(at, end - at));
+    at = end;
+  }
+}
+
+const std::map<std::string, std::string> kKindOf = {{"Leak_DefinitelyLost", "definite"},
+                                                    {"Leak_IndirectlyLost", "indirect"},
+                                                    {"Leak_PossiblyLost", "possible"},
+                                                    {"Leak_StillReachable", "reachable"}};
+
+std::string leaks_by_memcheck(std::vector<std::string> command, const std::vector<std::string>& environment,
+                              const fs::path& directory) {
+  // Without __libc_freeres: what the program itself leaves.
+  command.insert(command.begin(),
+                 {"/usr/bin/valgrind", "--leak-check=full", "--show-leak-kinds=all", "--leak-check-heuristics=all",
+                  "--num-callers=100", "--run-libc-freeres=no", "--run-cxx-freeres=no", "--xml=yes",
+                  "--xml-file=memcheck.xml"});
+  run({command, environment, directory, "", {}});
+  return read_file(directory / "memcheck.xml");
+}
+
+Kinds kinds_by_memcheck(const std::string& name, const fs::path& directory) {
+  const std::string xml = leaks_by_memcheck({host_path("lost_and_held"), name}, plain_environment(), directory);
+  REQUIRE(xml.find("</valgrindoutput>") != std::string::npos);
+  Kinds kinds;
+  for_each_element(xml, "error", [&](const std::string& error) {
+    const auto kind = kKindOf.find(text_of(error, "kind"));
+    if (kind == kKindOf.end()) return;
+    uint64_t line = 0;
+    for_each_element(text_of(error, "stack"), "frame", [&](const std::string& frame) {
+      if (line == 0 && text_of(frame, "file") == "lost_and_held.cpp") line = std::stoull(text_of(frame, "line"));
+    });
+    kinds[{line, kind->second}] += std::stoull(text_of(error, "leakedblocks"));
+  });
+  return kinds;
+}
+
+// What the C library keeps for the next thread is not a leak of the program's. memcheck takes the memory of an ended
+// thread for a root.
+bool is_kept_for_next_thread(const nlohmann::json& chunk) {
+  return chunk["reach"] == "definite" &&
+         std::any_of(chunk["stack"].begin(), chunk["stack"].end(),
+                     [](const nlohmann::json& frame) { return frame["function"] == "_dl_allocate_tls"; });
+}
+
+Kinds kinds_by_memprof(const fs::path& trace) {
+  const Outcome outcome = analyze({"chunks", "--state", "open", "--domain", "cpu", trace.string()});
+  REQUIRE(outcome.exit_status == 0);
+  Kinds kinds;
+  std::istringstream lines(outcome.out);
+  for (std::string text; std::getline(lines, text);) {
+    const auto chunk = nlohmann::json::parse(text);
+    REQUIRE(chunk.contains("reach"));
+    if (is_kept_for_next_thread(chunk)) continue;
+    uint64_t line = 0;
+    for (const auto& frame : chunk["stack"]) {
+      const bool is_host = frame["file"].is_string() && fs::path(frame["file"]).filename() == "lost_and_held.cpp";
+      if (line == 0 && is_host) line = frame["line"];
+    }
+    ++kinds[{line, chunk["reach"]}];
+  }
+  return kinds;
+}
+
+}  // namespace
+
+TEST_CASE("memcheck says the same of every block of the cases", "[real][reachability]") {
+  FreshDirectory directory;
+  std::istringstream names(run({{host_path("lost_and_held")}, plain_environment(), directory.path(), "", {}}).out);
+  size_t count = 0, leaking = 0;
+  for (std::string name; std::getline(names, name); ++count) {
+    INFO(name);
+    const fs::path place = directory / name;
+    fs::create_directory(place);
+    const Outcome outcome =
+        run({{host_path("lost_and_held"), name}, recording_environment({"MEMPROF_SNAPSHOT=exit"}), place, "", {}});
+    REQUIRE(outcome.exit_status == 0);
+    CHECK(outcome.err == "");
+    const Kinds expected = kinds_by_memcheck(name, place);
+    CHECK(describe(kinds_by_memprof(place / "trace.bin")) == describe(expected));
+    leaking += std::any_of(expected.begin(), expected.end(), [](const auto& kind) {
+      return kind.first.second == "definite" || kind.first.second == "possible";
+    });
+  }
+  CHECK(count >= 70);
+  CHECK(leaking >= 30);
+}
