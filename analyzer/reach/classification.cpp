@@ -64,11 +64,12 @@ void Classification::finish() {
   reachability_ = classify(*graph_);
 }
 
-std::optional<Reach> Classification::reach_at(uint64_t address) const {
+std::optional<Reach> Classification::reach_of(uint64_t address, uint64_t alloc_ticks) const {
   if (!graph_) return std::nullopt;
   const uint32_t block = graph_->index().find(address);
-  if (block == BlockIndex::kNone || memory_.blocks[block].address != address || memory_.blocks[block].is_inherited)
-    return std::nullopt;
+  if (block == BlockIndex::kNone) return std::nullopt;
+  const LiveBlock& found = memory_.blocks[block];
+  if (found.address != address || found.alloc_ticks != alloc_ticks || found.is_inherited) return std::nullopt;
   return reachability_.of[block];
 }
 

@@ -38,8 +38,8 @@ class Classification {
   const BlockGraph& graph() const { return *graph_; }
   const Reachability& reach() const { return reachability_; }
   const LiveMemory& memory() const { return memory_; }
-  // Of a block of the process's own that begins there; nothing where none was live.
-  std::optional<Reach> reach_at(uint64_t address) const;
+  // Of a block of the process's own; nothing where it was not live then.
+  std::optional<Reach> reach_of(uint64_t address, uint64_t alloc_ticks) const;
 
  private:
   const Trace& trace_;

@@ -53,7 +53,7 @@ class ChunkLines : public ChunkVisitor {
     functions(domain, allocator(chunk.tag), "null", chunk.tag);
     out_.print(",\"mismatched\":false{}", is_displaced ? ",\"allocated_again\":true" : "");
     const bool may_be_known = classes_ && domain == Domains::kHeap && !is_displaced;
-    if (const std::optional<Reach> reach = may_be_known ? classes_->reach_at(address) : std::nullopt)
+    if (const std::optional<Reach> reach = may_be_known ? classes_->reach_of(address, chunk.alloc_ticks) : std::nullopt)
       out_.print(",\"reach\":\"{}\"", reach_name(*reach));
     end_line(stack, format::kNoStack);
   }

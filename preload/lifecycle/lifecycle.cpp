@@ -8,6 +8,7 @@
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
 #include "platform/rare_lock.h"
+#include "platform/signal_action.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
@@ -153,6 +154,7 @@ uint32_t owner_of_memory(uint32_t recorded_pid) {
 
 // When nothing of the program comes any more.
 void take_last_snapshot() {
+  finish_snapshot();
   static constinit uint32_t taken_by = 0;  // a forked child takes one of its own
   if (!settings.snapshot_at_exit || is_over() || taken_by == traced_pid) return;
   taken_by = traced_pid;
@@ -171,6 +173,16 @@ void close_trace(format::EndState state) {
         .store(stack_table_resident_bytes() + thread_states_resident_bytes(), std::memory_order_relaxed);
   }
   end_trace(state);
+}
+
+void take_signalled_snapshot(int, siginfo_t*, void*) {
+  if (is_fresh_child()) begin_forked_child();
+  if (may_write_records()) take_snapshot(format::SnapshotReason::signal);
+}
+
+// A handler of the program's own for the signal takes its place.
+void wait_for_snapshot_signal() {
+  if (settings.snapshot_signal != 0) sys::handle_signal(settings.snapshot_signal, take_signalled_snapshot);
 }
 
 // Registered while the loader runs the last destructors, so that exit() calls it after all of them.
@@ -220,6 +232,7 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
   } else {
     let_events_in();
   }
+  wait_for_snapshot_signal();
 }
 
 __attribute__((destructor(101))) void end_process() {
@@ -274,6 +287,7 @@ void begin_forked_child() {
   reset_gate();
   reset_thread_states();
   abandon_record_streams();
+  forget_snapshot();
   abandon_trace();
   reset_stack_table();
   reset_modules();
@@ -339,6 +353,11 @@ void pause_recording() {
   if (!may_write_records()) return;
   std::atomic_ref(trace_header->live_flags).fetch_or(format::kLateStart, std::memory_order_relaxed);
   settings.filter.paused = true;
+}
+
+bool take_called_snapshot() {
+  if (is_fresh_child()) begin_forked_child();
+  return may_write_records() && take_snapshot(format::SnapshotReason::call);
 }
 
 bool may_write_records() { return mode.load(std::memory_order_relaxed) == Mode::recording && is_traced_process(); }

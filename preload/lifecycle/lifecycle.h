@@ -49,6 +49,8 @@ void note_exec_failed();
 void start_recording();
 void pause_recording();
 bool is_recording();
+// memprof_snapshot().
+bool take_called_snapshot();
 
 // Whether this process has a trace of its own that is being written: false in a forked child before its first event.
 bool may_write_records();

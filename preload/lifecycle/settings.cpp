@@ -1,5 +1,7 @@
 #include "lifecycle/settings.h"
 
+#include <signal.h>
+
 #include "platform/diagnostics.h"
 #include "unwind/unwinder.h"
 
@@ -8,6 +10,8 @@ namespace memprof {
 constinit Settings settings;
 
 namespace {
+
+constexpr int kFirstFreeRealTime = 35, kLastSignal = 64;  // libc uses the lowest of the kernel's for itself
 
 constexpr unsigned kMaxGiven = 16;
 constinit const char* given[kMaxGiven + 1] = {};
@@ -59,6 +63,44 @@ struct Setting {
   bool (*set)(const char* value);
 };
 
+// A signal that a program may have a use for, but the kernel has none.
+int parse_signal(const char* text, size_t length) {
+  static constexpr struct {
+    const char* name;
+    int number;
+  } kNamed[] = {{"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGHUP", SIGHUP}};
+  for (const auto& named : kNamed)
+    if (__builtin_strlen(named.name) == length && __builtin_memcmp(named.name, text, length) == 0) return named.number;
+  int number = 0;
+  for (size_t i = 0; i < length; ++i) {
+    if (text[i] < '0' || text[i] > '9' || number > kLastSignal) return 0;
+    number = number * 10 + (text[i] - '0');
+  }
+  const bool is_usable = number == SIGUSR1 || number == SIGUSR2 || number == SIGHUP ||
+                         (number >= kFirstFreeRealTime && number <= kLastSignal);
+  return is_usable ? number : 0;
+}
+
+bool set_snapshot(const char* value) {
+  bool at_exit = false;
+  int signal = 0;
+  if (!text_equals(value, "never")) {
+    for (const char* at = value;;) {
+      size_t length = 0;
+      while (at[length] != '\0' && at[length] != ',') ++length;
+      if (length == 4 && __builtin_memcmp(at, "exit", 4) == 0)
+        at_exit = true;
+      else if ((signal = parse_signal(at, length)) == 0)
+        return false;
+      if (at[length] == '\0') break;
+      at += length + 1;
+    }
+  }
+  settings.snapshot_at_exit = at_exit;
+  settings.snapshot_signal = signal;
+  return true;
+}
+
 constexpr Setting kSettings[] = {
     {"MEMPROF_OUTPUT", "a path of fewer than 4096 bytes with %p, %e, %n or %%", set_output},
     {"MEMPROF_FILTER", "conditions such as domain=cpu,allocator=malloc|new,size>=4096",
@@ -72,11 +114,7 @@ constexpr Setting kSettings[] = {
        settings.start_paused = text_equals(value, "paused");
        return settings.start_paused || text_equals(value, "on");
      }},
-    {"MEMPROF_SNAPSHOT", "exit or never",
-     [](const char* value) {
-       settings.snapshot_at_exit = text_equals(value, "exit");
-       return settings.snapshot_at_exit || text_equals(value, "never");
-     }},
+    {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or a number), both with a comma, or never", set_snapshot},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",

@@ -19,6 +19,7 @@ struct Settings {
   bool free_stacks = false;       // MEMPROF_FREE_STACKS
   bool follow_fork = true;        // MEMPROF_FOLLOW_FORK
   bool snapshot_at_exit = false;  // MEMPROF_SNAPSHOT
+  int snapshot_signal = 0;        // MEMPROF_SNAPSHOT; 0: none
   bool start_paused = false;      // MEMPROF_START
   bool verbose = false;           // MEMPROF_VERBOSE
 };

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
+
 #include "platform/clock.h"
 #include "platform/rare_lock.h"
 #include "platform/syscalls.h"
@@ -17,13 +19,16 @@
 namespace memprof {
 
 using format::SnapshotRangeKind;
+using format::SnapshotReason;
 using format::SnapshotRecord;
 
 namespace {
 
 constexpr uint64_t kLongestNs = 600'000'000'000;
 constexpr long kPauseNs = 500'000;
-constinit RareLock taking;
+constinit std::atomic<bool> is_taken{false};
+// The child that writes while the process goes on; 0: none.
+constinit std::atomic<long> writer{0};
 
 bool write_record(SnapshotRecord type, const void* bytes, size_t count) {
   const Piece piece{bytes, count};
@@ -72,58 +77,94 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
   return write_record(SnapshotRecord::end, &end, sizeof(end));
 }
 
-// In the child: it dies with its parent, and holds nothing of the host's open.
-bool leave_the_host(uint32_t parent) {
+// In the child: it holds nothing of the host's open. Where its parent waits for it, it dies with it; else it ends what it
+// writes, and does not die with the thread that took the snapshot.
+bool leave_the_host(uint32_t parent, SnapshotReason reason) {
   constexpr long kSetDeathSignal = 1, kLastDescriptor = INT32_MAX;
-  sys::call(SYS_prctl, kSetDeathSignal, SIGKILL);
-  if (sys::parent_id() != parent) return false;
+  if (reason == SnapshotReason::exit) {
+    sys::call(SYS_prctl, kSetDeathSignal, SIGKILL);
+    if (sys::parent_id() != parent) return false;
+  }
   const long trace = descriptor();
   if (trace > 0) sys::call(SYS_close_range, 0, trace - 1, 0);
   sys::call(SYS_close_range, trace + 1, kLastDescriptor, 0);
   return true;
 }
 
-// True: it ended well, as far as can be known.
+enum class Ending { none, good, bad };
+
+// `none`: it still writes.
+Ending ending_of(long child) {
+  int status = 0;
+  const long waited = sys::call(SYS_wait4, child, sys::arg(&status), WNOHANG | __WALL, 0);
+  if (waited == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? Ending::good : Ending::bad;
+  // A wait of the host's with __WALL may have taken it: as far as can be known, it ended well.
+  return waited < 0 && !sys::process_exists(static_cast<uint32_t>(child)) ? Ending::good : Ending::none;
+}
+
 bool wait_for(long child) {
   const uint64_t begin_ns = monotonic_ns();
   for (;;) {
-    int status = 0;
-    const long waited = sys::call(SYS_wait4, child, sys::arg(&status), WNOHANG | __WALL, 0);
-    if (waited == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    // A wait of the host's with __WALL may have taken it.
-    if (waited < 0 && !sys::process_exists(static_cast<uint32_t>(child))) return true;
+    if (const Ending ending = ending_of(child); ending != Ending::none) return ending == Ending::good;
     if (monotonic_ns() - begin_ns > kLongestNs) sys::call(SYS_kill, child, SIGKILL);
     sys::sleep_ns(kPauseNs);
   }
 }
 
+// The child, or an error. Signals are blocked, in the child for good.
+long begin_child(StoppedThreads& threads, SnapshotReason reason) {
+  const SignalsBlocked until_done;
+  begin_snapshot_stream();
+  const uint64_t begin_ns = monotonic_ns();
+  if (!threads.stop()) return -1;
+  const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
+  const uint32_t own = sys::process_id();
+  // Without a signal at its end, and without libc's handlers.
+  const long child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
+  if (child == 0) {
+    const bool good =
+        leave_the_host(own, reason) && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
+    end_snapshot_stream();
+    for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
+  }
+  return child;
+}
+
 }  // namespace
 
-bool take_snapshot(format::SnapshotReason reason) {
+bool take_snapshot(SnapshotReason reason) {
   static constinit StoppedThreads threads;
-  long child = -1;
-  {
-    const RareGuard guard(taking);
-    // Two processes that write zeros behind what they know of would write over each other's pages.
-    if (!guard.held() || !sys::may_call() || reserves_by_zeros()) return false;
-    begin_snapshot_stream();
-    const uint64_t begin_ns = monotonic_ns();
-    if (threads.stop()) {
-      const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
-      const uint32_t own = sys::process_id();
-      // Without a signal at its end, and without libc's handlers.
-      child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
-      if (child == 0) {
-        const bool good = leave_the_host(own) && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
-        end_snapshot_stream();
-        for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
-      }
-    }
+  // Two processes that write zeros behind what they know of would write over each other's pages.
+  if (!sys::may_call() || reserves_by_zeros()) return false;
+  // Whoever comes second goes without: who waited with signals blocked could not be stopped.
+  if (is_taken.exchange(true, std::memory_order_acquire)) return false;  // pairs with the release below
+  const long before = writer.load(std::memory_order_relaxed);
+  const bool may_take = before == 0 || reason != SnapshotReason::signal || ending_of(before) != Ending::none;
+  bool good = false;
+  if (may_take) {
+    if (before != 0 && reason != SnapshotReason::signal) wait_for(before);
+    writer.store(0, std::memory_order_relaxed);
+    const long child = begin_child(threads, reason);
+    good = child > 0;
+    // At the end the others stand still meanwhile: destructors have run, and nothing is to happen behind them.
+    if (good && reason == SnapshotReason::exit)
+      good = wait_for(child);
+    else if (good)
+      writer.store(child, std::memory_order_relaxed);
+    threads.release();
   }
-  // The others stand still meanwhile: destructors have run, and nothing is to happen behind them.
-  const bool good = child > 0 && wait_for(child);
-  threads.release();
+  is_taken.store(false, std::memory_order_release);  // pairs with the exchange above
   return good;
+}
+
+void finish_snapshot() {
+  const long child = writer.exchange(0, std::memory_order_relaxed);
+  if (child != 0 && sys::may_call()) wait_for(child);
+}
+
+void forget_snapshot() {
+  writer.store(0, std::memory_order_relaxed);
+  is_taken.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace memprof

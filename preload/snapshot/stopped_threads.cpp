@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "platform/clock.h"
+#include "platform/signal_action.h"
 #include "platform/syscalls.h"
 #include "snapshot/thread_files.h"
 #include "thread_state/thread_state.h"
@@ -21,19 +22,10 @@ namespace {
 constexpr size_t kMostThreads = 1u << 16;
 constexpr uint64_t kPatienceNs = 500'000'000;
 constexpr long kPauseNs = 50'000;
-constexpr uint32_t kPausesPerLook = 20;                 // for threads that have ended
+constexpr uint32_t kPausesPerLook = 20;                 // for threads that have ended, or block the signal no more
+constexpr uint32_t kMostLooks = 4;                      // at one that sleeps and blocks the signal
 constexpr int kMostRounds = 1000;                       // of looking for threads that began meanwhile
 constexpr int kFirstRealTime = 32, kLastRealTime = 64;  // libc uses the lowest of the kernel's for itself
-
-// The kernel's struct sigaction.
-struct Action {
-  void (*handler)(int, siginfo_t*, void*);
-  unsigned long flags;
-#if defined(__x86_64__)
-  void (*restorer)();
-#endif
-  sys::SignalSet mask;
-};
 
 // Of the stop under way; what the handler knows. Never given back: a thread may come late.
 struct Meeting {
@@ -81,27 +73,9 @@ bool has_arrived(uint32_t place) {
          std::atomic_ref(meeting.places[place].state).load(std::memory_order_acquire) == SnapshotThreadState::stopped;
 }
 
-#if defined(__x86_64__)
-asm(R"(
-  .text
-  .type memprof_return_from_signal, @function
-  .hidden memprof_return_from_signal
-memprof_return_from_signal:
-  mov $15, %eax
-  syscall
-  .size memprof_return_from_signal, . - memprof_return_from_signal
-)");
-extern "C" void memprof_return_from_signal() __attribute__((visibility("hidden")));
-#endif
-
-long change_action(int signal, const Action* wanted, Action* before) {
-  return sys::call(SYS_rt_sigaction, signal, sys::arg(wanted), sys::arg(before), sizeof(sys::SignalSet));
-}
-
 // In a child that was forked meanwhile: the program meant the signal, which comes again when the handler returns.
 void be_default(int signal) {
-  const Action by_default{};
-  change_action(signal, &by_default, nullptr);
+  sys::default_signal(signal);
   sys::call(SYS_tgkill, sys::process_id(), sys::thread_id(), signal);
 }
 
@@ -127,24 +101,11 @@ void stand_still(int signal, siginfo_t*, void* context) {
 // 0: the program has taken all that are not in `avoided`.
 int unused_signal(sys::SignalSet avoided) {
   for (int signal = kLastRealTime; signal > kFirstRealTime + 2; --signal) {
-    Action found{};
-    if ((avoided & sys::set_of(signal)) == 0 && change_action(signal, nullptr, &found) == 0 && found.handler == nullptr)
+    void (*handler)(int, siginfo_t*, void*) = nullptr;
+    if ((avoided & sys::set_of(signal)) == 0 && sys::find_handler(signal, &handler) && handler == nullptr)
       return signal;
   }
   return 0;
-}
-
-bool take_over(int signal) {
-  Action action{};
-  action.handler = stand_still;
-  action.flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-#if defined(__x86_64__)
-  constexpr unsigned long kHasRestorer = 0x04000000;
-  action.flags |= kHasRestorer;
-  action.restorer = memprof_return_from_signal;
-#endif
-  action.mask = ~sys::SignalSet{0};
-  return change_action(signal, &action, nullptr) == 0;
 }
 
 }  // namespace
@@ -156,7 +117,7 @@ StoppedThreads::Asked* StoppedThreads::add(uint32_t thread) {
   too_many_ = too_many_ || asked_count_ == kMostThreads;
   if (too_many_) return nullptr;
   __builtin_memmove(&asked_[at + 1], &asked_[at], (asked_count_ - at) * sizeof(*asked_));
-  asked_[at] = {thread, Fate::gone, -1, 0};
+  asked_[at] = {thread, Fate::gone, 0, -1, 0};
   ++asked_count_;
   return &asked_[at];
 }
@@ -195,16 +156,35 @@ bool StoppedThreads::ask_new_threads(uint32_t own, bool* any_new) {
     Asked* const asked = add(thread);
     if (asked == nullptr) return !too_many_;
     *any_new = true;
-    const CallUnderWay call = call_of_thread(thread);
-    const ThreadStatus status = status_of_thread(thread, call);
-    if (!status.is_alive) return true;
-    asked->fate = Fate::unseen;
-    if ((status.blocked & sys::set_of(signal_)) != 0) return true;
-    asked->call = call.number;
-    asked->call_end = call.end;
-    if (sys::call(SYS_tgkill, sys::process_id(), thread, signal_) == 0) asked->fate = Fate::signalled;
+    ask(*asked);
     return true;
   });
+}
+
+void StoppedThreads::ask(Asked& asked) {
+  const CallUnderWay call = call_of_thread(asked.thread);
+  const ThreadStatus status = status_of_thread(asked.thread, call);
+  asked.fate = Fate::gone;
+  if (!status.is_alive) return;
+  asked.fate = Fate::unseen;
+  if ((status.blocked & sys::set_of(signal_)) != 0) {
+    // The recorder does so for a moment, and seldom sleeps in it. Who sleeps so may wait for signals.
+    asked.looks += call.number >= 0;
+    if (asked.looks < kMostLooks) asked.fate = Fate::blocking;
+    return;
+  }
+  asked.call = call.number;
+  asked.call_end = call.end;
+  if (sys::call(SYS_tgkill, sys::process_id(), asked.thread, signal_) == 0) asked.fate = Fate::signalled;
+}
+
+bool StoppedThreads::ask_blocking_threads() {
+  bool any_left = false;
+  for (size_t i = 0; i < asked_count_; ++i) {
+    if (asked_[i].fate == Fate::blocking) ask(asked_[i]);
+    any_left = any_left || asked_[i].fate == Fate::blocking;
+  }
+  return any_left;
 }
 
 size_t StoppedThreads::count_expected() const {
@@ -249,7 +229,7 @@ bool StoppedThreads::stop() {
   keep_own_registers(&threads_[0]);
   count_ = 1;
   meeting.process = sys::process_id();
-  if (!choose_signal(own) || !take_over(signal_)) {
+  if (!choose_signal(own) || !sys::handle_signal(signal_, stand_still)) {
     signal_ = 0;
     return false;
   }
@@ -266,14 +246,17 @@ bool StoppedThreads::stop() {
     good = ask_new_threads(own, &any_new);
     if (!any_new) break;
     uint32_t place = 1;
+    bool any_blocking = ask_blocking_threads();
     size_t expected = count_expected();
-    for (uint32_t pauses = 0; place <= expected && monotonic_ns() - begin_ns < kPatienceNs;) {
-      if (has_arrived(place)) {
+    for (uint32_t pauses = 0; (any_blocking || place <= expected) && monotonic_ns() - begin_ns < kPatienceNs;) {
+      if (place <= expected && has_arrived(place)) {
         ++place;
         continue;
       }
       sys::sleep_ns(kPauseNs);
-      if (++pauses % kPausesPerLook == 0) expected = count_expected();
+      if (++pauses % kPausesPerLook != 0) continue;
+      any_blocking = any_blocking && ask_blocking_threads();
+      expected = count_expected();
     }
   }
   const size_t arrived = meeting.arrived.load(std::memory_order_acquire);
@@ -313,8 +296,7 @@ void StoppedThreads::release() {
       sys::sleep_ns(kPauseNs);
     size_t still_signalled = count_expected() + 1;
     for (const SnapshotThread& thread : *this) still_signalled -= thread.state != SnapshotThreadState::unseen;
-    const Action by_default{};
-    if (still_signalled == 0) change_action(signal_, &by_default, nullptr);
+    if (still_signalled == 0) sys::default_signal(signal_);
   }
   if (asked_ != nullptr) sys::unmap_anonymous(asked_, (kMostThreads + 1) * sizeof(*asked_));
   asked_ = nullptr;

@@ -38,16 +38,21 @@ class StoppedThreads {
   size_t count() const { return count_; }
 
  private:
-  enum class Fate : uint32_t { gone, signalled, unseen };
+  // blocking: it blocks the signal, perhaps only until it has done something of the recorder's.
+  enum class Fate : uint32_t { gone, signalled, blocking, unseen };
   struct Asked {
     uint32_t thread;
     Fate fate;
+    uint32_t looks;  // at it, while it slept and blocked the signal
     long call;  // the system call that it was in; -1: none
     uint64_t call_end;
   };
 
   bool choose_signal(uint32_t own);
   bool ask_new_threads(uint32_t own, bool* any_new);
+  void ask(Asked& asked);
+  // True: there are any left.
+  bool ask_blocking_threads();
   Asked* add(uint32_t thread);  // nullptr: it is known, or there are too many
   const Asked* find(uint32_t thread) const;
   size_t count_expected() const;

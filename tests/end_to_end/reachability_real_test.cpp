@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "host.h"
-#include "paths.h"
+#include "valgrind.h"
 
 using namespace memprof::tests;
 namespace fs = std::filesystem;
@@ -43,19 +43,19 @@ const std::map<std::string, std::string> kKindOf = {{"Leak_DefinitelyLost", "def
                                                     {"Leak_PossiblyLost", "possible"},
                                                     {"Leak_StillReachable", "reachable"}};
 
-std::string leaks_by_memcheck(std::vector<std::string> command, const std::vector<std::string>& environment,
-                              const fs::path& directory) {
-  // Without __libc_freeres: what the program itself leaves.
-  command.insert(command.begin(),
-                 {"/usr/bin/valgrind", "--leak-check=full", "--show-leak-kinds=all", "--leak-check-heuristics=all",
-                  "--num-callers=100", "--run-libc-freeres=no", "--run-cxx-freeres=no", "--xml=yes",
-                  "--xml-file=memcheck.xml"});
-  run({command, environment, directory, "", {}});
-  return read_file(directory / "memcheck.xml");
-}
+const std::vector<std::string> kMemcheck = {"--leak-check=full",
+                                            "--show-leak-kinds=all",
+                                            "--leak-check-heuristics=all",
+                                            "--num-callers=100",
+                                            // Without __libc_freeres: what the program itself leaves.
+                                            "--run-libc-freeres=no",
+                                            "--run-cxx-freeres=no",
+                                            "--xml=yes",
+                                            "--xml-file=memcheck.xml"};
 
-Kinds kinds_by_memcheck(const std::string& name, const fs::path& directory) {
-  const std::string xml = leaks_by_memcheck({host_path("lost_and_held"), name}, plain_environment(), directory);
+// By line of the host's source, 0 for others.
+Kinds kinds_by_memcheck(const fs::path& file) {
+  const std::string xml = read_file(file);
   REQUIRE(xml.find("</valgrindoutput>") != std::string::npos);
   Kinds kinds;
   for_each_element(xml, "error", [&](const std::string& error) {
@@ -107,11 +107,11 @@ TEST_CASE("memcheck says the same of every block of the cases", "[real][reachabi
     INFO(name);
     const fs::path place = directory / name;
     fs::create_directory(place);
-    const Outcome outcome =
-        run({{host_path("lost_and_held"), name}, recording_environment({"MEMPROF_SNAPSHOT=exit"}), place, "", {}});
+    const Outcome outcome = run_under_valgrind_and_memprof({host_path("lost_and_held"), name}, kMemcheck,
+                                                           {"MEMPROF_SNAPSHOT=exit"}, place);
     REQUIRE(outcome.exit_status == 0);
     CHECK(outcome.err == "");
-    const Kinds expected = kinds_by_memcheck(name, place);
+    const Kinds expected = kinds_by_memcheck(place / "memcheck.xml");
     CHECK(describe(kinds_by_memprof(place / "trace.bin")) == describe(expected));
     leaking += std::any_of(expected.begin(), expected.end(), [](const auto& kind) {
       return kind.first.second == "definite" || kind.first.second == "possible";
@@ -119,4 +119,21 @@ TEST_CASE("memcheck says the same of every block of the cases", "[real][reachabi
   }
   CHECK(count >= 70);
   CHECK(leaking >= 30);
+}
+
+TEST_CASE("memcheck counts the same of each kind in real programs", "[real][reachability]") {
+  const auto [name, command] = GENERATE(table<std::string, std::vector<std::string>>({
+      {"python3", {"/usr/bin/python3", "-S", "-c", "import json, re; print(json.dumps(list(range(100))))"}},
+      {"perl", {"/usr/bin/perl", "-e", "my %h; $h{$_} = [1 .. 10] for 1 .. 200; print scalar keys %h"}},
+      {"sqlite3", {"/usr/bin/sqlite3", ":memory:", "create table t(a); insert into t values(1); select * from t;"}},
+      {"git", {"/usr/bin/git", "init", "-q", "repository"}},
+  }));
+  INFO(name);
+  FreshDirectory directory;
+  const Outcome outcome = run_under_valgrind_and_memprof(
+      command, kMemcheck, {"MEMPROF_SNAPSHOT=exit", "PYTHONMALLOC=malloc", "PYTHONHASHSEED=0"}, directory.path());
+  REQUIRE(outcome.exit_status == 0);
+  const Kinds expected = kinds_by_memcheck(directory / "memcheck.xml");
+  CHECK(describe(kinds_by_memprof(directory / "trace.bin")) == describe(expected));
+  CHECK(!expected.empty());
 }

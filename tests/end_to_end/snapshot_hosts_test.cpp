@@ -1,5 +1,6 @@
 // MEMPROF_SNAPSHOT=exit: what pointed where when the program ended, and that the program does not notice.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "host.h"
@@ -166,4 +167,72 @@ TEST_CASE("threads that wait in a call, or for a signal, go on waiting", "[hosts
   const Snapshot snapshot = recorded_snapshot(host);
   CHECK(snapshot.is_whole);
   CHECK(snapshot.threads_that("stopped") == 1);
+}
+
+namespace {
+
+// Under the preload, with snapshots by the call alone or by SIGUSR2.
+Outcome take_snapshots(const FreshDirectory& directory, const std::string& what, const std::string& how) {
+  return run({{host_path("takes_snapshots"), what, how},
+              recording_environment({"MEMPROF_SNAPSHOT=SIGUSR2"}),
+              directory.path(),
+              "",
+              {}});
+}
+
+size_t count_of(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot in the middle of the run tells of that moment", "[hosts][snapshot]") {
+  const std::string how = GENERATE("call", "signal");
+  INFO(how);
+  FreshDirectory directory;
+  const Outcome outcome = take_snapshots(directory, "points", how);
+  REQUIRE(outcome.exit_status == 0);
+  CHECK(outcome.out == "taken 1\n");
+  CHECK(outcome.err == "");
+  const Outcome chunks =
+      analyze({"chunks", "--state", "open", "--domain", "cpu", (directory / "trace.bin").string()});
+  REQUIRE(chunks.exit_status == 0);
+  std::map<uint64_t, std::string> reach;
+  std::istringstream lines(chunks.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto chunk = nlohmann::json::parse(line);
+    reach[chunk["size"]] = chunk.value("reach", "not told");
+  }
+  CHECK(reach[1000] == "reachable");  // what became of it later is not known
+  CHECK(reach[2000] == "definite");
+  CHECK(reach[3000] == "not told");  // allocated later
+}
+
+TEST_CASE("snapshots are taken among threads that allocate, and each is whole", "[hosts][snapshot]") {
+  const std::string how = GENERATE("call", "signal");
+  INFO(how);
+  FreshDirectory directory;
+  const Outcome outcome = take_snapshots(directory, "threads", how);
+  REQUIRE(outcome.exit_status == 0);
+  CHECK(outcome.out == "taken 20\n");
+  const Outcome dump = analyze({"dump", "--snapshots", (directory / "trace.bin").string()});
+  // By signal, one that comes while another is being written is passed over.
+  CHECK(count_of(dump.out, "\n    end ") >= (how == "call" ? 20 : 1));
+  CHECK(count_of(dump.out, "not whole") == 0);
+  CHECK(count_of(dump.out, " unseen ") == 0);
+}
+
+TEST_CASE("a forked child takes snapshots of its own, and nobody waits for memprof's", "[hosts][snapshot]") {
+  const std::string how = GENERATE("call", "signal");
+  INFO(how);
+  FreshDirectory directory;
+  const Outcome outcome = take_snapshots(directory, "forks", how);
+  REQUIRE(outcome.exit_status == 0);
+  CHECK(outcome.out == "child taken 1\ntaken 1\n");
+  for (const Trace& trace : traces_in(directory.path())) {
+    INFO(trace.path());
+    CHECK(snapshot_of(trace.path()).is_whole);
+  }
 }

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "host.h"
-#include "paths.h"
+#include "valgrind.h"
 
 using namespace memprof::tests;
 namespace fs = std::filesystem;
@@ -25,15 +25,8 @@ uint64_t number(std::string text) {
   return std::stoull(text);
 }
 
-const std::string kValgrind = "/usr/bin/valgrind";
-
-// Without __libc_freeres: valgrind would free at the end what the program itself never does.
-Heap heap_by_valgrind(std::vector<std::string> command, const std::vector<std::string>& environment,
-                      const fs::path& directory) {
-  command.insert(command.begin(),
-                 {kValgrind, "--run-libc-freeres=no", "--run-cxx-freeres=no", "--log-file=valgrind.log"});
-  run({command, environment, directory, "", {}});
-  const std::string log = read_file(directory / "valgrind.log");
+Heap heap_by_valgrind(const fs::path& log_file) {
+  const std::string log = read_file(log_file);
   std::smatch total, open;
   REQUIRE(std::regex_search(log, total,
                             std::regex("total heap usage: ([0-9,]+) allocs, ([0-9,]+) frees, ([0-9,]+) bytes")));
@@ -41,45 +34,21 @@ Heap heap_by_valgrind(std::vector<std::string> command, const std::vector<std::s
   return {number(total[1]), number(total[2]), number(total[3]), number(open[2]), number(open[1])};
 }
 
-// What the program under valgrind sees: valgrind adds variables and preloads of its own, and programs keep copies of
-// their environment. Its libraries do nothing in a program that it does not run.
-std::vector<std::string> environment_under_valgrind(const std::vector<std::string>& environment,
-                                                    const fs::path& directory) {
-  std::istringstream lines(run({{kValgrind, "-q", "/usr/bin/env"}, environment, directory, "", {}}).out);
-  std::vector<std::string> seen;
-  for (std::string line; std::getline(lines, line);) seen.push_back(line);
-  return seen;
-}
-
 Heap heap_by_memprof(const Trace& trace) {
   return {trace.allocations(), trace.frees(), trace.bytes_allocated(), trace.open_chunks(), trace.open_bytes()};
 }
 
-// Both runs have the same arguments, directory and environment, to the byte but for one directory's name of equal
-// length: where memprof is preloaded in one run, the other has a library that does nothing.
 void compare(const std::vector<std::string>& command, const std::vector<std::string>& settings = {}) {
   FreshDirectory directory;
-  const fs::path oracle_library = directory / "oracle" / "libmemprof.so";
-  const fs::path record_library = directory / "record" / "libmemprof.so";
-  fs::create_directory(oracle_library.parent_path());
-  fs::create_directory(record_library.parent_path());
-  fs::create_symlink(std::string(paths::kHosts) + "/libinert.so", oracle_library);
-  fs::create_symlink(paths::kLibrary, record_library);
-  std::vector<std::string> environment = plain_environment();
-  environment.insert(environment.end(), settings.begin(), settings.end());
-  environment.push_back("LD_PRELOAD=" + oracle_library.string());
-  const Heap oracle = heap_by_valgrind(command, environment, directory.path());
-  environment = environment_under_valgrind(environment, directory.path());
-  for (std::string& entry : environment) {
-    const size_t at = entry.find(oracle_library.string());
-    if (at != std::string::npos) entry.replace(at, std::string::npos, record_library.string());
-  }
-  const Outcome outcome = run({command, environment, directory.path(), "", {}});
+  // Without __libc_freeres: valgrind would free at the end what the program itself never does.
+  const Outcome outcome = run_under_valgrind_and_memprof(
+      command, {"--run-libc-freeres=no", "--run-cxx-freeres=no", "--log-file=valgrind.log"}, settings,
+      directory.path());
   const Trace trace(directory / "trace.bin");
   INFO("command " << command[0] << ", status " << outcome.exit_status << ", stderr " << outcome.err);
   CHECK(trace.orphans() == 0);
   CHECK(trace.dropped() == 0);
-  CHECK(heap_by_memprof(trace) == oracle);
+  CHECK(heap_by_memprof(trace) == heap_by_valgrind(directory / "valgrind.log"));
 }
 
 }  // namespace
