@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "gate/builtin_suppressions.h"
 #include "report/numbers.h"
 
 namespace memprof {
@@ -33,6 +34,19 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
   std::vector<Finding> findings;
   for (auto& [key, finding] : merged) findings.push_back(std::move(finding));
   return findings;
+}
+
+// The user's own come first. Of those that are built in nobody wants to hear but where they did something.
+void suppress(Suppressions suppressions, Verdict& verdict) {
+  suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);
+  suppressions.apply(verdict.findings);
+  std::vector<size_t> new_index;
+  for (const SuppressionUse& use : suppressions.uses()) {
+    new_index.push_back(verdict.suppressions.size());
+    if (!use.is_built_in() || use.findings != 0) verdict.suppressions.push_back(use);
+  }
+  for (Finding& finding : verdict.findings)
+    if (finding.suppression) finding.suppression = new_index[*finding.suppression];
 }
 
 void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
@@ -141,8 +155,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
     verdict.traces.push_back(std::move(trace.trace));
   }
   for (Finding& finding : verdict.findings) blame.assign(finding);
-  suppressions.apply(verdict.findings);
-  verdict.suppressions = suppressions.uses();
+  suppress(std::move(suppressions), verdict);
   if (baseline) baseline->compare(verdict.findings);
   decide_failures(verdict.findings, rules);
   sort_findings(verdict.findings);

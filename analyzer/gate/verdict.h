@@ -91,10 +91,13 @@ struct BrokenLimit {
 
 struct SuppressionUse {
   std::string name = {};  // of valgrind's; the pattern of LeakSanitizer's
-  std::string file = {};  // "" where the program brings it
+  std::string file = {};  // "" where the program brings it; kBuiltIn
   uint32_t line = 0;
   uint64_t findings = 0, blocks = 0, bytes = 0;  // that it took
-  bool is_stale() const { return findings == 0; }
+
+  static constexpr const char* kBuiltIn = "(built in)";
+  bool is_built_in() const { return file == kBuiltIn; }
+  bool is_stale() const { return findings == 0 && !is_built_in(); }
 };
 
 struct Verdict {
