@@ -14,6 +14,7 @@
 #include "cli/symbolize_command.h"
 #include "reach/classification.h"
 #include "report/escape.h"
+#include "report/leaks_graph.h"
 #include "report/selection_builder.h"
 #include "report/selection_text.h"
 
@@ -97,10 +98,22 @@ int print_table(const CommandLine& line, Trace& trace, Output& out) {
   return has_domain ? kDone : no_such_domain(trace, line.options.domain);
 }
 
+int print_leaks_graph(const CommandLine& line, Trace& trace, Output& out) {
+  const ReportOptions& options = line.options;
+  ProgressBar progress;
+  const std::unique_ptr<Classification> classes = classify_trace(trace, &progress);
+  if (options.retained) report_leaks_retained(trace, *classes, options, out);
+  if (options.cycles) report_leaks_cycles(trace, *classes, options, out);
+  if (options.who_points_at.empty()) return kDone;
+  const PointersResult result = report_leaks_pointers(trace, *classes, options.who_points_at, options, out);
+  return result.problem.empty() ? kDone : refuse(result.problem);
+}
+
 // Blocks of a span of time, or that grow; those open at the end are a table.
 int print_leaks(const CommandLine& line, Trace& trace, Output& out) {
   const ReportOptions& options = line.options;
   bool has_domain = false;
+  if (options.asks_graph()) return print_leaks_graph(line, trace, out);
   if (options.growth) {
     ProgressBar progress;
     has_domain = report_leaks_growth(trace, options, out, &progress);

@@ -49,6 +49,10 @@ struct ReportOptions {
   std::optional<uint64_t> older_ns;
   std::optional<std::pair<std::string, std::string>> between;  // as typed: times or marks
   bool growth = false;
+  // leaks, of the graph of blocks: at most one of them
+  bool retained = false, cycles = false;
+  std::string who_points_at;  // as typed: an address or a function
+  bool asks_graph() const { return retained || cycles || !who_points_at.empty(); }
 };
 
 }  // namespace memprof
