@@ -39,16 +39,6 @@ bool starts_with_any(std::string_view name, std::span<const std::string_view> pr
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-// What lies outside main or a thread's function is the same for every stack.
-bool is_startup(const Frame& frame) {
-  static constexpr std::array<std::string_view, 8> kNames = {
-      "_start",  "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
-      "__clone", "__clone3"};
-  const std::string_view name =
-      frame.function.substr(0, std::min(frame.function.find('@'), frame.function.find("_impl")));
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
 const char* describe_root(StackRoot root) {
   switch (root) {
     case StackRoot::depth_limit: return "cut here: deeper than MEMPROF_MAX_DEPTH, outer frames unknown";
@@ -71,6 +61,15 @@ bool is_library_plumbing(const Frame& frame) {
   static constexpr std::array<std::string_view, 7> kPrefixes = {
       "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
   return starts_with_any(frame.function, kPrefixes);
+}
+
+bool is_startup(const Frame& frame) {
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "_start",  "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
+      "__clone", "__clone3"};
+  const std::string_view name =
+      frame.function.substr(0, std::min(frame.function.find('@'), frame.function.find("_impl")));
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 std::string cut_text(std::string text, size_t width) {

@@ -33,6 +33,9 @@ std::string cut_text(std::string text, size_t width);
 // Code of the C++ library that passes an allocation on: a run of it tells less than its length.
 bool is_library_plumbing(const Frame& frame);
 
+// What lies outside main or a thread's function: the same for every stack.
+bool is_startup(const Frame& frame);
+
 // "#0 function  file.cpp:123  (module)", escaped and cut to `columns`.
 std::string frame_line(const Frame& frame, size_t number, size_t columns);
 
