@@ -89,7 +89,7 @@ void FrameSource::append(StackId id, std::vector<Frame>& out) {
   const StackNode& node = trace_.nodes.node(id);
   const Place place = place_of(node);
   if (!place.can_resolve) {
-    out.push_back({{}, {}, 0, place.path, node.address, false});
+    out.push_back({{}, {}, 0, place.path, node.address, false, {}});
     return;
   }
   met_.insert(place.index);
@@ -98,12 +98,13 @@ void FrameSource::append(StackId id, std::vector<Frame>& out) {
     for (const SourceFrame& frame : stored) {
       std::string_view path = place.path;
       if (node.module == format::kNoModule && module && !frame.function.empty()) path = module->name;
-      out.push_back({frame.function, frame.file, frame.line, path, node.address, frame.inlined});
+      out.push_back({frame.function, frame.file, frame.line, path, node.address, frame.inlined, frame.linkage_name});
     }
     return;
   }
   for (const SourceFrame& frame : symbolizer_->resolve(place.index, node.address + place.bias, !node.exact_address))
-    out.push_back({frame.function, frame.file, frame.line, frame.module, frame.offset, frame.inlined});
+    out.push_back(
+        {frame.function, frame.file, frame.line, frame.module, frame.offset, frame.inlined, frame.linkage_name});
 }
 
 std::vector<FrameSource::ModuleSummary> FrameSource::module_summaries() const {

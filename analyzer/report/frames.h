@@ -26,7 +26,8 @@ struct Frame {
   uint32_t line = 0;
   std::string_view module;  // path; empty: no loaded object covers the address
   uint64_t offset = 0;
-  bool inlined = false;  // into the next frame
+  bool inlined = false;                // into the next frame
+  std::string_view linkage_name = {};  // see SourceFrame
 };
 
 class FrameSource {

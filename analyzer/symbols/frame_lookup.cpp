@@ -38,11 +38,19 @@ std::vector<SourceFrame> FrameLookup::find(uint64_t virtual_address) {
   std::vector<SourceFrame> frames;
   const std::string_view symbol = symbols_.find(virtual_address);
   if (dwarf_) {
-    for (const DwarfFrame& found : dwarf_->find(virtual_address))
-      frames.push_back(
-          {.function = name_of(found, symbol), .file = file_of(found), .line = found.line, .inlined = found.inlined});
+    for (const DwarfFrame& found : dwarf_->find(virtual_address)) {
+      const std::string_view function = name_of(found, symbol);
+      frames.push_back({.function = function,
+                        .file = file_of(found),
+                        .line = found.line,
+                        .inlined = found.inlined,
+                        .linkage_name = linkage_name_of(found, symbol, function)});
+    }
   }
-  if (frames.empty()) frames.push_back({.function = demangled(symbol)});
+  if (frames.empty()) {
+    const std::string_view function = demangled(symbol);
+    frames.push_back({.function = function, .linkage_name = linkage_name_of({}, symbol, function)});
+  }
   return frames;
 }
 
@@ -62,6 +70,12 @@ std::string_view FrameLookup::name_of(const DwarfFrame& frame, std::string_view 
   if (frame.scope != nullptr && !name.empty()) return names_.keep(fmt::format("{}::{}", *frame.scope, name));
   if (!name.empty()) return names_.keep(name);
   return names_.keep(frame.inlined || frame.linkage_name != nullptr ? bounded(frame.linkage_name) : symbol);
+}
+
+std::string_view FrameLookup::linkage_name_of(const DwarfFrame& frame, std::string_view symbol,
+                                              std::string_view function) {
+  const std::string_view name = frame.inlined || symbol.empty() ? bounded(frame.linkage_name) : symbol;
+  return name == function ? std::string_view() : names_.keep(name);
 }
 
 std::string_view FrameLookup::demangled(std::string_view name) {

@@ -38,6 +38,8 @@ class FrameLookup {
  private:
   explicit FrameLookup(const ElfSymbols& symbols) : symbols_(symbols) {}
   std::string_view name_of(const DwarfFrame& frame, std::string_view symbol);
+  // The symbol where there is a choice: glibc's DWARF has internal aliases. Empty if it is `function`.
+  std::string_view linkage_name_of(const DwarfFrame& frame, std::string_view symbol, std::string_view function);
   std::string_view file_of(const DwarfFrame& frame);
   std::string_view demangled(std::string_view name);
 

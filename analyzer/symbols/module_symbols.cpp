@@ -126,7 +126,7 @@ bool ModuleSymbols::save() {
     const auto [found, is_new] = all.try_emplace(code);
     if (is_new) found->second = older.emplace_back(cached_.find(code));
   }
-  StoredFramesWriter writer;
+  StoredFramesWriter writer(StoredNames::of_cache);
   for (const auto& [code, frames] : all) writer.add(code, frames);
   cache_->store(*key_, {detail_ == Detail::lines, !symbols_.empty(), writer.take()});
   return true;

@@ -85,7 +85,7 @@ class ModuleSymbols {
   std::vector<std::unique_ptr<FrameLookup>> others_;  // have strings of frames_
 
   std::optional<SymbolCache::Key> key_;  // empty: not to be cached
-  StoredFrames cached_;
+  StoredFrames cached_{StoredNames::of_cache};
   bool has_news_ = false;
 
   // Apart for plain and return addresses. No hash map: a trace chooses the addresses, and could choose them for one

@@ -14,6 +14,8 @@ struct SourceFrame {
   std::string_view module = {};    // the path that the trace gives; the map's name for JIT code
   uint64_t offset = 0;             // ELF virtual address of the address asked for (JIT code: the address)
   bool inlined = false;            // the function was inlined into that of the next frame
+  // As the linker knows the function; empty where unknown, or the same. A trace that carries its symbols has none.
+  std::string_view linkage_name = {};
 };
 
 }  // namespace memprof

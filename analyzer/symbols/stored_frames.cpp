@@ -24,20 +24,22 @@ size_t varint_bytes(uint64_t value) {
 }
 
 struct StoredFrame {
-  uint64_t function, file, line;
+  uint64_t function = 0, file = 0, line = 0, linkage_name = 0;
 };
 
-bool read_frame(ByteReader& reader, StoredFrame& frame) {
-  return reader.read_varint(frame.function) && reader.read_varint(frame.file) && reader.read_varint(frame.line);
+bool read_frame(ByteReader& reader, StoredNames names, StoredFrame& frame) {
+  return reader.read_varint(frame.function) && reader.read_varint(frame.file) && reader.read_varint(frame.line) &&
+         (names == StoredNames::of_trace || reader.read_varint(frame.linkage_name));
 }
 
 // Skips the frames of one address; false when they cannot be.
-bool check_frames(ByteReader& reader, uint64_t count, size_t strings) {
+bool check_frames(ByteReader& reader, StoredNames names, uint64_t count, size_t strings) {
   if (count == 0 || count > reader.remaining() / kLeastFrameBytes) return false;
   for (uint64_t i = 0; i < count; ++i) {
     StoredFrame frame;
-    if (!read_frame(reader, frame)) return false;
+    if (!read_frame(reader, names, frame)) return false;
     if (frame.function >> 1 > strings || frame.file > strings || frame.line > UINT32_MAX) return false;
+    if (frame.linkage_name > strings) return false;
   }
   return true;
 }
@@ -71,7 +73,7 @@ bool StoredFrames::add(std::vector<std::byte> bytes) {
     uint64_t step = 0, head = 0;
     if (!reader.read_varint(step)) return false;
     const auto offset = static_cast<uint32_t>(begin + reader.offset());
-    if (!reader.read_varint(head) || !check_frames(reader, head >> 1, block.strings.size() - 1)) return false;
+    if (!reader.read_varint(head) || !check_frames(reader, names_, head >> 1, block.strings.size() - 1)) return false;
     address += step;
     const CodeAddress code{address, (head & 1) != 0};
     if (!positions_.empty() && code < positions_.back().code) is_sorted_ = false;
@@ -100,12 +102,13 @@ std::vector<SourceFrame> StoredFrames::find(CodeAddress wanted) const {
   uint64_t head = 0;
   reader.read_varint(head);  // add() has read all this before
   for (uint64_t i = 0; i < head >> 1; ++i) {
-    StoredFrame frame{};
-    read_frame(reader, frame);
+    StoredFrame frame;
+    read_frame(reader, names_, frame);
     frames.push_back({.function = block.strings[frame.function >> 1],
                       .file = block.strings[frame.file],
                       .line = static_cast<uint32_t>(frame.line),
-                      .inlined = (frame.function & 1) != 0});
+                      .inlined = (frame.function & 1) != 0,
+                      .linkage_name = block.strings[frame.linkage_name]});
   }
   return frames;
 }
@@ -148,6 +151,7 @@ void StoredFramesWriter::add(CodeAddress code, std::span<const SourceFrame> fram
     put_varint(entries_, number_of(frame.function) << 1 | (frame.inlined ? 1 : 0));
     put_varint(entries_, number_of(frame.file));
     put_varint(entries_, frame.line);
+    if (names_ == StoredNames::of_cache) put_varint(entries_, number_of(frame.linkage_name));
   }
 }
 
@@ -156,7 +160,7 @@ std::vector<std::byte> StoredFramesWriter::take() {
   put_varint(block, numbers_.size());
   block.insert(block.end(), strings_.begin(), strings_.end());
   block.insert(block.end(), entries_.begin(), entries_.end());
-  *this = {};
+  *this = StoredFramesWriter(names_);
   return block;
 }
 

@@ -1,5 +1,6 @@
 // Frames that were looked up before, as bytes: what a symbols page of a trace and a file of the cache hold. The layout
-// is that of SymbolRecord::frames in memprof/trace_format.h, without the module.
+// is that of SymbolRecord::frames in memprof/trace_format.h, without the module. Those of the cache have for each frame
+// the number of its linkage name besides, behind the line.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +24,13 @@ struct CodeAddress {
   auto operator<=>(const CodeAddress&) const = default;
 };
 
+enum class StoredNames : uint8_t { of_trace, of_cache };
+
 // Reads blocks that nobody vouches for. Frames are decoded when they are asked for; module and offset are not stored.
 class StoredFrames {
  public:
+  explicit StoredFrames(StoredNames names = StoredNames::of_trace) : names_(names) {}
+
   // Takes the bytes over. False when they are malformed; the addresses before that place are kept.
   bool add(std::vector<std::byte> block);
 
@@ -48,6 +53,7 @@ class StoredFrames {
   bool read_strings(Block& block, size_t& offset) const;
   const Position* position_of(CodeAddress wanted) const;
 
+  StoredNames names_;
   std::deque<Block> blocks_;
   mutable std::vector<Position> positions_;
   mutable bool is_sorted_ = true;
@@ -56,7 +62,9 @@ class StoredFrames {
 // Makes one block. Addresses come in rising order.
 class StoredFramesWriter {
  public:
-  // The size that the block would have with these frames added.
+  explicit StoredFramesWriter(StoredNames names = StoredNames::of_trace) : names_(names) {}
+
+  // The size that the block of a trace would have with these frames added.
   size_t size_with(CodeAddress code, std::span<const SourceFrame> frames);
   void add(CodeAddress code, std::span<const SourceFrame> frames);
   bool empty() const { return entries_.empty(); }
@@ -66,6 +74,7 @@ class StoredFramesWriter {
  private:
   uint64_t number_of(std::string_view text);
 
+  StoredNames names_;
   std::unordered_map<std::string_view, uint64_t> numbers_;
   std::vector<std::byte> strings_, entries_;
   uint64_t previous_ = 0;

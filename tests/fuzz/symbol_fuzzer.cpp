@@ -132,10 +132,13 @@ void look_up_damaged(Bytes input) {
 
 void read_stored(std::string_view text) {
   const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-  StoredFrames frames;
-  (void)frames.add({bytes, bytes + text.size()});
-  for (const CodeAddress code : frames.addresses())
-    for (const SourceFrame& frame : frames.find(code)) must(frame.function.size() <= text.size());
+  for (const StoredNames names : {StoredNames::of_trace, StoredNames::of_cache}) {
+    StoredFrames frames(names);
+    (void)frames.add({bytes, bytes + text.size()});
+    for (const CodeAddress code : frames.addresses())
+      for (const SourceFrame& frame : frames.find(code))
+        must(frame.function.size() + frame.linkage_name.size() <= 2 * text.size());
+  }
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ class Cached {
     for (const uint64_t address : addresses())
       for (const bool is_return : {false, true})
         for (const SourceFrame& frame : symbolizer.resolve(0, address + 0x1000, is_return))
-          text += fmt::format("{} {} {} {} {}\n", frame.function, frame.file, frame.line, frame.offset, frame.inlined);
+          text += fmt::format("{} {} {} {} {} {}\n", frame.function, frame.file, frame.line, frame.offset, frame.inlined,
+                              frame.linkage_name);
     const auto report = symbolizer.module_reports().at(0);
     return text + fmt::format("{} {} {}\n", static_cast<int>(report.detail), report.problem, report.debug_file);
   }
@@ -85,6 +86,7 @@ TEST_CASE("a second run is answered by the cache, with the same words", "[symbol
   const Cached files;
   const std::string expected = files.ask(false);
   CHECK(expected.find("sample_leaf") != std::string::npos);
+  CHECK(expected.find(" _ZN6sample5outerERKNS_5ShapeEi\n") != std::string::npos);
   CHECK(files.entries().empty());
   CHECK(files.ask() == expected);
   REQUIRE(files.entries().size() == 1);

@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 
+#include "symbols/demangle.h"
 #include "symbols/symbolizer.h"
 #include "symbols_data/fixture.h"
 #include "symbols_data/own_modules.h"
@@ -82,6 +83,8 @@ TEST_CASE("inlined calls are frames of their own, each with the line inside it",
   CHECK_FALSE(frames[2].inlined);
   for (const SourceFrame& frame : frames) {
     CHECK(std::filesystem::path(frame.file).filename() == "symbols_resolve.cpp");
+    CHECK(frame.linkage_name.starts_with("_ZN14here_and_there"));
+    CHECK(demangle(frame.linkage_name) == frame.function);
     CHECK(frame.module == modules[module].path);
     CHECK(frame.offset == number(place.address) - modules[module].load_bias);
   }
@@ -119,6 +122,10 @@ TEST_CASE("functions of a library without debug information have their symbol's 
     return std::string(symbolizer.resolve(module_of(modules, address), address, false)[0].function);
   };
   CHECK(name_at("libc.so.6", "qsort") == "qsort");
+  const uint64_t terminate = number(dlsym(dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD), "_ZSt9terminatev"));
+  CHECK(symbolizer.resolve(module_of(modules, terminate), terminate, false)[0].linkage_name == "_ZSt9terminatev");
+  const uint64_t qsort = number(dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "qsort"));
+  CHECK(symbolizer.resolve(module_of(modules, qsort), qsort, false)[0].linkage_name == "");
   CHECK(name_at("libc.so.6", "fopen") == "fopen");
   CHECK(name_at("libstdc++.so.6", "_ZSt9terminatev") == "std::terminate()");
   for (const auto& report : symbolizer.module_reports()) {

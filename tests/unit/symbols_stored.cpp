@@ -31,6 +31,7 @@ void check_equal(const std::vector<SourceFrame>& found, const std::vector<Source
     CHECK(found[i].file == expected[i].file);
     CHECK(found[i].line == expected[i].line);
     CHECK(found[i].inlined == expected[i].inlined);
+    CHECK(found[i].linkage_name == expected[i].linkage_name);
   }
 }
 
@@ -53,6 +54,30 @@ TEST_CASE("the example of the format is written and read", "[symbols][stored]") 
   CHECK(frames.find({0x1150, true}).empty());
   CHECK_FALSE(frames.has({0x1151, false}));
   CHECK(frames.addresses() == std::vector<CodeAddress>{{0x1150, false}, {0x1184, false}});
+}
+
+TEST_CASE("linkage names are kept in the cache and not in traces", "[symbols][stored]") {
+  const std::vector<SourceFrame> inlined = {
+      {.function = "f(int)", .file = "a.cpp", .line = 3, .inlined = true, .linkage_name = "_Z1fi"},
+      {.function = "g()", .file = "a.cpp", .line = 4, .linkage_name = "_Z1gv"}};
+  for (const StoredNames names : {StoredNames::of_trace, StoredNames::of_cache}) {
+    StoredFramesWriter writer(names);
+    writer.add({1, false}, inlined);
+    writer.add({2, false}, kOne);
+    StoredFrames stored(names);
+    REQUIRE(stored.add(writer.take()));
+    check_equal(stored.find({2, false}), kOne);
+    std::vector<SourceFrame> expected = inlined;
+    if (names == StoredNames::of_trace)
+      for (SourceFrame& frame : expected) frame.linkage_name = {};
+    check_equal(stored.find({1, false}), expected);
+    writer.add({1, false}, inlined);  // take() leaves the kind as it was
+    StoredFrames again(names);
+    REQUIRE(again.add(writer.take()));
+    check_equal(again.find({1, false}), expected);
+  }
+  StoredFrames bad(StoredNames::of_cache);
+  CHECK_FALSE(bad.add(bytes_of({0, 1, 2, 0, 0, 0, 1})));  // a linkage name that is not there
 }
 
 TEST_CASE("all addresses and names come back, of several blocks the first", "[symbols][stored]") {
