@@ -52,15 +52,17 @@ void say_once(std::set<std::string>& said, const std::string& path, const std::s
 void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out) {
   const CheckLine& check = line.check;
   const std::string root = std::filesystem::absolute(check.source_root).lexically_normal().string();
+  SarifOptions sarif_options;
+  sarif_options.source_root = root;
   write_output(check.junit, [&](Output& file) { print_junit(verdict, file); });
-  write_output(check.sarif, [&](Output& file) { print_sarif(verdict, {root}, file); });
+  write_output(check.sarif, [&](Output& file) { print_sarif(verdict, sarif_options, file); });
   write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(verdict, file); });
-  write_output(check.markdown, [&](Output& file) { print_check_markdown(verdict, {root}, file); });
+  write_output(check.markdown, [&](Output& file) { print_check_markdown(verdict, {.source_root = root}, file); });
   if (line.options.json) {
     print_check_json(verdict, out);
     return;
   }
-  if (check.github) print_github_annotations(verdict, {root}, out);
+  if (check.github) print_github_annotations(verdict, {.source_root = root}, out);
   CheckTextOptions options;
   if (line.options.max_frames) options.max_frames = *line.options.max_frames;
   if (line.options.top) options.max_findings = *line.options.top;

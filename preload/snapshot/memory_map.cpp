@@ -70,7 +70,7 @@ bool MemoryMap::add_line(const char* at, const char* end) {
     kind = SnapshotRangeKind::program_break;
   else if (starts_with(at, end, "[stack]"))
     kind = SnapshotRangeKind::main_stack;
-  const uint32_t flags = from == guard_end_ ? format::kRangeAboveGuard : 0;
+  const uint32_t flags = from == guard_end_ ? uint32_t{format::kRangeAboveGuard} : 0;
   return mappings_.add({from, to, kind, flags, is_shared ? major << 32 | minor : 0, is_shared ? inode : 0});
 }
 
