@@ -130,7 +130,7 @@ std::string source_name(std::string_view demangled) {
 }
 
 std::string source_name_with_arguments(std::string_view demangled) {
-  const std::string name = source_name(demangled);
+  std::string name = source_name(demangled);
   const size_t begin = name.starts_with("operator") ? std::string_view::npos : demangled.find(name + '<');
   if (begin == std::string_view::npos) return name;
   size_t end = begin + name.size();

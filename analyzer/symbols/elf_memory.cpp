@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-
-#include "symbols/demangle.h"
+#include <initializer_list>
 
 namespace memprof {
 
@@ -11,10 +10,11 @@ namespace {
 
 constexpr size_t kMaxSegments = 4096;
 
-// The name is compared without leaving its string table, whose end libelf checks.
+// Never reads further than the wanted name is long: a damaged file may have many names that end nowhere near.
 bool has_name(const ElfFile& file, const GElf_Shdr& table, const GElf_Sym& symbol, std::string_view wanted) {
   const char* const name = elf_strptr(file.elf(), table.sh_link, symbol.st_name);
-  return name != nullptr && without_symbol_version(name) == wanted;
+  if (name == nullptr || std::strncmp(name, wanted.data(), wanted.size()) != 0) return false;
+  return name[wanted.size()] == '\0' || name[wanted.size()] == '@';  // a version
 }
 
 // Calls `visit` with each entry of the sections of these types, until it returns true.
