@@ -54,6 +54,7 @@ void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out)
   const std::string root = std::filesystem::absolute(check.source_root).lexically_normal().string();
   SarifOptions sarif_options;
   sarif_options.source_root = root;
+  sarif_options.tool_version = kVersionNumber;
   write_output(check.junit, [&](Output& file) { print_junit(verdict, file); });
   write_output(check.sarif, [&](Output& file) { print_sarif(verdict, sarif_options, file); });
   write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(verdict, file); });

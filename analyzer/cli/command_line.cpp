@@ -22,7 +22,7 @@ namespace {
 constexpr const char* kJobsHelp = "On how many threads (default: one a processor)";
 constexpr int64_t kMostJobs = 256;
 
-constexpr const char* kVersion = "memprof-analyze 0.1, trace format 1";
+const std::string kVersion = fmt::format("memprof-analyze {}, trace format 1", kVersionNumber);
 
 struct CommandInfo {
   Command command;
@@ -209,7 +209,7 @@ class Parser {
   }
 
   std::string final_text(const CLI::Success& success) const {
-    if (dynamic_cast<const CLI::CallForVersion*>(&success)) return std::string(kVersion) + "\n";
+    if (dynamic_cast<const CLI::CallForVersion*>(&success)) return kVersion + "\n";
     return help_text();
   }
 

@@ -32,6 +32,8 @@ enum class Command {
   dump
 };
 
+inline constexpr const char* kVersionNumber = "0.1";
+
 struct CommandLine {
   Command command = Command::summary;
   std::string trace = "trace.bin";

@@ -68,7 +68,7 @@ class PlaceList {
   std::vector<FindingFrame> frames_of(StackId stack) {
     std::vector<FindingFrame> frames;
     for (const Frame& frame : source_.frames(stack, StackNodes::kMaxFrames))
-      frames.push_back({std::string(frame.function), {}, std::string(frame.file), frame.line,
+      frames.push_back({std::string(frame.function), std::string(frame.linkage_name), std::string(frame.file), frame.line,
                         std::string(frame.module), frame.offset, frame.inlined});
     return frames;
   }
@@ -142,7 +142,9 @@ JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   judged.duration_ns = analysis.duration_ns();
   judged.is_complete = file.complete();
   judged.dropped_events = dropped_events(file);
-  judged.why_unclassified = classes.problem();
+  // What another program took the place of left nothing behind.
+  const bool is_replaced = file.closed_by_library() && file.header().end_state == format::EndState::exec;
+  if (!is_replaced) judged.why_unclassified = classes.problem();
   if (const Account* const heap = analysis.heap()) {
     judged.allocations = heap->allocations;
     judged.bytes_allocated = heap->bytes_allocated;

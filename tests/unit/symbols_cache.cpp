@@ -51,8 +51,8 @@ class Cached {
     for (const uint64_t address : addresses())
       for (const bool is_return : {false, true})
         for (const SourceFrame& frame : symbolizer.resolve(0, address + 0x1000, is_return))
-          text += fmt::format("{} {} {} {} {} {}\n", frame.function, frame.file, frame.line, frame.offset, frame.inlined,
-                              frame.linkage_name);
+          text += fmt::format("{} {} {} {} {} {}\n", frame.function, frame.file, frame.line, frame.offset,
+                              frame.inlined, frame.linkage_name);
     const auto report = symbolizer.module_reports().at(0);
     return text + fmt::format("{} {} {}\n", static_cast<int>(report.detail), report.problem, report.debug_file);
   }
