@@ -27,7 +27,12 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
     command.add_option(name, value, help)->type_name(type);
   };
   const auto texts = [&](const char* name, std::vector<std::string>& values, const char* type, const char* help) {
-    command.add_option(name, values, help)->type_name(type)->expected(1)->take_all();
+    command
+        .add_option_function<std::vector<std::string>>(
+            name, [&values](const std::vector<std::string>& given) { values = given; }, help)
+        ->type_name(type)
+        ->take_all()
+        ->allow_extra_args(false);
   };
   texts("--fail-on", fail_on_, "KINDS", "What fails, with commas between (default definite,mismatched-free)");
   text("--max-leaked-bytes", leaked_bytes_, "N", "Fail above so many leaked bytes, in place of on any definite leak");

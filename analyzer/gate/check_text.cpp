@@ -70,7 +70,7 @@ void print_unseen(const Verdict& verdict, Output& out) {
 void print_suppressions(const Verdict& verdict, Output& out) {
   bool has_title = false;
   for (const SuppressionUse& use : verdict.suppressions) {
-    if (use.is_stale()) continue;
+    if (use.is_stale() || use.is_built_in()) continue;
     if (!has_title) out.write("suppressions used:\n");
     has_title = true;
     out.print("  {}: {}, {}\n", escape_text(suppression_place(use)), count_of(use.findings, "finding", "findings"),

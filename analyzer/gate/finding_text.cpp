@@ -108,7 +108,8 @@ std::string describe_limit(const BrokenLimit& limit) {
 
 std::string suppression_place(const SuppressionUse& use) {
   return fmt::format("{} ({})", use.name.empty() ? "without a name" : use.name,
-                     use.file.empty() ? std::string("of the program itself")
+                     use.is_built_in()  ? std::string("built in")
+                     : use.file.empty() ? std::string("of the program itself")
                      : use.line == 0  ? use.file
                                       : fmt::format("{}:{}", use.file, use.line));
 }

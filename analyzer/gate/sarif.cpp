@@ -179,7 +179,7 @@ class SarifDocument {
     Json json = {{"kind", use.file.empty() ? "inSource" : "external"},
                  {"status", "accepted"},
                  {"justification", to_utf8(suppression_place(use))}};
-    if (!use.file.empty()) json["location"] = suppression_location(use);
+    if (!use.file.empty() && !use.is_built_in()) json["location"] = suppression_location(use);
     return json;
   }
 

@@ -148,7 +148,7 @@ void second_base_held() { held = static_cast<Second*>(new Both); }
 void first_base_held() { held = static_cast<First*>(new Both); }
 void plain_second_base_held() { held = static_cast<PlainSecond*>(new PlainBoth); }
 struct Owner : First, Second {
-  explicit Owner(void* thing) : thing(thing) {}
+  explicit Owner(void* owned) : thing(owned) {}
   void* thing;
 };
 void second_base_held_with_child() { held = static_cast<Second*>(new Owner(malloc(77))); }

@@ -22,7 +22,7 @@ std::string memcheck_of(const Verdict& verdict) {
   return written_by([&](Output& out) { print_memcheck_xml(verdict, out); });
 }
 
-std::vector<Verdict> all_verdicts() {
+std::vector<Verdict> read_verdicts() {
   Verdict stale = failing_verdict();
   stale.fails_on_stale = true;
   stale.unseen = {"trace.bin: 7 events were dropped"};
@@ -131,7 +131,7 @@ TEST_CASE("JUnit's XML of a gate that passes has cases that pass", "[check]") {
 }
 
 TEST_CASE("JUnit's XML says what was not seen and what is stale", "[check]") {
-  const std::string text = junit_of(all_verdicts()[3]);
+  const std::string text = junit_of(read_verdicts()[3]);
   CHECK_THAT(text, Catch::Contains(R"_(<failure type="unseen" message="trace.bin: 7 events were dropped">)_"));
   CHECK_THAT(
       text, Catch::Contains(R"_(<failure type="stale suppression" message="stale: old-leak (/repo/known.supp:40)">)_"));
@@ -160,7 +160,7 @@ TEST_CASE("names of JUnit's cases are the same in the next run, whatever the num
 TEST_CASE("JUnit's XML is valid against Jenkins' schema", "[check]") {
   const std::string schema = std::string(MEMPROF_SCHEMAS) + "/jenkins-junit.xsd";
   if (!has_xmllint() || !can_run("test -r " + schema, "no " + schema + " (scripts/test fetches it with npm)")) return;
-  for (const Verdict& verdict : all_verdicts()) {
+  for (const Verdict& verdict : read_verdicts()) {
     const ToolResult result = xmllint("--schema " + schema, junit_of(verdict));
     INFO(result.output);
     CHECK(result.status == 0);
@@ -334,7 +334,7 @@ TEST_CASE("memcheck's XML has the failing findings as valgrind writes them", "[c
 
 TEST_CASE("memcheck's XML keeps protocol 4, as valgrind's own output does", "[check]") {
   if (!has_xmllint()) return;
-  for (const Verdict& verdict : all_verdicts()) {
+  for (const Verdict& verdict : read_verdicts()) {
     const ToolResult result = xmllint("--relaxng " + kProtocol, memcheck_of(verdict));
     INFO(result.output);
     CHECK(result.status == 0);
