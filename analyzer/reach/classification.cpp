@@ -19,7 +19,8 @@ std::string what_is_missing(const TraceFile& file) {
   if (flags & format::kLateStart) return "recording began after the program, or was paused";
   uint64_t dropped = 0;
   for (const uint64_t events : header.dropped_events) dropped += events;
-  if (dropped != 0 || header.stopped != 0) return fmt::format("{} events were dropped", dropped);
+  if (dropped != 0) return fmt::format("{} {} dropped", dropped, dropped == 1 ? "event was" : "events were");
+  if (header.stopped != 0) return "the recording was stopped early";
   if (!file.damage().warnings().empty()) return "the trace is damaged";
   return {};
 }
@@ -30,7 +31,8 @@ std::string unseen_threads(const SnapshotImage& image) {
   };
   const auto count = std::count_if(image.threads.begin(), image.threads.end(), is_unseen);
   if (count == 0) return {};
-  return fmt::format("{} that blocked all signals could not be looked at", count == 1 ? "a thread" : fmt::format("{} threads", count));
+  return fmt::format("{} that blocked all signals could not be looked at",
+                     count == 1 ? "a thread" : fmt::format("{} threads", count));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "reach/rings.h"
+
 namespace memprof {
 
 namespace {
@@ -20,7 +22,7 @@ class Marker {
   Reachability run() {
     for (const RootEdge& root : graph_.root_edges()) reach(root.edge, true);
     follow();
-    for (const uint32_t leader : lost_by_age()) lose(leader);
+    for (const uint32_t leader : find_leaders()) lose(leader);
     return std::move(result_);
   }
 
@@ -43,19 +45,32 @@ class Marker {
     }
   }
 
-  std::vector<uint32_t> lost_by_age() const {
-    std::vector<uint32_t> lost;
-    for (uint32_t i = 0; i < result_.of.size(); ++i)
-      if (result_.of[i] == Reach::definite) lost.push_back(i);
+  // Of the lost blocks that no other leads to, and of the rings that none but their own lead to, the oldest each; by
+  // age.
+  std::vector<uint32_t> find_leaders() const {
+    const size_t count = result_.of.size();
+    std::vector<bool> is_lost(count), is_led_to(count);
+    for (size_t i = 0; i < count; ++i) is_lost[i] = result_.of[i] == Reach::definite;
+    std::vector<uint32_t> oldest(count);  // of the ring that a block is in
+    std::iota(oldest.begin(), oldest.end(), 0);
+    for (const std::vector<uint32_t>& ring : find_rings(graph_, is_lost))
+      for (const uint32_t member : ring) oldest[member] = ring.front();
+    for (uint32_t block = 0; block < count; ++block) {
+      if (!is_lost[block]) continue;
+      for (const Edge& edge : graph_.edges_of(block))
+        if (oldest[edge.target()] != oldest[block]) is_led_to[oldest[edge.target()]] = true;
+    }
+    std::vector<uint32_t> leaders;
+    for (uint32_t block = 0; block < count; ++block)
+      if (is_lost[block] && oldest[block] == block && !is_led_to[block]) leaders.push_back(block);
     const auto& blocks = graph_.blocks();
-    std::stable_sort(lost.begin(), lost.end(),
+    std::stable_sort(leaders.begin(), leaders.end(),
                      [&](uint32_t a, uint32_t b) { return blocks[a].alloc_ticks < blocks[b].alloc_ticks; });
-    return lost;
+    return leaders;
   }
 
-  // What only this block leads to is lost with it; so is a leader of before, with all its own.
+  // What it leads to is lost with it, unless that is lost with an older one.
   void lose(uint32_t leader) {
-    if (result_.of[leader] != Reach::definite) return;
     pending_.push_back(leader);
     while (!pending_.empty()) {
       const uint32_t block = pending_.back();
@@ -75,21 +90,8 @@ class Marker {
   std::vector<uint32_t> pending_;
 };
 
-// Leaders of before that were lost to a later one are no leaders: a list may be a chain of them.
-void settle_leaders(std::vector<uint32_t>& leader) {
-  for (uint32_t block = 0; block < leader.size(); ++block) {
-    uint32_t last = block;
-    while (leader[last] != last) last = leader[last];
-    for (uint32_t at = block; leader[at] != last;) at = std::exchange(leader[at], last);
-  }
-}
-
 }  // namespace
 
-Reachability classify(const BlockGraph& graph) {
-  Reachability result = Marker(graph).run();
-  settle_leaders(result.leader);
-  return result;
-}
+Reachability classify(const BlockGraph& graph) { return Marker(graph).run(); }
 
 }  // namespace memprof

@@ -6,7 +6,9 @@
 //   indirect    only lost blocks lead to it
 //
 // Source of the method: memcheck's leak check, whose leaders of rings are those with the lowest address; here they are
-// the oldest, as addresses change from run to run.
+// the oldest, as addresses change from run to run. Where a younger block leads into a ring, but not to its leader
+// first, memcheck counts that leader as definitely lost too; here the ring goes with the block, however they are
+// ordered.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +21,8 @@ namespace memprof {
 enum class Reach : uint8_t { definite, indirect, possible, reachable };
 
 struct Reachability {
-  std::vector<Reach> of;          // by block
-  std::vector<uint32_t> leader;   // by block: of an indirect one, the definite one that it is lost with; else itself
+  std::vector<Reach> of;         // by block
+  std::vector<uint32_t> leader;  // by block: of an indirect one, the definite one that it is lost with; else itself
 };
 
 Reachability classify(const BlockGraph& graph);
