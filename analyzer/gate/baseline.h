@@ -34,7 +34,9 @@ class Baseline {
     uint64_t fingerprint = 0, blocks = 0, bytes = 0;
   };
 
-  std::vector<Entry> entries_;
+  void join_entries();
+
+  std::vector<Entry> entries_;  // by kind, fingerprint, allocator and freeing function
 };
 
 // The text of a file with the findings that count. Reachable ones only with `with_reachable`: there are many, and most
