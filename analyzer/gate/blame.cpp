@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string_view>
 
 namespace memprof {
 
 bool is_runtime_frame(const FindingFrame& frame) {
-  static constexpr std::array<std::string_view, 7> kModules = {"libc.so",      "libc-2.",    "ld-linux", "libstdc++.so",
+  static constexpr std::array<std::string_view, 7> kModules = {"libc.so",    "libc-2.",   "ld-linux",    "libstdc++.so",
                                                                "libpthread", "libc++.so", "libc++abi.so"};
   static constexpr std::array<std::string_view, 5> kFunctions = {"std::", "__gnu_cxx::", "operator new", "__libc_",
                                                                  "_start"};
@@ -25,16 +26,36 @@ bool is_runtime_frame(const FindingFrame& frame) {
          std::any_of(kFunctions.begin(), kFunctions.end(), begins(name));
 }
 
+namespace {
+
+// As the user sees it, with a slash at its end: "./src" is "src/", "." and "../lib" are where they are now.
+std::string directory_of(const std::string& text) {
+  namespace fs = std::filesystem;
+  fs::path path = fs::path(text).lexically_normal();
+  if (path == "." || path == "./" || *path.begin() == "..") path = fs::absolute(path).lexically_normal();
+  const std::string directory = path.string();
+  return directory.ends_with('/') ? directory : directory + "/";
+}
+
+// Compilers are told of "../src/a.c" in a directory for building: there is no such directory as "build/..".
+std::string source_file(const std::string& recorded) {
+  if (recorded.find("/.") == recorded.npos && !recorded.starts_with("./")) return recorded;
+  return std::filesystem::path(recorded).lexically_normal().string();
+}
+
+}  // namespace
+
 Blame Blame::parse(const std::vector<std::string>& only_from, const std::vector<std::string>& ignored,
                    std::string& problem) {
   Blame blame;
   for (const std::string& text : only_from) {
-    Origin origin{text.ends_with('/') ? text : text + "/", NamePattern::parse(text, problem)};
+    Origin origin{{}, NamePattern::parse(text, problem)};
     if (problem.empty() && origin.pattern.is_negated()) problem = "it has a !: name what is ours";
     if (!problem.empty()) {
       problem = "--only-from " + text + ": " + problem;
       return blame;
     }
+    origin.directory = directory_of(text);
     blame.only_from_.push_back(std::move(origin));
   }
   blame.ignored_ = parse_patterns(ignored, problem);
@@ -43,13 +64,14 @@ Blame Blame::parse(const std::vector<std::string>& only_from, const std::vector<
 }
 
 bool Blame::is_from_here(const FindingFrame& frame) const {
+  const std::string file = source_file(frame.file);
   return std::any_of(only_from_.begin(), only_from_.end(), [&](const Origin& origin) {
     const std::string& directory = origin.directory;
     // A relative one anywhere in the path: what the compiler recorded is absolute, most of the time.
     const bool is_in_directory =
-        frame.file.starts_with(directory) ||
-        (!directory.starts_with("/") && ("/" + frame.file).find("/" + directory) != std::string::npos);
-    return is_in_directory || (!frame.file.empty() && origin.pattern.matches_path(frame.file)) ||
+        file.starts_with(directory) ||
+        (!directory.starts_with("/") && ("/" + file).find("/" + directory) != std::string::npos);
+    return is_in_directory || (!file.empty() && origin.pattern.matches_path(file)) ||
            (!frame.module.empty() && origin.pattern.matches_module(frame.module));
   });
 }
@@ -59,7 +81,8 @@ void Blame::assign(Finding& finding) const {
   const auto program = std::find_if_not(frames.begin(), frames.end(), is_runtime_frame);
   auto blamed = program;
   if (!only_from_.empty()) {
-    const auto ours = std::find_if(frames.begin(), frames.end(), [&](const auto& frame) { return is_from_here(frame); });
+    const auto ours =
+        std::find_if(frames.begin(), frames.end(), [&](const auto& frame) { return is_from_here(frame); });
     finding.is_elsewhere = ours == frames.end();
     if (ours != frames.end()) blamed = ours;
   }
