@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
-#include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "cli/unknown_value.h"
@@ -18,19 +19,30 @@ constexpr const char* kReachableGrowth = "reachable-growth";
 constexpr const char* kFailOnValues =
     "definite, possible, indirect, reachable-growth, mismatched-free, double-free, none";
 
+// A variable of a CI job that is not set must not switch off what it is for.
+std::string refuse_empty(const std::string& value) { return value.empty() ? "its value is empty" : ""; }
+
+// One file has many names.
+std::string file_of(const std::string& path) {
+  std::error_code error;
+  const auto canonical = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  return error ? path : canonical.string();
+}
+
 }  // namespace
 
 void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   command.add_option("traces", line.traces, "The traces, judged together: parent and children, shards of a test run")
       ->type_name("TRACE");
   const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
-    command.add_option(name, value, help)->type_name(type);
+    command.add_option(name, value, help)->type_name(type)->check(refuse_empty);
   };
   const auto texts = [&](const char* name, std::vector<std::string>& values, const char* type, const char* help) {
     command
         .add_option_function<std::vector<std::string>>(
             name, [&values](const std::vector<std::string>& given) { values = given; }, help)
         ->type_name(type)
+        ->check(refuse_empty)
         ->take_all()
         ->allow_extra_args(false);
   };
@@ -47,8 +59,10 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   texts("--ignore-module", line.ignored_modules, "GLOB", "Not what these modules allocate");
   text("--baseline", line.baseline, "FILE", "What is known: only new and grown findings fail");
   text("--write-baseline", line.write_baseline, "FILE", "Write what is found now as the baseline");
-  texts("--suppressions", line.suppression_files, "FILE", "Suppressions as valgrind's (.supp) or LeakSanitizer's (leak:)");
-  text("--write-suppressions", line.write_suppressions, "FILE", "Write what is found now as suppressions of valgrind's");
+  texts("--suppressions", line.suppression_files, "FILE",
+        "Suppressions as valgrind's (.supp) or LeakSanitizer's (leak:)");
+  text("--write-suppressions", line.write_suppressions, "FILE",
+       "Write what is found now as suppressions of valgrind's");
   command.add_flag("--fail-on-stale", line.rules.fail_on_stale, "Fail when a suppression matches nothing any more");
   command.add_flag("--allow-incomplete", line.rules.allow_incomplete, "Pass although a recording ends early");
   command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
@@ -73,8 +87,9 @@ std::string CheckOptions::take_kinds(CheckLine& line) const {
   }
   rules.fail_on.clear();
   for (const std::string& list : fail_on_) {
-    std::istringstream words(list);
-    for (std::string word; std::getline(words, word, ',');) {
+    for (size_t begin = 0, end = 0; end != list.npos; begin = end + 1) {
+      end = list.find(',', begin);
+      const std::string word = list.substr(begin, end - begin);
       const auto kind = parse_finding_kind(word);
       if (word == kReachableGrowth)
         rules.fail_on_reachable_growth = true;
@@ -90,26 +105,35 @@ std::string CheckOptions::take_kinds(CheckLine& line) const {
 }
 
 std::string CheckOptions::check(CheckLine& line, bool json) const {
-  const std::pair<const std::string*, std::optional<uint64_t> Rules::*> kLimits[] = {
-      {&leaked_bytes_, &Rules::max_leaked_bytes},       {&leaked_blocks_, &Rules::max_leaked_blocks},
-      {&site_bytes_, &Rules::max_site_leaked_bytes},    {&site_blocks_, &Rules::max_site_leaked_blocks},
-      {&peak_, &Rules::max_peak},                       {&allocations_, &Rules::max_allocations},
-      {&temporary_, &Rules::max_temporary},
+  struct Limit {
+    const char* option;
+    const std::string& text;
+    std::optional<uint64_t>& value;
   };
-  for (const auto& [text, limit] : kLimits) {
-    if (text->empty()) continue;
-    line.rules.*limit = parse_bytes(*text);
-    if (!(line.rules.*limit)) return fmt::format("{} is no number, as 1000, 64K and 1.5M are", *text);
+  Rules& rules = line.rules;
+  const Limit limits[] = {
+      {"--max-leaked-bytes", leaked_bytes_, rules.max_leaked_bytes},
+      {"--max-leaked-blocks", leaked_blocks_, rules.max_leaked_blocks},
+      {"--max-site-leaked-bytes", site_bytes_, rules.max_site_leaked_bytes},
+      {"--max-site-leaked-blocks", site_blocks_, rules.max_site_leaked_blocks},
+      {"--max-peak", peak_, rules.max_peak},
+      {"--max-allocations", allocations_, rules.max_allocations},
+      {"--max-temporary", temporary_, rules.max_temporary},
+  };
+  for (const Limit& limit : limits) {
+    if (limit.text.empty()) continue;
+    limit.value = parse_bytes(limit.text);
+    if (!limit.value) return fmt::format("{} {} is no number, as 1000, 64K and 1.5M are", limit.option, limit.text);
   }
   if (std::string problem = take_kinds(line); !problem.empty()) return problem;
   if (json && line.github) return "--json and --github both want standard output";
   std::set<std::string> outputs;
   for (const std::string* output :
        {&line.junit, &line.sarif, &line.memcheck_xml, &line.markdown, &line.write_baseline, &line.write_suppressions})
-    if (!output->empty() && !outputs.insert(*output).second)
+    if (!output->empty() && !outputs.insert(file_of(*output)).second)
       return fmt::format("two outputs are to be written to {}", *output);
   for (const std::string& trace : line.traces)
-    if (outputs.contains(trace)) return fmt::format("{} is a trace and would be overwritten", trace);
+    if (outputs.contains(file_of(trace))) return fmt::format("{} is a trace and would be overwritten", trace);
   return {};
 }
 
