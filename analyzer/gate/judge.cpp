@@ -27,6 +27,8 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
         sum.bytes += finding.bytes;
         sum.indirect_blocks += finding.indirect_blocks;
         sum.indirect_bytes += finding.indirect_bytes;
+        keep_least(sum.frames, finding.frames);
+        keep_least(sum.free_frames, finding.free_frames);
       }
       sum.traces.push_back(i);
     }
@@ -52,7 +54,8 @@ void suppress(Suppressions suppressions, Verdict& verdict) {
 void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
   for (Finding& finding : findings) {
     if (!finding.counts() || finding.status == FindingStatus::known) continue;
-    finding.fails = finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth
+    const bool is_growth = finding.status == FindingStatus::added || finding.status == FindingStatus::grown;
+    finding.fails = finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth && is_growth
                                                            : rules.fail_on.contains(finding.kind);
   }
 }
@@ -83,14 +86,23 @@ class LimitCheck {
   std::vector<BrokenLimit>& broken_;
 };
 
+// What is known is allowed: the limits are for the rest.
+struct LeakedAmount {
+  uint64_t bytes = 0, blocks = 0;
+};
+LeakedAmount limited_part(const Finding& finding, const Rules& rules) {
+  if (!finding.counts() || !rules.counts_as_leaked(finding.kind)) return {};
+  const auto more = [](uint64_t now, uint64_t before) { return now > before ? now - before : 0; };
+  return {more(finding.bytes, finding.baseline_bytes), more(finding.blocks, finding.baseline_blocks)};
+}
+
 void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, Verdict& verdict) {
   LimitCheck limits(verdict.broken_limits);
   uint64_t leaked_bytes = 0, leaked_blocks = 0, allocations = 0, temporary = 0, peak = 0;
   for (const Finding& finding : verdict.findings) {
-    // What is known is allowed: the limit is for the rest.
-    if (!finding.counts() || !rules.counts_as_leaked(finding.kind) || finding.status == FindingStatus::known) continue;
-    leaked_bytes += finding.bytes;
-    leaked_blocks += finding.blocks;
+    const LeakedAmount part = limited_part(finding, rules);
+    leaked_bytes += part.bytes;
+    leaked_blocks += part.blocks;
   }
   for (const JudgedTrace& trace : verdict.traces) {
     allocations += trace.allocations;
@@ -100,10 +112,9 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
   limits.check("max-leaked-bytes", "bytes", rules.max_leaked_bytes, leaked_bytes);
   limits.check("max-leaked-blocks", "blocks", rules.max_leaked_blocks, leaked_blocks);
   for (size_t i = 0; i < verdict.findings.size(); ++i) {
-    const Finding& finding = verdict.findings[i];
-    if (!finding.counts() || !rules.counts_as_leaked(finding.kind) || finding.status == FindingStatus::known) continue;
-    limits.check("max-site-leaked-bytes", "bytes", rules.max_site_leaked_bytes, finding.bytes, {}, i);
-    limits.check("max-site-leaked-blocks", "blocks", rules.max_site_leaked_blocks, finding.blocks, {}, i);
+    const LeakedAmount part = limited_part(verdict.findings[i], rules);
+    limits.check("max-site-leaked-bytes", "bytes", rules.max_site_leaked_bytes, part.bytes, {}, i);
+    limits.check("max-site-leaked-blocks", "blocks", rules.max_site_leaked_blocks, part.blocks, {}, i);
   }
   limits.check("max-peak", "peak", rules.max_peak, peak);
   limits.check("max-allocations", "allocations", rules.max_allocations, allocations);
@@ -116,7 +127,8 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
       most = {std::max(most.bytes, sums.bytes), std::max(most.blocks, sums.blocks), std::max(most.peak, sums.peak),
               std::max(most.allocations, sums.allocations)};
     }
-    const std::string subject = fmt::format("{} {}", budget.is_of_module ? "module" : "function", budget.pattern.text());
+    const std::string subject =
+        fmt::format("{} {}", budget.is_of_module ? "module" : "function", budget.pattern.text());
     limits.check("budget", "bytes", budget.bytes, most.bytes, subject);
     limits.check("budget", "blocks", budget.blocks, most.blocks, subject);
     limits.check("budget", "peak", budget.peak, most.peak, subject);
@@ -133,8 +145,8 @@ void note_unseen(const JudgedTrace& trace, const Rules& rules, Verdict& verdict)
     verdict.unseen.push_back(fmt::format("{}: {} dropped (--allow-dropped lets it pass)", trace.path,
                                          count_of(trace.dropped_events, "event was", "events were")));
   if (!trace.why_unclassified.empty() && rules.asks_for_leaks() && !rules.allow_unclassified)
-    verdict.unseen.push_back(fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path,
-                                         trace.why_unclassified));
+    verdict.unseen.push_back(
+        fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path, trace.why_unclassified));
 }
 
 }  // namespace
@@ -144,8 +156,8 @@ bool Rules::asks_for_leaks() const {
          std::any_of(fail_on.begin(), fail_on.end(), [](FindingKind kind) { return is_leak(kind); });
 }
 
-Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame,
-              Suppressions suppressions, const Baseline* baseline) {
+Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame, Suppressions suppressions,
+              const Baseline* baseline) {
   Verdict verdict;
   verdict.has_baseline = baseline != nullptr;
   verdict.fails_on_stale = rules.fail_on_stale;

@@ -41,7 +41,7 @@ class PlaceList {
   void add_free(FindingKind kind, StackId stack, uint16_t tag, StackId free_stack, uint16_t free_tag,
                 const Amount& amount) {
     Finding& finding = find_or_add(kind, stack, tag, trace_.domains.tag_name(free_tag));
-    if (finding.free_frames.empty()) finding.free_frames = frames_of(free_stack);
+    keep_least(finding.free_frames, frames_of(free_stack));
     add_to(finding, amount);
   }
 
@@ -68,8 +68,8 @@ class PlaceList {
   std::vector<FindingFrame> frames_of(StackId stack) {
     std::vector<FindingFrame> frames;
     for (const Frame& frame : source_.frames(stack, StackNodes::kMaxFrames))
-      frames.push_back({std::string(frame.function), std::string(frame.linkage_name), std::string(frame.file), frame.line,
-                        std::string(frame.module), frame.offset, frame.inlined});
+      frames.push_back({std::string(frame.function), std::string(frame.linkage_name), std::string(frame.file),
+                        frame.line, std::string(frame.module), frame.offset, frame.inlined});
     return frames;
   }
 
@@ -98,6 +98,8 @@ class PlaceList {
       finding.frames = place.frames;
       finding.is_truncated = trace_.nodes.is_truncated(stack);
       finding.free_function = std::move(free_function);
+    } else {
+      keep_least(finding.frames, place.frames);
     }
     return finding;
   }
@@ -161,8 +163,8 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   Classification classes(trace, progress);
   UnknownFrees unknown;
   BudgetSums budgets(trace, rules.budgets, source);
-  const Analysis analysis = analyse(trace, classes.visitor(&unknown), progress,
-                                    rules.budgets.empty() ? nullptr : &budgets);
+  const Analysis analysis =
+      analyse(trace, classes.visitor(&unknown), progress, rules.budgets.empty() ? nullptr : &budgets);
   classes.finish();
 
   TraceFindings result;

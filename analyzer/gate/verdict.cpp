@@ -31,11 +31,21 @@ const char* finding_status_name(FindingStatus status) {
   return "";
 }
 
+void keep_least(std::vector<FindingFrame>& kept, const std::vector<FindingFrame>& other) {
+  if (kept.empty() || (!other.empty() && other < kept)) kept = other;
+}
+
 bool Verdict::passed() const {
   const bool any_fails = std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.fails; });
+  return !any_fails && broken_limits.empty() && passes_with_findings();
+}
+
+bool Verdict::passes_with_findings() const {
   const bool any_stale = fails_on_stale && std::any_of(suppressions.begin(), suppressions.end(),
                                                        [](const SuppressionUse& use) { return use.is_stale(); });
-  return !any_fails && !any_stale && broken_limits.empty() && unseen.empty();
+  return !any_stale && unseen.empty() &&
+         std::all_of(broken_limits.begin(), broken_limits.end(),
+                     [](const BrokenLimit& limit) { return limit.is_of_leaks(); });
 }
 
 }  // namespace memprof

@@ -6,6 +6,7 @@
 // Everything is in an order that depends on what was found alone: equal runs have equal verdicts.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,8 +16,8 @@
 
 namespace memprof {
 
-// The first four are memcheck's: nothing points to the block; only such blocks do; only pointers into its middle lead to
-// it; a root does.
+// The first four are memcheck's: nothing points to the block; only such blocks do; only pointers into its middle lead
+// to it; a root does.
 enum class FindingKind : uint8_t { definite, indirect, possible, reachable, mismatched_free, double_free };
 inline constexpr size_t kFindingKinds = 6;
 // "definite", ..., "mismatched-free", "double-free"
@@ -37,7 +38,12 @@ struct FindingFrame {
   std::string module = {};  // path; empty: no loaded object
   uint64_t offset = 0;      // ELF virtual address in the module
   bool is_inlined = false;  // into the next frame
+
+  friend auto operator<=>(const FindingFrame&, const FindingFrame&) = default;
 };
+// One place has many stacks, whose lines differ: the one that is shown must not depend on the order of events or
+// traces. A stack that is not known gives way.
+void keep_least(std::vector<FindingFrame>& kept, const std::vector<FindingFrame>& other);
 
 // All blocks of one kind that were allocated (mismatched: and freed) at the same place, by fingerprint.
 struct Finding {
@@ -45,7 +51,9 @@ struct Finding {
   uint64_t fingerprint = 0;             // model/fingerprint.h
   std::vector<std::string> names = {};  // that the fingerprint is made of, innermost first
   std::string allocator = {};           // "malloc", "new[]": the function that the program called
-  std::vector<FindingFrame> frames = {};  // of the allocation, innermost first; of a fixed one there are none
+  // Of the allocation, innermost first; of a fixed one there are none. Where several stacks have the fingerprint, the
+  // least.
+  std::vector<FindingFrame> frames = {};
   bool is_truncated = false;
   // Of mismatched and double frees: what freed, and where if the trace has the stacks of frees.
   std::string free_function = {};
@@ -82,11 +90,14 @@ struct JudgedTrace {
 
 // A number that is larger than it may be.
 struct BrokenLimit {
-  std::string rule = {};     // "max-leaked-bytes", ..., "budget"
-  std::string subject = {};  // of a budget: its pattern; empty: everything
+  std::string rule = {};      // "max-leaked-bytes", ..., "budget"
+  std::string subject = {};   // of a budget: its pattern; empty: everything
   std::string quantity = {};  // "bytes", "blocks", "peak", "allocations", "temporary"
   uint64_t limit = 0, found = 0;
   std::optional<size_t> finding = {};  // index, where it is of one site
+
+  // Of findings, so that a baseline lifts it.
+  bool is_of_leaks() const { return rule.starts_with("max-leaked-") || rule.starts_with("max-site-leaked-"); }
 };
 
 struct SuppressionUse {
@@ -112,6 +123,8 @@ struct Verdict {
   std::vector<std::string> unseen;
 
   bool passed() const;
+  // Whether it would if a baseline had all of the findings.
+  bool passes_with_findings() const;
 };
 
 }  // namespace memprof
