@@ -1,8 +1,10 @@
-// Allocates at places whose frames differ between compilers and optimisation levels, and keeps every block.
+// Allocates at places whose frames differ between compilers and optimisation levels, and keeps every block; with "lost"
+// as argument it forgets them all at the end.
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #ifdef PLACES_MOVED
@@ -110,7 +112,14 @@ struct Global {
 };
 static Global global;
 
-int main(int argc, char**) {
+static int lose_all() {
+  for (void* volatile& block : kept) block = nullptr;
+  volatile char zeros[16384];
+  for (volatile char& zero : zeros) zero = 0;
+  return 0;
+}
+
+__attribute__((noinline)) static void allocate_all(int argc, bool is_changed) {
   KEEP(from_static(4001));
   helper(4002);
   Table<int, 3> ints(1001);  // 4004
@@ -125,10 +134,16 @@ int main(int argc, char**) {
   recurse(argc + 3, 4009);
   use_lambdas(argc);
   use_library(argc);
-  repeats(argc > 1 ? 5 : 2);
-  if (argc > 1)
+  repeats(is_changed ? 5 : 2);
+  if (is_changed)
     appears();
   else
     disappears();
-  return 0;
+  KEEP(kept[0]);
+}
+
+int main(int argc, char** argv) {
+  const bool is_lost = argc > 1 && std::string_view(argv[1]) == "lost";
+  allocate_all(argc, argc > 1 && !is_lost);
+  return is_lost ? lose_all() : 0;
 }
