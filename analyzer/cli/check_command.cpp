@@ -75,8 +75,7 @@ void write_what_was_found(const CheckLine& check, const Verdict& verdict) {
   if (!verdict.unseen.empty()) return;
   if (!check.write_baseline.empty())
     write_file(check.write_baseline, baseline_text(verdict.findings, check.rules.fail_on_reachable_growth));
-  if (!check.write_suppressions.empty())
-    write_file(check.write_suppressions, written_suppressions(verdict.findings));
+  if (!check.write_suppressions.empty()) write_file(check.write_suppressions, written_suppressions(verdict.findings));
 }
 
 int judge_traces(const CommandLine& line, Output& out) {
@@ -102,12 +101,13 @@ int judge_traces(const CommandLine& line, Output& out) {
     found.push_back(find_in_trace(trace, rules, line.options.symbols, &progress));
     for (const std::string& warning : found.back().warnings) say_once(said, path, warning);
     for (const EmbeddedSuppressions& embedded : embedded_suppressions(trace, line.options.symbols)) {
-      const std::string wrong = embedded.problem.empty() ? suppressions.add_embedded(embedded.text, embedded.file)
-                                                         : embedded.problem;
+      const std::string wrong =
+          embedded.problem.empty() ? suppressions.add_embedded(embedded.text, embedded.file) : embedded.problem;
       if (!wrong.empty()) say_once(said, embedded.file, wrong);
     }
   }
-  const Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  const Verdict verdict =
+      judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
   write_what_was_found(check, verdict);
   print_verdict(line, verdict, out);
   out.flush();

@@ -47,8 +47,10 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   texts("--ignore-module", line.ignored_modules, "GLOB", "Not what these modules allocate");
   text("--baseline", line.baseline, "FILE", "What is known: only new and grown findings fail");
   text("--write-baseline", line.write_baseline, "FILE", "Write what is found now as the baseline");
-  texts("--suppressions", line.suppression_files, "FILE", "Suppressions as valgrind's (.supp) or LeakSanitizer's (leak:)");
-  text("--write-suppressions", line.write_suppressions, "FILE", "Write what is found now as suppressions of valgrind's");
+  texts("--suppressions", line.suppression_files, "FILE",
+        "Suppressions as valgrind's (.supp) or LeakSanitizer's (leak:)");
+  text("--write-suppressions", line.write_suppressions, "FILE",
+       "Write what is found now as suppressions of valgrind's");
   command.add_flag("--fail-on-stale", line.rules.fail_on_stale, "Fail when a suppression matches nothing any more");
   command.add_flag("--allow-incomplete", line.rules.allow_incomplete, "Pass although a recording ends early");
   command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
@@ -91,9 +93,12 @@ std::string CheckOptions::take_kinds(CheckLine& line) const {
 
 std::string CheckOptions::check(CheckLine& line, bool json) const {
   const std::pair<const std::string*, std::optional<uint64_t> Rules::*> kLimits[] = {
-      {&leaked_bytes_, &Rules::max_leaked_bytes},       {&leaked_blocks_, &Rules::max_leaked_blocks},
-      {&site_bytes_, &Rules::max_site_leaked_bytes},    {&site_blocks_, &Rules::max_site_leaked_blocks},
-      {&peak_, &Rules::max_peak},                       {&allocations_, &Rules::max_allocations},
+      {&leaked_bytes_, &Rules::max_leaked_bytes},
+      {&leaked_blocks_, &Rules::max_leaked_blocks},
+      {&site_bytes_, &Rules::max_site_leaked_bytes},
+      {&site_blocks_, &Rules::max_site_leaked_blocks},
+      {&peak_, &Rules::max_peak},
+      {&allocations_, &Rules::max_allocations},
       {&temporary_, &Rules::max_temporary},
   };
   for (const auto& [text, limit] : kLimits) {

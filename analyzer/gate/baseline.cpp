@@ -50,9 +50,10 @@ Baseline Baseline::read(const std::string& path) {
     throw GateFileError(path, fmt::format("expected \"schema\": \"{}\", found \"{}\"", kSchema, schema));
   const int version = document.value("fingerprint_version", 0);
   if (version != kFingerprintVersion)
-    throw GateFileError(path, fmt::format("its fingerprints are of version {}, this program's of version {}: write it anew "
-                                          "with --write-baseline",
-                                          version, kFingerprintVersion));
+    throw GateFileError(path,
+                        fmt::format("its fingerprints are of version {}, this program's of version {}: write it anew "
+                                    "with --write-baseline",
+                                    version, kFingerprintVersion));
   Baseline baseline;
   size_t number = 0;
   for (const Json& entry : member(document, "findings", Json::value_t::array, path)) {
@@ -86,9 +87,9 @@ void Baseline::compare(std::vector<Finding>& findings) const {
   std::vector<const Entry*> match_of(findings.size(), nullptr);
   std::vector<bool> is_met(olds.size(), false);
   for (size_t i = 0; i < findings.size(); ++i) {
-    const auto found = std::lower_bound(olds.begin(), olds.end(), findings[i], [](const Entry* old, const Finding& finding) {
-      return identity(*old) < identity(finding);
-    });
+    const auto found =
+        std::lower_bound(olds.begin(), olds.end(), findings[i],
+                         [](const Entry* old, const Finding& finding) { return identity(*old) < identity(finding); });
     if (found == olds.end() || identity(**found) != identity(findings[i])) continue;
     match_of[i] = *found;
     is_met[static_cast<size_t>(found - olds.begin())] = true;
@@ -113,7 +114,8 @@ void Baseline::compare(std::vector<Finding>& findings) const {
     for (size_t i = 0; i < old_prints.size(); ++i)
       old_candidates.push_back({&old_prints[i], mean_size(olds[old_indices[i]]->bytes, olds[old_indices[i]]->blocks)});
     for (size_t i = 0; i < new_prints.size(); ++i)
-      new_candidates.push_back({&new_prints[i], mean_size(findings[new_indices[i]].bytes, findings[new_indices[i]].blocks)});
+      new_candidates.push_back(
+          {&new_prints[i], mean_size(findings[new_indices[i]].bytes, findings[new_indices[i]].blocks)});
     bool is_complete = true;
     for (const WeakMatch& match : match_weakly(old_candidates, new_candidates, &is_complete)) {
       match_of[new_indices[match.new_index]] = olds[old_indices[match.old_index]];
@@ -152,8 +154,8 @@ std::string baseline_text(const std::vector<Finding>& findings, bool with_reacha
     return std::tie(a->kind, a->names, a->allocator, a->free_function) <
            std::tie(b->kind, b->names, b->allocator, b->free_function);
   });
-  std::string text = fmt::format("{{\"schema\": \"{}\", \"fingerprint_version\": {}, \"findings\": [", kSchema,
-                                 kFingerprintVersion);
+  std::string text =
+      fmt::format("{{\"schema\": \"{}\", \"fingerprint_version\": {}, \"findings\": [", kSchema, kFingerprintVersion);
   for (const Finding* finding : kept) {
     Json functions = Json::array();
     for (const std::string& name : finding->names) functions.push_back(to_utf8(name));

@@ -7,7 +7,7 @@
 namespace memprof {
 
 bool is_runtime_frame(const FindingFrame& frame) {
-  static constexpr std::array<std::string_view, 7> kModules = {"libc.so",      "libc-2.",    "ld-linux", "libstdc++.so",
+  static constexpr std::array<std::string_view, 7> kModules = {"libc.so",    "libc-2.",   "ld-linux",    "libstdc++.so",
                                                                "libpthread", "libc++.so", "libc++abi.so"};
   static constexpr std::array<std::string_view, 5> kFunctions = {"std::", "__gnu_cxx::", "operator new", "__libc_",
                                                                  "_start"};
@@ -59,7 +59,8 @@ void Blame::assign(Finding& finding) const {
   const auto program = std::find_if_not(frames.begin(), frames.end(), is_runtime_frame);
   auto blamed = program;
   if (!only_from_.empty()) {
-    const auto ours = std::find_if(frames.begin(), frames.end(), [&](const auto& frame) { return is_from_here(frame); });
+    const auto ours =
+        std::find_if(frames.begin(), frames.end(), [&](const auto& frame) { return is_from_here(frame); });
     finding.is_elsewhere = ours == frames.end();
     if (ours != frames.end()) blamed = ours;
   }

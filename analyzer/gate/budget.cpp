@@ -35,8 +35,7 @@ Budget read_line(const std::string& path, uint32_t number, const std::string& li
   std::istringstream stream(line);
   std::vector<std::string> words;
   for (std::string word; stream >> word;) words.push_back(word);
-  if (words[0] != "function" && words[0] != "module")
-    throw GateFileError(path, number, "function or module", words[0]);
+  if (words[0] != "function" && words[0] != "module") throw GateFileError(path, number, "function or module", words[0]);
   Budget budget;
   budget.is_of_module = words[0] == "module";
   size_t count = words.size();
@@ -50,7 +49,8 @@ Budget read_line(const std::string& path, uint32_t number, const std::string& li
     throw GateFileError(path, number, "bytes=N, blocks=N, peak=N or allocations=N at its end", words.back());
   if (count == 1) throw GateFileError(path, number, fmt::format("a name behind {}", words[0]), words[1]);
   // A name may have spaces: "operator new(unsigned long)".
-  const std::string name = fmt::format("{}", fmt::join(words.begin() + 1, words.begin() + static_cast<ptrdiff_t>(count), " "));
+  const std::string name =
+      fmt::format("{}", fmt::join(words.begin() + 1, words.begin() + static_cast<ptrdiff_t>(count), " "));
   std::string problem;
   budget.pattern = NamePattern::parse(name, problem);
   if (!problem.empty()) throw GateFileError(path, number, "a name or a pattern", fmt::format("{} ({})", name, problem));

@@ -52,8 +52,8 @@ void suppress(Suppressions suppressions, Verdict& verdict) {
 void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
   for (Finding& finding : findings) {
     if (!finding.counts() || finding.status == FindingStatus::known) continue;
-    finding.fails = finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth
-                                                           : rules.fail_on.contains(finding.kind);
+    finding.fails =
+        finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth : rules.fail_on.contains(finding.kind);
   }
 }
 
@@ -116,7 +116,8 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
       most = {std::max(most.bytes, sums.bytes), std::max(most.blocks, sums.blocks), std::max(most.peak, sums.peak),
               std::max(most.allocations, sums.allocations)};
     }
-    const std::string subject = fmt::format("{} {}", budget.is_of_module ? "module" : "function", budget.pattern.text());
+    const std::string subject =
+        fmt::format("{} {}", budget.is_of_module ? "module" : "function", budget.pattern.text());
     limits.check("budget", "bytes", budget.bytes, most.bytes, subject);
     limits.check("budget", "blocks", budget.blocks, most.blocks, subject);
     limits.check("budget", "peak", budget.peak, most.peak, subject);
@@ -133,8 +134,8 @@ void note_unseen(const JudgedTrace& trace, const Rules& rules, Verdict& verdict)
     verdict.unseen.push_back(fmt::format("{}: {} dropped (--allow-dropped lets it pass)", trace.path,
                                          count_of(trace.dropped_events, "event was", "events were")));
   if (!trace.why_unclassified.empty() && rules.asks_for_leaks() && !rules.allow_unclassified)
-    verdict.unseen.push_back(fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path,
-                                         trace.why_unclassified));
+    verdict.unseen.push_back(
+        fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path, trace.why_unclassified));
 }
 
 }  // namespace
@@ -144,8 +145,8 @@ bool Rules::asks_for_leaks() const {
          std::any_of(fail_on.begin(), fail_on.end(), [](FindingKind kind) { return is_leak(kind); });
 }
 
-Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame,
-              Suppressions suppressions, const Baseline* baseline) {
+Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame, Suppressions suppressions,
+              const Baseline* baseline) {
   Verdict verdict;
   verdict.has_baseline = baseline != nullptr;
   verdict.fails_on_stale = rules.fail_on_stale;

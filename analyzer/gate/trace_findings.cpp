@@ -68,8 +68,8 @@ class PlaceList {
   std::vector<FindingFrame> frames_of(StackId stack) {
     std::vector<FindingFrame> frames;
     for (const Frame& frame : source_.frames(stack, StackNodes::kMaxFrames))
-      frames.push_back({std::string(frame.function), std::string(frame.linkage_name), std::string(frame.file), frame.line,
-                        std::string(frame.module), frame.offset, frame.inlined});
+      frames.push_back({std::string(frame.function), std::string(frame.linkage_name), std::string(frame.file),
+                        frame.line, std::string(frame.module), frame.offset, frame.inlined});
     return frames;
   }
 
@@ -161,8 +161,8 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   Classification classes(trace, progress);
   UnknownFrees unknown;
   BudgetSums budgets(trace, rules.budgets, source);
-  const Analysis analysis = analyse(trace, classes.visitor(&unknown), progress,
-                                    rules.budgets.empty() ? nullptr : &budgets);
+  const Analysis analysis =
+      analyse(trace, classes.visitor(&unknown), progress, rules.budgets.empty() ? nullptr : &budgets);
   classes.finish();
 
   TraceFindings result;

@@ -13,7 +13,7 @@ namespace memprof {
 
 struct TraceFindings {
   JudgedTrace trace;
-  std::vector<Finding> findings;  // one for each kind, place and allocator; unordered
+  std::vector<Finding> findings;          // one for each kind, place and allocator; unordered
   std::vector<BudgetSums::Sums> budgets;  // by Rules::budgets
   std::vector<std::string> warnings;      // of damage and of symbols, for stderr
 };

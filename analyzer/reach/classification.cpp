@@ -30,7 +30,8 @@ std::string unseen_threads(const SnapshotImage& image) {
   };
   const auto count = std::count_if(image.threads.begin(), image.threads.end(), is_unseen);
   if (count == 0) return {};
-  return fmt::format("{} that blocked all signals could not be looked at", count == 1 ? "a thread" : fmt::format("{} threads", count));
+  return fmt::format("{} that blocked all signals could not be looked at",
+                     count == 1 ? "a thread" : fmt::format("{} threads", count));
 }
 
 }  // namespace

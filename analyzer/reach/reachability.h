@@ -19,8 +19,8 @@ namespace memprof {
 enum class Reach : uint8_t { definite, indirect, possible, reachable };
 
 struct Reachability {
-  std::vector<Reach> of;          // by block
-  std::vector<uint32_t> leader;   // by block: of an indirect one, the definite one that it is lost with; else itself
+  std::vector<Reach> of;         // by block
+  std::vector<uint32_t> leader;  // by block: of an indirect one, the definite one that it is lost with; else itself
 };
 
 Reachability classify(const BlockGraph& graph);

@@ -25,10 +25,10 @@ constexpr size_t kHolderFrames = 5;
 // A kind of place from which the blocks are pointed at.
 struct Holder {
   bool is_block = false;
-  std::string place;       // of a root: "data of libfoo.so+0x10", "stack of thread 12"
-  StackId stack = 0;       // of a block: what allocated it
-  uint64_t offset = 0;     // in the block, of the word
-  uint64_t size = 0;       // of one such block
+  std::string place;    // of a root: "data of libfoo.so+0x10", "stack of thread 12"
+  StackId stack = 0;    // of a block: what allocated it
+  uint64_t offset = 0;  // in the block, of the word
+  uint64_t size = 0;    // of one such block
   uint64_t words = 0, interior = 0;
   uint64_t example = 0;  // address of one such word; of a register, 0
 };
@@ -56,7 +56,8 @@ class HolderFinder : public SnapshotWords {
   std::vector<Holder> run() {
     for (const RootEdge& root : graph_.root_edges())
       if (is_target_[root.edge.target()])
-        add({false, 0, 0, place_of(trace_, graph_, *root.area, root.address)}, root.address, root.edge.is_interior(), 0);
+        add({false, 0, 0, place_of(trace_, graph_, *root.area, root.address)}, root.address, root.edge.is_interior(),
+            0);
     visit_words(trace_.file, graph_.image(), *this);
     std::vector<Holder> sorted;
     for (auto& [key, holder] : holders_) sorted.push_back(std::move(holder));
@@ -72,7 +73,8 @@ class HolderFinder : public SnapshotWords {
     const uint32_t owner = graph_.index().find(address);
     if (owner == BlockIndex::kNone) return;
     const LiveBlock& block = graph_.blocks()[owner];
-    add({true, block.stack, address - block.address, {}}, address, value != graph_.blocks()[target].address, block.size);
+    add({true, block.stack, address - block.address, {}}, address, value != graph_.blocks()[target].address,
+        block.size);
   }
 
  private:
@@ -186,7 +188,8 @@ Targets sum_targets(const Classification& classes, const std::vector<bool>& is_t
 std::string words_text(const Holder& holder) {
   std::string text = count_of(holder.words, "word", "words");
   if (holder.interior != 0)
-    text += holder.interior == holder.words ? ", into the middle" : fmt::format(", {} into the middle", holder.interior);
+    text +=
+        holder.interior == holder.words ? ", into the middle" : fmt::format(", {} into the middle", holder.interior);
   return text;
 }
 
@@ -234,7 +237,9 @@ Json document_of(const Trace& trace, const Classification& classes, const Target
     if (list.size() == options.top.value_or(SIZE_MAX)) break;
     Json entry = {{"words", holder.words}, {"interior", holder.interior}};
     if (holder.is_block) {
-      entry["block"] = {{"address", fmt::format("{:#x}", holder.example - holder.offset)}, {"size", holder.size}, {"offset", holder.offset}};
+      entry["block"] = {{"address", fmt::format("{:#x}", holder.example - holder.offset)},
+                        {"size", holder.size},
+                        {"offset", holder.offset}};
       put_stack(entry, "stack", source, holder.stack, options);
     } else {
       entry["root"] = to_utf8(holder.place);

@@ -43,18 +43,13 @@ const std::map<std::string, std::string> kKindOf = {{"Leak_DefinitelyLost", "def
                                                     {"Leak_PossiblyLost", "possible"},
                                                     {"Leak_StillReachable", "reachable"}};
 
-const std::vector<std::string> kMemcheck = {"--leak-check=full",
-                                            "--show-leak-kinds=all",
-                                            "--leak-check-heuristics=all",
-                                            "--num-callers=100",
-                                            // Without __libc_freeres: what the program itself leaves.
-                                            "--run-libc-freeres=no",
-                                            "--run-cxx-freeres=no",
-                                            "--xml=yes",
-                                            "--xml-file=memcheck.xml"};
+const std::vector<std::string> kMemcheck = {
+    "--leak-check=full", "--show-leak-kinds=all", "--leak-check-heuristics=all", "--num-callers=100",
+    // Without __libc_freeres: what the program itself leaves.
+    "--run-libc-freeres=no", "--run-cxx-freeres=no", "--xml=yes", "--xml-file=memcheck.xml"};
 
-// What the C library keeps for the next thread is not the program's. memcheck takes the control block of an ended thread
-// for a root, and says possible; memprof, definite, and suppresses it in `check`.
+// What the C library keeps for the next thread is not the program's. memcheck takes the control block of an ended
+// thread for a root, and says possible; memprof, definite, and suppresses it in `check`.
 constexpr const char* kOfLibrary = "_dl_allocate_tls";
 
 // By line of the host's source, 0 for others.
@@ -106,8 +101,8 @@ TEST_CASE("memcheck says the same of every block of the cases", "[real][reachabi
     INFO(name);
     const fs::path place = directory / name;
     fs::create_directory(place);
-    const Outcome outcome = run_under_valgrind_and_memprof({host_path("lost_and_held"), name}, kMemcheck,
-                                                           {"MEMPROF_SNAPSHOT=exit"}, place);
+    const Outcome outcome =
+        run_under_valgrind_and_memprof({host_path("lost_and_held"), name}, kMemcheck, {"MEMPROF_SNAPSHOT=exit"}, place);
     REQUIRE(outcome.exit_status == 0);
     CHECK(outcome.err == "");
     const Kinds expected = kinds_by_memcheck(place / "memcheck.xml");
