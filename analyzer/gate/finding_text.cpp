@@ -91,7 +91,10 @@ std::string fingerprint_text(const Finding& finding) { return fmt::format("{:016
 
 std::string limit_name(const BrokenLimit& limit) {
   std::string name = limit.rule;
-  if (!limit.subject.empty()) name += fmt::format(" of {}", limit.subject);
+  if (limit.rule == "scope")
+    name += " " + limit.subject;
+  else if (!limit.subject.empty())
+    name += fmt::format(" of {}", limit.subject);
   // The rule's name says what it counts, a budget's does not.
   if (limit.rule.find(limit.quantity) == std::string::npos) name += fmt::format(" ({})", limit.quantity);
   return name;

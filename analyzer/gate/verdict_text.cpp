@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include <algorithm>
 #include <functional>
 
 #include "gate/finding_text.h"
