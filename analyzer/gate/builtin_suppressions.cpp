@@ -37,6 +37,14 @@ std::string_view builtin_suppressions() {
    ...
 }
 {
+   what tcmalloc keeps for itself
+   Memcheck:Leak
+   match-leak-kinds: all
+   fun:*
+   obj:*/libtcmalloc*.so*
+   ...
+}
+{
    memory for exceptions when there is none
    Memcheck:Leak
    match-leak-kinds: reachable

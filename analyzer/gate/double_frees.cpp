@@ -32,8 +32,7 @@ class EndedBlocks : public ChunkVisitor {
     for (size_t i = 0; i < frees_.size(); ++i) {
       if (!found_[i].is_known) continue;
       const Event& event = frees_[i].event;
-      result.push_back(
-          {found_[i].stack, nodes.canonical(event.stack), found_[i].tag, event.tag, found_[i].size});
+      result.push_back({found_[i].stack, nodes.canonical(event.stack), found_[i].tag, event.tag, found_[i].size});
     }
     return result;
   }

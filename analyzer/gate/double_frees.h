@@ -1,4 +1,5 @@
-// Frees of blocks that were freed before: of the frees of unknown addresses, those whose address had a block that ended.
+// Frees of blocks that were freed before: of the frees of unknown addresses, those whose address had a block that
+// ended.
 #pragma once
 
 #include <tsl/robin_map.h>

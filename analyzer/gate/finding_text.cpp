@@ -91,7 +91,10 @@ std::string fingerprint_text(const Finding& finding) { return fmt::format("{:016
 
 std::string limit_name(const BrokenLimit& limit) {
   std::string name = limit.rule;
-  if (!limit.subject.empty()) name += fmt::format(" of {}", limit.subject);
+  if (limit.rule == "scope")
+    name += " " + limit.subject;
+  else if (!limit.subject.empty())
+    name += fmt::format(" of {}", limit.subject);
   // The rule's name says what it counts, a budget's does not.
   if (limit.rule.find(limit.quantity) == std::string::npos) name += fmt::format(" ({})", limit.quantity);
   return name;
@@ -110,8 +113,8 @@ std::string suppression_place(const SuppressionUse& use) {
   return fmt::format("{} ({})", use.name.empty() ? "without a name" : use.name,
                      use.is_built_in()  ? std::string("built in")
                      : use.file.empty() ? std::string("of the program itself")
-                     : use.line == 0  ? use.file
-                                      : fmt::format("{}:{}", use.file, use.line));
+                     : use.line == 0    ? use.file
+                                        : fmt::format("{}:{}", use.file, use.line));
 }
 
 }  // namespace memprof

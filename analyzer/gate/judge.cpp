@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "gate/builtin_suppressions.h"
+#include "gate/scope_limits.h"
 #include "report/numbers.h"
 
 namespace memprof {
@@ -136,7 +137,8 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
   }
 }
 
-void note_unseen(const JudgedTrace& trace, const Rules& rules, Verdict& verdict) {
+void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdict) {
+  const JudgedTrace& trace = found.trace;
   if (!trace.is_complete && !rules.allow_incomplete)
     verdict.unseen.push_back(fmt::format(
         "{}: the recording ends before the program did: it died, or still runs (--allow-incomplete lets it pass)",
@@ -144,7 +146,7 @@ void note_unseen(const JudgedTrace& trace, const Rules& rules, Verdict& verdict)
   if (trace.dropped_events != 0 && !rules.allow_dropped)
     verdict.unseen.push_back(fmt::format("{}: {} dropped (--allow-dropped lets it pass)", trace.path,
                                          count_of(trace.dropped_events, "event was", "events were")));
-  if (!trace.why_unclassified.empty() && rules.asks_for_leaks() && !rules.allow_unclassified)
+  if (!trace.why_unclassified.empty() && (rules.asks_for_leaks() || found.has_scopes) && !rules.allow_unclassified)
     verdict.unseen.push_back(
         fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path, trace.why_unclassified));
 }
@@ -163,7 +165,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   verdict.fails_on_stale = rules.fail_on_stale;
   verdict.findings = merge_traces(traces);
   for (TraceFindings& trace : traces) {
-    note_unseen(trace.trace, rules, verdict);
+    note_unseen(trace, rules, verdict);
     verdict.traces.push_back(std::move(trace.trace));
   }
   for (Finding& finding : verdict.findings) blame.assign(finding);
@@ -172,6 +174,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   decide_failures(verdict.findings, rules);
   sort_findings(verdict.findings);
   check_limits(traces, rules, verdict);
+  check_scopes(traces, rules, verdict);
   return verdict;
 }
 

@@ -13,7 +13,7 @@
 namespace memprof {
 
 // `baseline` may be null.
-Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame,
-              Suppressions suppressions, const Baseline* baseline);
+Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame& blame, Suppressions suppressions,
+              const Baseline* baseline);
 
 }  // namespace memprof

@@ -45,6 +45,8 @@ class PlaceList {
     add_to(finding, amount);
   }
 
+  uint64_t fingerprint_of(StackId stack) { return place_of(stack).fingerprint; }
+
   std::vector<Finding> take() {
     std::vector<Finding> findings;
     for (auto& [key, finding] : findings_) findings.push_back(std::move(finding));
@@ -133,6 +135,30 @@ LeakSums sum_leaks(const Classification& classes) {
   return sums;
 }
 
+// After the frames of all leaks are known.
+std::vector<ScopeLeaks> find_scope_leaks(const ScopeTimeline& timeline, const Analysis& analysis,
+                                         const Classification& classes, PlaceList& places) {
+  std::map<size_t, std::map<std::tuple<Reach, uint64_t, uint16_t>, PlaceList::Amount>> leaks;
+  const auto& blocks = classes.memory().blocks;
+  for (uint32_t i = 0; i < blocks.size(); ++i) {
+    const Reach reach = classes.reach().of[i];
+    if (blocks[i].is_inherited || reach == Reach::reachable) continue;
+    const auto scope = timeline.scope_of(analysis.threads[blocks[i].thread].serial, blocks[i].alloc_ticks);
+    if (!scope) continue;
+    PlaceList::Amount& sum = leaks[*scope][{reach, places.fingerprint_of(blocks[i].stack), blocks[i].tag}];
+    ++sum.blocks;
+    sum.bytes += blocks[i].size;
+  }
+  std::vector<ScopeLeaks> result;
+  for (const auto& [scope, parts] : leaks) {
+    result.push_back({timeline.scopes()[scope], {}});
+    for (const auto& [key, sum] : parts)
+      result.back().parts.push_back({kind_of(std::get<Reach>(key)), std::get<uint64_t>(key),
+                                     analysis.trace.domains.tag_name(std::get<uint16_t>(key)), sum.blocks, sum.bytes});
+  }
+  return result;
+}
+
 JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   const TraceFile& file = analysis.trace.file;
   JudgedTrace judged;
@@ -171,11 +197,14 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   result.trace = describe(analysis, classes);
   result.budgets = budgets.sums();
   PlaceList places(trace, source);
+  const ScopeTimeline timeline(trace.metadata, trace.file.header());
+  result.has_scopes = !timeline.scopes().empty();
   if (classes.problem().empty()) {
     const LeakSums sums = sum_leaks(classes);
     source.prepare_each(sums, [](const auto& entry) { return std::get<StackId>(entry.first); });
     for (const auto& [key, amount] : sums)
       places.add(kind_of(std::get<Reach>(key)), std::get<StackId>(key), std::get<uint16_t>(key), amount);
+    if (result.has_scopes) result.scope_leaks = find_scope_leaks(timeline, analysis, classes, places);
   }
   for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups)
     places.add_free(FindingKind::mismatched_free, group.alloc_stack, group.alloc_tag, group.free_stack, group.free_tag,
@@ -185,6 +214,7 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
                     {1, twice.size});
   result.findings = places.take();
   for (const std::string& line : trace.file.damage().warnings()) result.warnings.push_back(line);
+  for (const std::string& line : timeline.warnings()) result.warnings.push_back(line);
   for (const std::string& line : source.symbol_problems()) result.warnings.push_back(line);
   return result;
 }

@@ -5,6 +5,7 @@
 
 #include "gate/budget.h"
 #include "gate/rules.h"
+#include "gate/scopes.h"
 #include "gate/verdict.h"
 #include "model/analysis.h"
 #include "report/symbol_options.h"
@@ -13,9 +14,11 @@ namespace memprof {
 
 struct TraceFindings {
   JudgedTrace trace;
-  std::vector<Finding> findings;  // one for each kind, place and allocator; unordered
+  std::vector<Finding> findings;          // one for each kind, place and allocator; unordered
   std::vector<BudgetSums::Sums> budgets;  // by Rules::budgets
-  std::vector<std::string> warnings;      // of damage and of symbols, for stderr
+  bool has_scopes = false;
+  std::vector<ScopeLeaks> scope_leaks;  // of those of which something leaked
+  std::vector<std::string> warnings;    // of damage, symbols and scopes, for stderr
 };
 
 // Throws TraceError.

@@ -90,8 +90,8 @@ struct JudgedTrace {
 
 // A number that is larger than it may be.
 struct BrokenLimit {
-  std::string rule = {};      // "max-leaked-bytes", ..., "budget"
-  std::string subject = {};   // of a budget: its pattern; empty: everything
+  std::string rule = {};      // "max-leaked-bytes", ..., "budget", "scope"
+  std::string subject = {};   // of a budget: its pattern; of a scope: its name; empty: everything
   std::string quantity = {};  // "bytes", "blocks", "peak", "allocations", "temporary"
   uint64_t limit = 0, found = 0;
   std::optional<size_t> finding = {};  // index, where it is of one site

@@ -78,6 +78,12 @@ std::string what_passed(const Verdict& verdict) {
   append_amount(totals.suppressed, "suppressed");
   append_amount(totals.elsewhere, "elsewhere");
   append_amount(totals.fixed, "fixed");
+  const auto unclassified = std::count_if(verdict.traces.begin(), verdict.traces.end(),
+                                          [](const JudgedTrace& trace) { return !trace.why_unclassified.empty(); });
+  if (unclassified != 0)
+    append(list, unclassified == static_cast<ptrdiff_t>(verdict.traces.size())
+                     ? std::string("nobody looked for leaks")
+                     : fmt::format("nobody looked for leaks in {} of {} traces", unclassified, verdict.traces.size()));
   return list.empty() ? "no leaks" : list;
 }
 

@@ -3,7 +3,8 @@
 // A pointer to the first byte of a block is a plain one. One into its middle may be by chance, unless one of memcheck's
 // heuristics for C++ explains it (--leak-check-heuristics, all of them):
 //   std::string of old      it points behind length, capacity and count, and the block is as large as they say
-//   array with a length     it points behind a number of elements by which the rest of the block can be divided; so does
+//   array with a length     it points behind a number of elements by which the rest of the block can be divided; so
+//   does
 //                           a length of 64 bits
 //   multiple inheritance    where it points, and at the begin of the block, lie pointers to tables of virtual functions
 #pragma once

@@ -15,7 +15,8 @@ uint32_t BlockIndex::find(uint64_t address) const {
     behind = page->second;
     while (behind < blocks_.size() && blocks_[behind].address <= address) ++behind;
   } else {  // in a large block, or none
-    behind = static_cast<size_t>(std::upper_bound(blocks_.begin(), blocks_.end(), address, is_before) - blocks_.begin());
+    behind =
+        static_cast<size_t>(std::upper_bound(blocks_.begin(), blocks_.end(), address, is_before) - blocks_.begin());
   }
   if (behind == 0 || blocks_[behind - 1].end() <= address) return kNone;
   return static_cast<uint32_t>(behind - 1);

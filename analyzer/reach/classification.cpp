@@ -12,11 +12,14 @@ namespace memprof {
 namespace {
 
 // What a trace does not tell of could hold pointers. Empty: it tells everything.
-std::string what_is_missing(const TraceFile& file) {
+std::string what_is_missing(const Trace& trace) {
+  const TraceFile& file = trace.file;
   const format::FileHeader& header = file.header();
   const uint32_t flags = header.flags | header.live_flags;
   if (flags & format::kFiltered) return "MEMPROF_FILTER left blocks out of the trace";
   if (flags & format::kLateStart) return "recording began after the program, or was paused";
+  if (trace.metadata.stripped.allocations != 0 || trace.metadata.window)
+    return "blocks were left out when the trace was made of another one";
   uint64_t dropped = 0;
   for (const uint64_t events : header.dropped_events) dropped += events;
   if (dropped != 0) return fmt::format("{} {} dropped", dropped, dropped == 1 ? "event was" : "events were");
@@ -40,7 +43,7 @@ std::string unseen_threads(const SnapshotImage& image) {
 Classification::Classification(const Trace& trace, ProgressSink* progress) : trace_(trace) {
   FoundSnapshot found = find_snapshot(trace.file);
   problem_ = std::move(found.problem);
-  if (problem_.empty()) problem_ = what_is_missing(trace.file);
+  if (problem_.empty()) problem_ = what_is_missing(trace);
   if (problem_.empty()) problem_ = unseen_threads(found.image);
   if (!problem_.empty()) return;
   InheritedMemory inherited = read_inherited_memory(trace, progress);

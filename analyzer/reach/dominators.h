@@ -1,8 +1,8 @@
 // What would go with a block: the blocks to which every path from the roots, or from a lost block that nothing lost
 // leads to, passes through it.
 //
-// Source of the method: the semi-NCA algorithm (Georgiadis, "Linear-Time Algorithms for Dominators and Related Problems",
-// 2005), one dominator tree for all live blocks under a root of its own.
+// Source of the method: the semi-NCA algorithm (Georgiadis, "Linear-Time Algorithms for Dominators and Related
+// Problems", 2005), one dominator tree for all live blocks under a root of its own.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// When the last block was allocated that began in a page of memory: an allocator's memory is told from the program's own
-// mappings by the blocks that it ever held.
+// When the last block was allocated that began in a page of memory: an allocator's memory is told from the program's
+// own mappings by the blocks that it ever held.
 #pragma once
 
 #include <tsl/robin_map.h>

@@ -7,8 +7,8 @@ namespace memprof {
 
 namespace {
 
-// An allocation is stamped behind the real one, and rounded up: those of the thread that took the snapshot may bear a time a
-// little later than it. The next event of anybody comes after the memory was copied, which takes far longer.
+// An allocation is stamped behind the real one, and rounded up: those of the thread that took the snapshot may bear a
+// time a little later than it. The next event of anybody comes after the memory was copied, which takes far longer.
 constexpr uint64_t kRoundingUnits = 2;
 
 }  // namespace

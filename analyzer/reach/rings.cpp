@@ -10,7 +10,11 @@ namespace {
 class RingFinder {
  public:
   RingFinder(const BlockGraph& graph, const std::vector<bool>& is_wanted)
-      : graph_(graph), is_wanted_(is_wanted), number_(graph.blocks().size()), lowest_(number_), is_open_(number_.size()) {}
+      : graph_(graph),
+        is_wanted_(is_wanted),
+        number_(graph.blocks().size()),
+        lowest_(number_),
+        is_open_(number_.size()) {}
 
   std::vector<std::vector<uint32_t>> run() {
     for (uint32_t block = 0; block < number_.size(); ++block)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 namespace memprof {
 
@@ -18,22 +19,33 @@ bool is_c_library(std::string_view path) {
 
 Roots::Roots(const Trace& trace, const SnapshotImage& image, const LiveMemory& memory, const BlockIndex& blocks)
     : trace_(trace), image_(image), memory_(memory), blocks_(blocks) {
+  find_anchors();
   find_allocators();
   for (const format::SnapshotRange& range : image.ranges) add_range(range);
   add_stacks_in_blocks();
-  std::stable_sort(areas_.begin(), areas_.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
+  for (std::vector<RootArea>* areas : {&areas_, &in_blocks_})
+    std::stable_sort(areas->begin(), areas->end(), [](const auto& a, const auto& b) { return a.start < b.start; });
 }
 
 const RootArea* Roots::find(uint64_t address, bool in_block) const {
-  if (in_block) {
-    const auto holds = [&](const RootArea& area) { return address >= area.start && address < area.end; };
-    const auto found = std::find_if(in_blocks_.begin(), in_blocks_.end(), holds);
-    return found == in_blocks_.end() ? nullptr : &*found;
-  }
-  const auto behind = std::upper_bound(areas_.begin(), areas_.end(), address,
+  return find_in(in_block ? in_blocks_ : areas_, address);
+}
+
+const RootArea* Roots::find_in(const std::vector<RootArea>& areas, uint64_t address) {
+  const auto behind = std::upper_bound(areas.begin(), areas.end(), address,
                                        [](uint64_t wanted, const RootArea& area) { return wanted < area.start; });
-  if (behind == areas_.begin() || address >= std::prev(behind)->end) return nullptr;
+  if (behind == areas.begin() || address >= std::prev(behind)->end) return nullptr;
   return &*std::prev(behind);
+}
+
+void Roots::find_anchors() {
+  for (size_t i = 0; i < image_.threads.size(); ++i) {
+    anchors_.push_back({image_.threads[i].stack_pointer, i, true});
+    anchors_.push_back({image_.threads[i].thread_pointer, i, false});
+  }
+  std::sort(anchors_.begin(), anchors_.end(), [](const Anchor& a, const Anchor& b) {
+    return std::tie(a.address, a.thread, a.is_stack_pointer) < std::tie(b.address, b.thread, b.is_stack_pointer);
+  });
 }
 
 uint32_t Roots::module_of(const LiveMapping& mapping) const { return trace_.nodes.node(mapping.stack).module; }
@@ -103,23 +115,23 @@ void Roots::add_unknown(uint64_t start, uint64_t end, bool is_above_guard) {
 }
 
 bool Roots::add_stack(uint64_t start, uint64_t end) {
+  const auto first = std::lower_bound(anchors_.begin(), anchors_.end(), start,
+                                      [](const Anchor& anchor, uint64_t wanted) { return anchor.address < wanted; });
   uint64_t lowest = end;
   size_t owner = 0;
-  bool is_owned = false;
-  const auto& threads = image_.threads;
-  for (size_t i = 0; i < threads.size(); ++i) {
-    const bool has_stack = threads[i].stack_pointer >= start && threads[i].stack_pointer < end;
-    const bool has_control_block = threads[i].thread_pointer >= start && threads[i].thread_pointer < end;
-    if (!has_stack && !has_control_block) continue;
-    is_owned = true;
-    const uint64_t from = has_stack ? threads[i].stack_pointer & ~uint64_t{7} : start;
-    if (from < lowest) {
-      lowest = from;
-      owner = i;
-    }
+  auto anchor = first;
+  for (; anchor != anchors_.end() && anchor->address < end; ++anchor) {
+    // A thread with its control block here runs on another stack when no stack pointer of its own is here too.
+    const uint64_t pointer = image_.threads[anchor->thread].stack_pointer;
+    const bool has_stack = pointer >= start && pointer < end;
+    const uint64_t from = has_stack ? pointer & ~uint64_t{7} : start;
+    if (from >= lowest) continue;
+    lowest = from;
+    owner = anchor->thread;
   }
-  if (is_owned) areas_.push_back({lowest, end, RootKind::stack, owner});
-  return is_owned;
+  if (anchor == first) return false;
+  areas_.push_back({lowest, end, RootKind::stack, owner});
+  return true;
 }
 
 void Roots::add_stacks_in_blocks() {

@@ -44,6 +44,7 @@ class Roots {
   std::span<const RootArea> areas() const { return areas_; }
 
  private:
+  void find_anchors();
   void add_range(const format::SnapshotRange& range);
   void add_anonymous(const format::SnapshotRange& range);
   void add_mapped(const LiveMapping& mapping, uint64_t start, uint64_t end);
@@ -58,9 +59,18 @@ class Roots {
   const SnapshotImage& image_;
   const LiveMemory& memory_;
   const BlockIndex& blocks_;
+  // What a thread points to that tells where its stack is.
+  struct Anchor {
+    uint64_t address;
+    size_t thread;  // in the image
+    bool is_stack_pointer;
+  };
+  static const RootArea* find_in(const std::vector<RootArea>& areas, uint64_t address);
+
+  std::vector<Anchor> anchors_;       // by address
   std::vector<uint32_t> allocators_;  // ids of modules that map memory for blocks
   std::vector<RootArea> areas_;       // by address; they do not overlap
-  std::vector<RootArea> in_blocks_;
+  std::vector<RootArea> in_blocks_;   // by address; those that overlap end together
 };
 
 }  // namespace memprof

@@ -27,7 +27,7 @@ class ImageReader : public SnapshotVisitor {
   }
 
   FoundSnapshot take() {
-    if (count_ == 0) return {{}, "no snapshot of the memory was recorded"};
+    if (count_ == 0) return {{}, "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)"};
     if (!has_whole_) return {{}, "the snapshot of the memory is not whole"};
     std::sort(whole_.vtables.begin(), whole_.vtables.end());
     auto& ranges = whole_.ranges;

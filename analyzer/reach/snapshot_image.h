@@ -16,9 +16,9 @@ struct SnapshotImage {
   size_t number = 0;  // among the snapshots of the trace, from 0
   format::SnapshotBegin begin{};
   std::vector<format::SnapshotThread> threads;
-  std::vector<format::SnapshotRange> ranges;         // by address; those that overlap are left out
-  std::vector<uint64_t> vtables;                     // addresses of words that point to one; rising
-  tsl::robin_map<uint64_t, uint64_t> lengths;        // what could be one, by the address of the word
+  std::vector<format::SnapshotRange> ranges;   // by address; those that overlap are left out
+  std::vector<uint64_t> vtables;               // addresses of words that point to one; rising
+  tsl::robin_map<uint64_t, uint64_t> lengths;  // what could be one, by the address of the word
   format::SnapshotEnd end{};
 
   bool holds_vtable(uint64_t address) const;

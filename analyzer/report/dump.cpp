@@ -81,6 +81,15 @@ void dump_metadata(const Trace& trace, Output& out) {
   for (const Metadata::Mark& mark : m.marks)
     out.print("  mark {} ns thread {} {}\n", trace.clock.ns_since_start(mark.ticks), mark.thread_serial,
               escape_text(mark.name));
+  const auto limit = [](uint64_t most) { return most == UINT64_MAX ? std::string("any") : std::to_string(most); };
+  for (const Metadata::ScopeStep& step : m.scope_steps) {
+    const uint64_t time = trace.clock.ns_since_start(step.ticks);
+    if (step.is_begin)
+      out.print("  scope_begin {} ns thread {} bytes {} blocks {} {}\n", time, step.thread_serial,
+                limit(step.max_leaked_bytes), limit(step.max_leaked_blocks), escape_text(step.name));
+    else
+      out.print("  scope_end {} ns thread {}\n", time, step.thread_serial);
+  }
   for (const Metadata::ThreadName& name : m.thread_names)
     out.print("  thread {} ({}) {}\n", name.thread_serial, name.thread_id, escape_text(name.name));
   for (const Metadata::Domain& domain : m.domains)

@@ -97,11 +97,13 @@ void report_leaks_cycles(const Trace& trace, const Classification& classes, cons
   for (const CycleGroup& group : shown) {
     if (options.csv) {
       std::string stacks;
-      for (const StackId stack : group.stacks) stacks += (stacks.empty() ? "" : "|") + joined_stack(source, stack, options);
+      for (const StackId stack : group.stacks)
+        stacks += (stacks.empty() ? "" : "|") + joined_stack(source, stack, options);
       out.print("{},{},{},{},{}\r\n", group.bytes, group.blocks, group.cycles, group.longest, csv_field(stacks));
       continue;
     }
-    Json entry = {{"cycles", group.cycles}, {"chunks", group.blocks}, {"bytes", group.bytes}, {"longest", group.longest}};
+    Json entry = {
+        {"cycles", group.cycles}, {"chunks", group.blocks}, {"bytes", group.bytes}, {"longest", group.longest}};
     Json& stacks = entry["stacks"] = Json::array();
     for (const StackId stack : group.stacks) {
       Json one;

@@ -11,7 +11,8 @@
 namespace memprof {
 
 // Each tells, where nothing is classified, why.
-void report_leaks_retained(const Trace& trace, const Classification& classes, const ReportOptions& options, Output& out);
+void report_leaks_retained(const Trace& trace, const Classification& classes, const ReportOptions& options,
+                           Output& out);
 void report_leaks_cycles(const Trace& trace, const Classification& classes, const ReportOptions& options, Output& out);
 
 // `target`: an address in a block, "0x…", or what --function takes: blocks that were allocated below such a function.

@@ -57,7 +57,8 @@ std::vector<RetainingSite> find_sites(const Classification& classes) {
   return sites;
 }
 
-void print_text(const Trace& trace, const std::vector<RetainingSite>& sites, const ReportOptions& options, Output& out) {
+void print_text(const Trace& trace, const std::vector<RetainingSite>& sites, const ReportOptions& options,
+                Output& out) {
   FrameSource source(trace, options.symbols);
   const StackStyle style = stack_style(options, kRetainedFrames);
   const auto shown = std::span(sites).first(std::min(options.top.value_or(kRetainedTop), sites.size()));

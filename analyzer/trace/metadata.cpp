@@ -63,6 +63,19 @@ bool add_record(Metadata& metadata, const Record& record) {
       metadata.domains.push_back({head.domain, std::move(name)});
       return true;
     }
+    case MetadataRecord::scope_begin: {
+      format::ScopeBegin head;
+      if (!split_name(record.payload, head, name)) return false;
+      metadata.scope_steps.push_back(
+          {head.ticks, head.thread_serial, true, head.max_leaked_bytes, head.max_leaked_blocks, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::scope_end: {
+      format::ScopeEnd end;
+      if (!ByteReader(record.payload).read(end)) return false;
+      metadata.scope_steps.push_back({end.ticks, end.thread_serial, false, 0, 0, {}});
+      return true;
+    }
     case MetadataRecord::window: {
       format::Window window;
       if (!ByteReader(record.payload).read(window) || window.from_ns > window.to_ns) return false;

@@ -1,4 +1,4 @@
-// What the recorder wrote about the process: its command line, settings, marks, thread names, own tags.
+// What the recorder wrote about the process: its command line, settings, marks, thread names, scopes, own tags.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,15 @@ struct Metadata {
     uint32_t thread_id;
     std::string name;
   };
+  // A begin or an end of a scope, in the order of the records.
+  struct ScopeStep {
+    uint64_t ticks;
+    uint32_t thread_serial;
+    bool is_begin;
+    // Of a begin.
+    uint64_t max_leaked_bytes, max_leaked_blocks;
+    std::string name;
+  };
   struct Tag {
     uint16_t tag, function, domain;
     std::string name;
@@ -39,6 +48,7 @@ struct Metadata {
   std::string library;
   std::vector<Mark> marks;
   std::vector<ThreadName> thread_names;
+  std::vector<ScopeStep> scope_steps;
   std::vector<Tag> tags;
   std::vector<Domain> domains;
   // Of a trace that was made of another one.

@@ -77,8 +77,8 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
   return write_record(SnapshotRecord::end, &end, sizeof(end));
 }
 
-// In the child: it holds nothing of the host's open. Where its parent waits for it, it dies with it; else it ends what it
-// writes, and does not die with the thread that took the snapshot.
+// In the child: it holds nothing of the host's open. Where its parent waits for it, it dies with it; else it ends what
+// it writes, and does not die with the thread that took the snapshot.
 bool leave_the_host(uint32_t parent, SnapshotReason reason) {
   constexpr long kSetDeathSignal = 1, kLastDescriptor = INT32_MAX;
   if (reason == SnapshotReason::exit) {

@@ -44,7 +44,7 @@ class StoppedThreads {
     uint32_t thread;
     Fate fate;
     uint32_t looks;  // at it, while it slept and blocked the signal
-    long call;  // the system call that it was in; -1: none
+    long call;       // the system call that it was in; -1: none
     uint64_t call_end;
   };
 

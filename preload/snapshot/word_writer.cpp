@@ -8,7 +8,9 @@ namespace {
 
 constexpr size_t kWordBytes = sizeof(uintptr_t);
 
-uintptr_t load(uintptr_t address) { return __atomic_load_n(reinterpret_cast<const uintptr_t*>(address), __ATOMIC_RELAXED); }
+uintptr_t load(uintptr_t address) {
+  return __atomic_load_n(reinterpret_cast<const uintptr_t*>(address), __ATOMIC_RELAXED);
+}
 
 }  // namespace
 

@@ -18,7 +18,8 @@ class WordWriter {
   // Before the first scan.
   void set_files(const GrowingArray<FileMapping>& files) { vtables_.begin(files); }
 
-  // All words of [start, end), which is readable. `may_hold_objects`: blocks may lie in it. False: the trace has no room.
+  // All words of [start, end), which is readable. `may_hold_objects`: blocks may lie in it. False: the trace has no
+  // room.
   bool scan(uintptr_t start, uintptr_t end, bool may_hold_objects);
   // The same by way of the kernel, where no objects are: what cannot be read is passed over.
   bool scan_by_kernel(uintptr_t start, uintptr_t end);

@@ -196,8 +196,7 @@ TEST_CASE("a snapshot in the middle of the run tells of that moment", "[hosts][s
   REQUIRE(outcome.exit_status == 0);
   CHECK(outcome.out == "taken 1\n");
   CHECK(outcome.err == "");
-  const Outcome chunks =
-      analyze({"chunks", "--state", "open", "--domain", "cpu", (directory / "trace.bin").string()});
+  const Outcome chunks = analyze({"chunks", "--state", "open", "--domain", "cpu", (directory / "trace.bin").string()});
   REQUIRE(chunks.exit_status == 0);
   std::map<uint64_t, std::string> reach;
   std::istringstream lines(chunks.out);

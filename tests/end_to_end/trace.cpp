@@ -12,7 +12,9 @@ Outcome analyze(const std::vector<std::string>& arguments) {
   Command command;
   command.arguments = {paths::kAnalyzer};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
-  command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8"};
+  // What one test has looked up in libc's debug information the next need not.
+  command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8",
+                         "MEMPROF_CACHE=" + std::string(paths::kBuild) + "/symbol-cache"};
   for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) command.environment.push_back(std::string(name) + "=" + value);
   }

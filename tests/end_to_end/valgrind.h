@@ -15,6 +15,7 @@ namespace memprof::tests {
 // both. Leaves trace.bin in the directory; the outcome is the recorded one's.
 Outcome run_under_valgrind_and_memprof(const std::vector<std::string>& command,
                                        const std::vector<std::string>& valgrind_options,
-                                       const std::vector<std::string>& settings, const std::filesystem::path& directory);
+                                       const std::vector<std::string>& settings,
+                                       const std::filesystem::path& directory);
 
 }  // namespace memprof::tests

@@ -231,7 +231,35 @@ void add_symbols_page(TraceBuilder& b) {
   b.pages().push_back(page);
 }
 
+// A heap of four blocks that point to each other, one range that holds them and one of roots.
+TraceBuilder trace_with_snapshot() {
+  using format::SnapshotRecord;
+  TraceBuilder b;
+  for (uint64_t i = 0; i < 4; ++i) b.alloc(1, 10 + i, 0x10000 + 64 * i, 48, b.stack(0x1000 + i));
+  b.free(1, 20, 0x9000);
+  const auto add = [&](SnapshotRecord type, std::initializer_list<uint64_t> numbers, const auto&... values) {
+    Bytes payload;
+    (put_value(payload, values), ...);
+    for (const uint64_t number : numbers) test::put_varint(payload, number);
+    b.add_snapshot_record(static_cast<uint16_t>(type), payload);
+  };
+  add(SnapshotRecord::begin, {},
+      format::SnapshotBegin{TraceBuilder::kStart + 30, format::SnapshotReason::exit, 1, 1, 0});
+  add(SnapshotRecord::thread, {},
+      format::SnapshotThread{7, format::SnapshotThreadState::taking, 0x20800, 0x20f00, {0x10000}});
+  add(SnapshotRecord::range, {}, format::SnapshotRange{0x10000, 0x11000, format::SnapshotRangeKind::anonymous, 0});
+  add(SnapshotRecord::words, {0, 0x80, 10, 0x90, 8, 0x10}, uint64_t{0x10000});
+  add(SnapshotRecord::vtables, {0, 8, 8}, uint64_t{0x10000});
+  add(SnapshotRecord::lengths, {0, 2, 16, 4}, uint64_t{0x10000});
+  add(SnapshotRecord::range, {}, format::SnapshotRange{0x20000, 0x21000, format::SnapshotRangeKind::anonymous, 1});
+  add(SnapshotRecord::words, {0x110, 0x1ffff}, uint64_t{0x20000});
+  add(SnapshotRecord::end, {}, format::SnapshotEnd{4, 8192, 1, 2});
+  b.close(1000);
+  return b;
+}
+
 void add_built_traces(Corpus& corpus) {
+  add_trace(corpus, trace_with_snapshot().build());
   TraceBuilder running = rich_trace();
   running.pages().back().sealed = false;
   add_trace(corpus, running.build());

@@ -3,8 +3,15 @@
 #include <xxhash.h>
 
 #include "fuzzed_file.h"
+#include "gate/check_json.h"
+#include "gate/check_text.h"
+#include "gate/judge.h"
+#include "gate/memcheck_xml.h"
+#include "gate/sarif.h"
 #include "model/analysis.h"
+#include "reach/classification.h"
 #include "report/embedded_symbols.h"
+#include "report/leaks_graph.h"
 #include "report/reports.h"
 #include "trace/trace_error.h"
 #include "trace_mutator.h"
@@ -31,6 +38,26 @@ class Share {
   uint64_t bits_;
 };
 
+void report_graph(Trace& trace, const ReportOptions& options, Output& out) {
+  const auto classes = classify_trace(trace, nullptr);
+  report_chunks(trace, options, out, nullptr, classes.get());
+  report_leaks_retained(trace, *classes, options, out);
+  report_leaks_cycles(trace, *classes, options, out);
+  if (!classes->problem().empty() || classes->memory().blocks.empty()) return;
+  const std::string address = fmt::format("{:#x}", classes->memory().blocks.front().address);
+  report_leaks_pointers(trace, *classes, address, options, out);
+}
+
+void judge_alone(Trace& trace, Output& out) {
+  std::vector<TraceFindings> found;
+  found.push_back(find_in_trace(trace, {}, false, nullptr));
+  const Verdict verdict = judge(std::move(found), {}, {}, {}, nullptr);
+  print_check_text(verdict, {}, out);
+  print_check_json(verdict, out);
+  print_sarif(verdict, {}, out);
+  print_memcheck_xml(verdict, out);
+}
+
 void report_some(Trace& trace, Share share, Output& out) {
   ReportOptions options;
   options.symbols = false;
@@ -47,6 +74,8 @@ void report_some(Trace& trace, Share share, Output& out) {
   if (share.one_in(2)) report_dump(trace, {}, out);
   if (share.one_in(4)) report_tree(trace, options, out, nullptr);
   if (share.one_in(8)) report_dump_stats(trace, options, out);
+  if (share.one_in(2)) report_graph(trace, options, out);
+  if (share.one_in(4)) judge_alone(trace, out);
   options.group = GroupBy::function;
   if (share.one_in(8)) report_lifetimes(trace, options, out, nullptr);
   options.group = GroupBy::tag;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void* held;
+static void* volatile held;
 static atomic_int stop;
 
 static void* churn(void* unused) {
@@ -39,10 +39,19 @@ static int with_threads(int by_signal, int times) {
   return taken;
 }
 
-__attribute__((noinline)) static void clear_stack(void) {
+// What is not kept stays for a while below the stack pointer, and in registers that a callee may use.
+__attribute__((noinline)) static void forget(void) {
   char zeros[16384];
   memset(zeros, 0, sizeof(zeros));
   __asm__ volatile("" : : "r"(zeros) : "memory");
+#if defined(__x86_64__)
+  __asm__ volatile(
+      "xor %%ecx, %%ecx\n xor %%edx, %%edx\n xor %%esi, %%esi\n xor %%edi, %%edi\n xor %%r8d, %%r8d\n"
+      "xor %%r9d, %%r9d\n xor %%r10d, %%r10d\n xor %%r11d, %%r11d\n pxor %%xmm0, %%xmm0\n pxor %%xmm1, %%xmm1"
+      :
+      :
+      : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1");
+#endif
 }
 
 int main(int count, char** arguments) {
@@ -52,7 +61,7 @@ int main(int count, char** arguments) {
   if (strcmp(what, "points") == 0) {
     held = malloc(1000);
     malloc(2000);  // lost
-    clear_stack();
+    forget();
     taken = snapshot(by_signal);
     held = NULL;  // lost too, but later
     malloc(3000);

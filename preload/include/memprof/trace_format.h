@@ -371,6 +371,9 @@ enum class MetadataRecord : uint16_t {
   window = 11,      // Window: only what concerns this time was kept
   stripped = 12,    // Stripped: blocks of all times were left out
   last_event = 13,  // uint64_t: ticks of the last event, which may have been left out
+  // Of the recorder again.
+  scope_begin = 14,  // ScopeBegin, followed by the scope's name
+  scope_end = 15,    // ScopeEnd
 };
 
 struct Mark {
@@ -405,6 +408,31 @@ struct Stripped {
   uint64_t frees;
 };
 static_assert(sizeof(Window) == 16 && sizeof(Stripped) == 24);
+// A stretch of one thread's time with a budget: how much of what the thread allocates meanwhile may have leaked in the end.
+// Scopes nest: an end is of the thread's innermost one that is open, and a block counts for the innermost alone. A forked
+// child begins outside of all, and has the ends of those that its parent began. Records of one thread may lie out of
+// order where a signal handler has scopes: their ticks order them.
+//
+//   Example, 56 bytes: 0e 00 00 00  25 00 00 00   type 14, no flags, 37 bytes follow
+//                      40 42 0f 00 00 00 00 00    ticks 1,000,000
+//                      00 04 00 00 00 00 00 00    at most 1,024 bytes
+//                      ff ff ff ff ff ff ff ff    in any number of blocks
+//                      03 00 00 00 00 00 00 00    of thread 3
+//                      70 61 72 73 65 00 00 00    "parse", padding
+struct ScopeBegin {
+  uint64_t ticks;              //  0  read before the thread's first allocation in it
+  uint64_t max_leaked_bytes;   //  8  UINT64_MAX: any number
+  uint64_t max_leaked_blocks;  // 16
+  uint32_t thread_serial;      // 24
+  uint32_t reserved;           // 28
+};
+struct ScopeEnd {
+  uint64_t ticks;  // read after the thread's last allocation in it
+  uint32_t thread_serial;
+  uint32_t reserved;
+};
+static_assert(sizeof(ScopeBegin) == 32 && sizeof(ScopeEnd) == 16);
+static_assert(offsetof(ScopeBegin, max_leaked_bytes) == 8 && offsetof(ScopeBegin, thread_serial) == 24);
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
               sizeof(DomainDefinition) == 8);
 
