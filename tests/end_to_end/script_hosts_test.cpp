@@ -184,3 +184,35 @@ TEST_CASE("the output may be named by pid, by program and in another directory",
   CHECK(has(outcome.err, "trace: traces/malloc_family."));
   CHECK(has(outcome.err, "allocated"));
 }
+
+TEST_CASE("a check judges processes that begin in other directories", "[hosts][script]") {
+  FreshDirectory directory;
+  fs::create_directory(directory / "other");
+  const std::string command = "cd other && " + host_path("mismatched_frees");
+  const Outcome outcome =
+      run({{kScript, "--check", "--build-dir", paths::kBuild, "--", "/bin/sh", "-c", command + "; :"},
+           plain_environment(),
+           directory.path(),
+           "",
+           {}});
+  INFO(outcome.err);
+  CHECK(outcome.exit_status == 1);
+  CHECK(has(outcome.err, "mismatched free"));
+  CHECK(fs::is_empty(directory / "other"));
+}
+
+TEST_CASE("with a directory for its output each run of the script has one of its own", "[hosts][script]") {
+  FreshDirectory directory;
+  for (int i = 0; i < 2; ++i) {
+    const Outcome outcome = run_script(directory, {"-o", "all%p/traces/", "--", host_path("malloc_family")});
+    INFO(outcome.err);
+    CHECK(outcome.exit_status == 7);
+    CHECK(has(outcome.err, "allocated"));
+  }
+  size_t runs = 0;
+  for (const auto& entry : fs::directory_iterator(directory / "all%p/traces")) {
+    CHECK(fs::exists(entry.path() / "trace.bin"));
+    ++runs;
+  }
+  CHECK(runs == 2);
+}
