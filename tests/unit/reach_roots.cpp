@@ -248,16 +248,16 @@ namespace {
 // The reach of a block of `size` bytes to whose middle, `offset`, one root points.
 std::string reach_by_middle(uint64_t size, uint64_t offset,
                             const std::function<void(SnapshotBuilder&, uint64_t)>& describe) {
-  constexpr uint64_t kBlock = MemoryBuilder::kHeap + 0x3010;
+  constexpr uint64_t kPointedAt = MemoryBuilder::kHeap + 0x3010;
   MemoryBuilder b;
-  b.block(kBlock, size);
+  b.block(kPointedAt, size);
   b.begin_snapshot();
   b.snapshot.range(Kind::file, kPlace, kPlaceEnd);
-  b.snapshot.word(kPlace, kBlock + offset);
+  b.snapshot.word(kPlace, kPointedAt + offset);
   b.snapshot.range(Kind::program_break, MemoryBuilder::kHeap, MemoryBuilder::kHeapEnd);
-  describe(b.snapshot, kBlock);
+  describe(b.snapshot, kPointedAt);
   b.end_snapshot();
-  return Classified(b).reach_at(kBlock);
+  return Classified(b).reach_at(kPointedAt);
 }
 
 }  // namespace
@@ -310,17 +310,17 @@ TEST_CASE("a pointer to a second base with a table of functions is a plain one",
 
 TEST_CASE("what an explained pointer leads to is reachable, what one by chance leads to is not",
           "[reach][heuristics]") {
-  constexpr uint64_t kBlock = MemoryBuilder::kHeap + 0x3010, kChild = MemoryBuilder::kHeap + 0x5010;
+  constexpr uint64_t kPointedAt = MemoryBuilder::kHeap + 0x3010, kChild = MemoryBuilder::kHeap + 0x5010;
   const bool is_explained = GENERATE(true, false);
   MemoryBuilder b;
-  b.block(kBlock, 8 + 5 * 16);
+  b.block(kPointedAt, 8 + 5 * 16);
   b.block(kChild, 100);
   b.begin_snapshot();
   b.snapshot.range(Kind::file, kPlace, kPlaceEnd);
-  b.snapshot.word(kPlace, kBlock + 8);
+  b.snapshot.word(kPlace, kPointedAt + 8);
   b.snapshot.range(Kind::program_break, MemoryBuilder::kHeap, MemoryBuilder::kHeapEnd);
-  b.snapshot.word(kBlock + 24, kChild);
-  if (is_explained) b.snapshot.length(kBlock, 5);
+  b.snapshot.word(kPointedAt + 24, kChild);
+  if (is_explained) b.snapshot.length(kPointedAt, 5);
   b.end_snapshot();
   CHECK(Classified(b).reach_at(kChild) == (is_explained ? "reachable" : "possible"));
 }
