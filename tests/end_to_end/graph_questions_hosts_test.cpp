@@ -178,7 +178,8 @@ TEST_CASE("without a snapshot the graph's questions are not answered, and why no
   const RecordedCase recorded("held_block", "never");
   for (const Words& question : std::vector<Words>{{"--retained"}, {"--cycles"}, {"--who-points-at", "held_block"}}) {
     INFO(question[0]);
-    CHECK(recorded.leaks(question).out == "Not classified: no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one).\n");
+    CHECK(recorded.leaks(question).out ==
+          "Not classified: no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one).\n");
     const Json document = recorded.json(question);
     CHECK(document.at("classified") == false);
     CHECK(document.at("why") == "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)");

@@ -105,7 +105,8 @@ TEST_CASE("without classes of blocks there are no leaks, but wrong frees", "[gat
   b.free(1, 700, AllKinds::kHeld);
   SECTION("for want of a snapshot") {
     b.close(1000);
-    CHECK(found_in(b).trace.why_unclassified == "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)");
+    CHECK(found_in(b).trace.why_unclassified ==
+          "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)");
   }
   SECTION("for dropped events") {
     b.header.dropped_events[2] = 4;

@@ -94,7 +94,8 @@ TEST_CASE("without a whole snapshot nothing is classified", "[reach][problems]")
     MemoryBuilder b;
     b.block(kBlock, 64);
     b.close(100);
-    CHECK(Classified(b).classes->problem() == "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)");
+    CHECK(Classified(b).classes->problem() ==
+          "no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)");
   }
   MemoryBuilder b;
   b.block(kBlock, 64);
@@ -135,6 +136,18 @@ TEST_CASE("what a trace does not tell of is a problem, each by its name", "[reac
   CHECK(problem_after([](MemoryBuilder& b) { b.header.dropped_events[0] = 1; }) == "1 event was dropped");
   CHECK(problem_after([](MemoryBuilder& b) { b.header.stopped = 2; }) == "the recording was stopped early");
   CHECK(problem_after([](MemoryBuilder& b) { b.pages().front().head.magic = 7; }) == "the trace is damaged");
+}
+
+TEST_CASE("a trace that was made of another one without some of its blocks is not classified", "[reach][problems]") {
+  const auto problem_with = [](format::MetadataRecord type, const auto& record) {
+    return problem_after([&](MemoryBuilder& b) {
+      b.add_metadata(type, {reinterpret_cast<const char*>(&record), sizeof record});
+    });
+  };
+  const std::string left_out = "blocks were left out when the trace was made of another one";
+  CHECK(problem_with(format::MetadataRecord::stripped, format::Stripped{1, 100, 0}) == left_out);
+  CHECK(problem_with(format::MetadataRecord::stripped, format::Stripped{}) == "");
+  CHECK(problem_with(format::MetadataRecord::window, format::Window{0, 1000}) == left_out);
 }
 
 TEST_CASE("threads that could not be looked at are a problem", "[reach][problems]") {
