@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <new>
 
 #include "platform/clock.h"
 #include "platform/rare_lock.h"
@@ -62,7 +63,10 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
     if (!write_record(SnapshotRecord::thread, &thread, sizeof(thread))) return false;
   MemoryMap map;
   ResidentRanges resident;
-  static constinit WordWriter words;
+  // Not static: what every recorded process would have, few use.
+  void* const room = sys::map_anonymous(sizeof(WordWriter));
+  if (room == nullptr) return false;
+  WordWriter& words = *new (room) WordWriter;
   if (!map.read() || !resident.good()) return false;
   for (const Mapping& mapping : map)
     if (may_hold_blocks(mapping) && !words.add_target(mapping.start, mapping.end)) return false;

@@ -78,15 +78,13 @@ bool WordWriter::scan(uintptr_t start, uintptr_t end, bool may_hold_objects) {
 }
 
 bool WordWriter::scan_by_kernel(uintptr_t start, uintptr_t end) {
-  constexpr size_t kPageBytes = 4096;
-  static constinit uintptr_t copy[16 * kPageBytes / kWordBytes] = {};
   while (start < end) {
-    const long got = read_by_kernel(start, copy, end - start < sizeof(copy) ? end - start : sizeof(copy));
+    const long got = read_by_kernel(start, copy_, end - start < sizeof(copy_) ? end - start : sizeof(copy_));
     if (got <= 0) {
       start = (start / kPageBytes + 1) * kPageBytes;
       continue;
     }
-    if (!scan_at<false>(copy, static_cast<size_t>(got) / kWordBytes, start)) return false;
+    if (!scan_at<false>(copy_, static_cast<size_t>(got) / kWordBytes, start)) return false;
     start += static_cast<size_t>(got);
   }
   return true;

@@ -11,6 +11,7 @@
 
 namespace memprof {
 
+// Large: not for a stack.
 class WordWriter {
  public:
   // Where blocks may lie; ranges in the order of their addresses, before the first scan. False: no memory.
@@ -34,6 +35,8 @@ class WordWriter {
     uintptr_t start, end;
   };
 
+  static constexpr size_t kPageBytes = 4096;
+
   bool is_target(uintptr_t value);
   template <bool kMayHoldObjects>
   bool scan_at(const uintptr_t* words, size_t count, uintptr_t address);
@@ -46,6 +49,7 @@ class WordWriter {
   PackedRecord words_{format::SnapshotRecord::words};
   PackedRecord vtable_words_{format::SnapshotRecord::vtables};
   PackedRecord lengths_{format::SnapshotRecord::lengths};
+  uintptr_t copy_[16 * kPageBytes / sizeof(uintptr_t)];  // of what the kernel reads
   uintptr_t last_measured_ = 0;
   uint64_t count_ = 0, bytes_scanned_ = 0;
 };
