@@ -76,8 +76,8 @@ int parse_signal(const char* text, size_t length) {
     if (text[i] < '0' || text[i] > '9' || number > kLastSignal) return 0;
     number = number * 10 + (text[i] - '0');
   }
-  const bool is_usable = number == SIGUSR1 || number == SIGUSR2 || number == SIGHUP ||
-                         (number >= kFirstFreeRealTime && number <= kLastSignal);
+  // The others by their names: 1 is what people write who mean "on".
+  const bool is_usable = number >= kFirstFreeRealTime && number <= kLastSignal;
   return is_usable ? number : 0;
 }
 
@@ -114,7 +114,7 @@ constexpr Setting kSettings[] = {
        settings.start_paused = text_equals(value, "paused");
        return settings.start_paused || text_equals(value, "on");
      }},
-    {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or a number), both with a comma, or never", set_snapshot},
+    {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or 35 to 64), both with a comma, or never", set_snapshot},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",
