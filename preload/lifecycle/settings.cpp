@@ -114,7 +114,8 @@ constexpr Setting kSettings[] = {
        settings.start_paused = text_equals(value, "paused");
        return settings.start_paused || text_equals(value, "on");
      }},
-    {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or 35 to 64), both with a comma, or never", set_snapshot},
+    {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or 35 to 64), both with a comma, or never",
+     set_snapshot},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",
