@@ -110,10 +110,13 @@ int judge_traces(const CommandLine& line, Output& out) {
       judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
   write_what_was_found(check, verdict);
   print_verdict(line, verdict, out);
-  out.flush();
   // What was found is known from now on; the peak and what else is no finding is not in the file.
   const bool is_first_baseline = !check.write_baseline.empty() && check.baseline.empty();
-  return verdict.passed() || (is_first_baseline && verdict.passes_with_findings()) ? kDone : kGateFailed;
+  const bool passes = verdict.passed() || (is_first_baseline && verdict.passes_with_findings());
+  if (passes && !verdict.passed() && !line.options.json)
+    out.print("check: what fails is in {} from now on, so this time it passes\n", escape_text(check.write_baseline));
+  out.flush();
+  return passes ? kDone : kGateFailed;
 }
 
 }  // namespace
