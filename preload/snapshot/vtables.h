@@ -16,14 +16,15 @@ class Vtables {
 
   bool is_vtable(uintptr_t value) {
     if (value - lowest_ >= highest_ - lowest_ || value % sizeof(uintptr_t) != 0) return false;
-    Answer& answer = answers_[value / sizeof(uintptr_t) % kAnswers];
+    // Types lie at regular distances: bits of all the address choose the place.
+    Answer& answer = answers_[value * 0x9E3779B97F4A7C15 >> (64 - kAnswerBits)];
     if (answer.value != value) answer = {value, look_at(value)};
     return answer.is_vtable;
   }
 
  private:
-  // A power of two: many objects share few tables.
-  static constexpr size_t kAnswers = 1024;
+  // Many objects share few tables, and a look at one is a system call.
+  static constexpr unsigned kAnswerBits = 14;
   static constexpr size_t kMostWords = 20;
   struct Answer {
     uintptr_t value;
@@ -35,7 +36,7 @@ class Vtables {
 
   const GrowingArray<FileMapping>* files_ = nullptr;
   uintptr_t lowest_ = 0, highest_ = 0;
-  Answer answers_[kAnswers] = {};
+  Answer answers_[size_t{1} << kAnswerBits] = {};
 };
 
 }  // namespace memprof
