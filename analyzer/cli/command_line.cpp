@@ -221,12 +221,11 @@ class Parser {
     if (usage == std::string::npos || line_end == std::string::npos) return text;
     const auto chosen = app_.get_subcommands();
     const std::string command = chosen.empty() ? "[COMMAND]" : chosen.front()->get_name();
-    return text.replace(
-        usage, line_end - usage,
-        fmt::format("\nUsage: memprof-analyze {} [OPTIONS] {}", command,
-                    command == "diff"    ? "OLD NEW"
-                    : command == "check" ? "[TRACE...]"
-                                         : "[TRACE]"));
+    return text.replace(usage, line_end - usage,
+                        fmt::format("\nUsage: memprof-analyze {} [OPTIONS] {}", command,
+                                    command == "diff"    ? "OLD NEW"
+                                    : command == "check" ? "[TRACE...]"
+                                                         : "[TRACE]"));
   }
 
   ParseResult usage_error(std::string message) const {

@@ -15,11 +15,13 @@ void LeaksOptions::add_to(CLI::App& command, ReportOptions& options) {
                   "Only blocks allocated from T1 to T2 and still open at T2: 1.5s, 40%, start, end, a mark")
       ->type_name("T1 T2");
   command.add_flag("--growth", options.growth, "Only stacks whose open bytes grow all the time, with evidence");
-  command.add_flag("--retained", options.retained, "What would be freed with the blocks of each stack (needs a snapshot)");
+  command.add_flag("--retained", options.retained,
+                   "What would be freed with the blocks of each stack (needs a snapshot)");
   command.add_flag("--cycles", options.cycles, "Lost blocks that hold each other (needs a snapshot)");
   command
-      .add_option("--who-points-at", options.who_points_at,
-                  "What points to the block at an address, 0x…, or to those allocated below a function (needs a snapshot)")
+      .add_option(
+          "--who-points-at", options.who_points_at,
+          "What points to the block at an address, 0x…, or to those allocated below a function (needs a snapshot)")
       ->type_name("ADDRESS|FUNCTION");
 }
 
@@ -34,10 +36,12 @@ std::string LeaksOptions::check(ReportOptions& options) const {
   if (options.group != GroupBy::stack && (options.older_ns || options.between || options.growth))
     return "--group does not go with --older, --between and --growth, which list stacks";
   if (options.retained + options.cycles + !options.who_points_at.empty() +
-          (options.older_ns || options.between || options.growth) > 1)
+          (options.older_ns || options.between || options.growth) >
+      1)
     return "--retained, --cycles, --who-points-at and what chooses by time: one at a time";
   if (options.asks_graph() && (options.filters.choose() || options.group != GroupBy::stack || options.domain != "cpu"))
-    return "--retained, --cycles and --who-points-at are of all blocks of the heap, by stack: leave out filters, --group "
+    return "--retained, --cycles and --who-points-at are of all blocks of the heap, by stack: leave out filters, "
+           "--group "
            "and --domain";
   if (!options.who_points_at.empty() && options.csv) return "--who-points-at has no --csv: use --json";
   if (options.between && options.filters.has_window())

@@ -256,7 +256,8 @@ TEST_CASE("a program without a snapshot fails unless it may be, and mismatched f
   const Recorded blind = recorded_leaks({"first"}, {"MEMPROF_SNAPSHOT=never"});
   const Outcome outcome = check(blind);
   CHECK(outcome.exit_status == 1);
-  CHECK_THAT(outcome.out, Contains("not classified: no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)"));
+  CHECK_THAT(outcome.out,
+             Contains("not classified: no snapshot of the memory was recorded (MEMPROF_SNAPSHOT=exit takes one)"));
   CHECK(check(blind, {"--allow-unclassified"}).exit_status == 0);
   CHECK(check(blind, {"--fail-on", "mismatched-free,double-free"}).exit_status == 0);
   const Recorded wrong = recorded_leaks({"mismatch"}, {"MEMPROF_SNAPSHOT=never"});

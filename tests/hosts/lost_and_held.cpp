@@ -1,9 +1,9 @@
-// Blocks that something points to at the end, or nothing: lost_and_held CASE makes some and ends; without a case it lists
-// them. What memprof and memcheck say of each block must be the same.
+// Blocks that something points to at the end, or nothing: lost_and_held CASE makes some and ends; without a case it
+// lists them. What memprof and memcheck say of each block must be the same.
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,7 +215,8 @@ void held_unordered_map() {
   held = map;
 }
 void lost_function() {
-  auto* const function = new std::function<int()>([text = std::string(90, 'f')] { return static_cast<int>(text.size()); });
+  auto* const function =
+      new std::function<int()>([text = std::string(90, 'f')] { return static_cast<int>(text.size()); });
   (*function)();
 }
 
@@ -298,9 +299,7 @@ void held_by_register() { start(keep_in_register, nullptr); }
   exit(0);
 }
 
-void* map_pages(int flags) {
-  return mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
-}
+void* map_pages(int flags) { return mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0); }
 void held_by_mapping() { *static_cast<void**>(map_pages(MAP_PRIVATE)) = malloc(100); }
 void held_by_shared_mapping() { *static_cast<void**>(map_pages(MAP_SHARED)) = malloc(100); }
 void lost_with_mapping() {
@@ -399,28 +398,83 @@ struct Case {
 #define CASE(function) \
   { #function, function }
 const Case kCases[] = {
-    CASE(lost_block), CASE(held_block), CASE(held_by_static), CASE(lost_list), CASE(held_list), CASE(lost_tree),
-    CASE(held_tree), CASE(lost_tree_with_held_branch), CASE(lost_ring), CASE(held_ring), CASE(lost_ring_with_tail),
-    CASE(lost_ring_behind_block), CASE(lost_rings_joined), CASE(points_to_itself), CASE(lost_diamond),
-    CASE(shared_by_two_lost), CASE(newer_points_to_older), CASE(held_by_middle), CASE(held_by_last_byte),
-    CASE(held_behind_end), CASE(held_before_begin), CASE(held_by_middle_with_children),
-    CASE(held_by_middle_and_begin), CASE(child_by_middle), CASE(lost_child_by_middle), CASE(pointer_off_word),
-    CASE(pointer_with_tag), CASE(pointer_inverted), CASE(pointer_as_number), CASE(pointer_overwritten),
-    CASE(array_held), CASE(array_lost), CASE(array_held_by_second), CASE(array_of_array_held),
-    CASE(second_base_held), CASE(first_base_held), CASE(plain_second_base_held), CASE(second_base_held_with_child),
-    CASE(old_string_held), CASE(no_old_string_held), CASE(length_before), CASE(no_length_before),
-    CASE(containers_held), CASE(containers_lost), CASE(lost_cycle_of_shared), CASE(lost_list_of_strings),
-    CASE(held_unordered_map), CASE(lost_function), CASE(intrusive_list_held), CASE(held_by_stacks_of_threads),
-    CASE(held_by_main_thread_local), CASE(held_by_thread_local), CASE(lost_by_ended_thread),
+    CASE(lost_block),
+    CASE(held_block),
+    CASE(held_by_static),
+    CASE(lost_list),
+    CASE(held_list),
+    CASE(lost_tree),
+    CASE(held_tree),
+    CASE(lost_tree_with_held_branch),
+    CASE(lost_ring),
+    CASE(held_ring),
+    CASE(lost_ring_with_tail),
+    CASE(lost_ring_behind_block),
+    CASE(lost_rings_joined),
+    CASE(points_to_itself),
+    CASE(lost_diamond),
+    CASE(shared_by_two_lost),
+    CASE(newer_points_to_older),
+    CASE(held_by_middle),
+    CASE(held_by_last_byte),
+    CASE(held_behind_end),
+    CASE(held_before_begin),
+    CASE(held_by_middle_with_children),
+    CASE(held_by_middle_and_begin),
+    CASE(child_by_middle),
+    CASE(lost_child_by_middle),
+    CASE(pointer_off_word),
+    CASE(pointer_with_tag),
+    CASE(pointer_inverted),
+    CASE(pointer_as_number),
+    CASE(pointer_overwritten),
+    CASE(array_held),
+    CASE(array_lost),
+    CASE(array_held_by_second),
+    CASE(array_of_array_held),
+    CASE(second_base_held),
+    CASE(first_base_held),
+    CASE(plain_second_base_held),
+    CASE(second_base_held_with_child),
+    CASE(old_string_held),
+    CASE(no_old_string_held),
+    CASE(length_before),
+    CASE(no_length_before),
+    CASE(containers_held),
+    CASE(containers_lost),
+    CASE(lost_cycle_of_shared),
+    CASE(lost_list_of_strings),
+    CASE(held_unordered_map),
+    CASE(lost_function),
+    CASE(intrusive_list_held),
+    CASE(held_by_stacks_of_threads),
+    CASE(held_by_main_thread_local),
+    CASE(held_by_thread_local),
+    CASE(lost_by_ended_thread),
     CASE(held_by_thread_key),
 #if defined(__x86_64__)
     CASE(held_by_register),
 #endif
-    CASE(end_with_local), CASE(held_by_mapping), CASE(held_by_shared_mapping), CASE(lost_with_mapping),
-    CASE(held_by_pool), CASE(lost_pool), CASE(held_by_freed), CASE(realloc_moves), CASE(old_pointer_after_realloc),
-    CASE(zero_bytes_lost), CASE(zero_bytes_held), CASE(many_held), CASE(every_second_held), CASE(large_blocks),
-    CASE(aligned_blocks), CASE(held_by_environment), CASE(lost_by_long_jump), CASE(held_by_fiber),
-    CASE(freed_by_destructor), CASE(stream_left_open),
+    CASE(end_with_local),
+    CASE(held_by_mapping),
+    CASE(held_by_shared_mapping),
+    CASE(lost_with_mapping),
+    CASE(held_by_pool),
+    CASE(lost_pool),
+    CASE(held_by_freed),
+    CASE(realloc_moves),
+    CASE(old_pointer_after_realloc),
+    CASE(zero_bytes_lost),
+    CASE(zero_bytes_held),
+    CASE(many_held),
+    CASE(every_second_held),
+    CASE(large_blocks),
+    CASE(aligned_blocks),
+    CASE(held_by_environment),
+    CASE(lost_by_long_jump),
+    CASE(held_by_fiber),
+    CASE(freed_by_destructor),
+    CASE(stream_left_open),
 };
 
 // What the case left below the stack pointer, and in registers, is gone.

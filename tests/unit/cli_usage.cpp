@@ -79,7 +79,7 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"sumary"}, "did you mean summary?");
   check_usage_error({"help", "a.bin"},
                     "commands: summary, stacks, leaks, tree, sizes, lifetimes, threads, timeline, chunks, diff, check, "
-"extract, strip, compress, decompress, symbolize, dump");
+                    "extract, strip, compress, decompress, symbolize, dump");
   check_usage_error({"compress", "--from", "10%", "-o", "b.bin", "a.bin"},
                     "compress keeps all blocks and takes no filters: --from");
   check_usage_error({"tre", "a.bin"}, "did you mean tree?");
