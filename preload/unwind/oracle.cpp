@@ -39,6 +39,7 @@ constinit std::atomic<uint32_t> owner{0};
 struct Question {
   UnwindState& state;
   const CapturePoint& point;
+  ByteRange tables;  // of the module of the frame that is being looked at: they are read many times a frame
 };
 
 bool is_free_of_forked_locks() {
@@ -52,11 +53,14 @@ bool is_free_of_forked_locks() {
 // Its binary search wants the table of .eh_frame_hdr, as its dl_iterate_phdr callback would find it.
 int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* out, int needs_info, void* argument) {
   ModuleFrames module;
+  ByteRange& tables = static_cast<Question*>(argument)->tables;
+  tables = {};
   if (!find_module_frames(ip, module) || module.header == nullptr) return -UNW_ENOINFO;
   constexpr uint8_t kUsualHeader[4] = {1, 0x1b, 0x03, 0x3b};  // pc-relative section, 4-byte count, 4-byte table
   for (unsigned i = 0; i < sizeof kUsualHeader; ++i) {
     if (module.header[i] != kUsualHeader[i]) return -UNW_ENOINFO;
   }
+  tables = module.mapping;
   uint32_t count;
   __builtin_memcpy(&count, module.header + 8, sizeof count);
   unw_dyn_info_t table{};
@@ -75,7 +79,11 @@ int get_dyn_info_list(unw_addr_space_t, unw_word_t*, void*) { return -UNW_ENOINF
 MEMPROF_READS_STACK int access_memory(unw_addr_space_t, unw_word_t address, unw_word_t* word, int writes,
                                       void* argument) {
   auto* question = static_cast<Question*>(argument);
-  if (writes || !question->state.pages.contain_word(address & ~unw_word_t{7})) return -UNW_EINVAL;
+  if (writes) return -UNW_EINVAL;
+  const unw_word_t first = address & ~unw_word_t{7};
+  const bool is_in_tables = question->tables.holds(reinterpret_cast<const void*>(first)) &&
+                            question->tables.holds(reinterpret_cast<const void*>(first + 7));
+  if (!is_in_tables && !question->state.pages.contain_word(first)) return -UNW_EINVAL;
   __builtin_memcpy(word, reinterpret_cast<const void*>(address), sizeof *word);
   return 0;
 }
@@ -151,7 +159,7 @@ OracleResult ask_oracle(UnwindState& state, const CapturePoint& point, uint32_t 
   if (address_space == nullptr || !is_free_of_forked_locks()) return {false, false, 0};
   inside.fetch_add(1, std::memory_order_acq_rel);
   state.pages.begin_walk(point.sp);
-  Question question{state, point};
+  Question question{state, point, {}};
   const OracleResult result = unwind(question, max_depth);
   inside.fetch_sub(1, std::memory_order_acq_rel);
   return result;
