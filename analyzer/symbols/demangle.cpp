@@ -19,14 +19,14 @@ constexpr size_t kRecursionSafeBytes = 1024;
 // Back references let 100 bytes expand to gigabytes.
 constexpr size_t kMaxDemangledBytes = 16384;
 
-struct Output {
+struct DemangledText {
   std::jmp_buf overflow;
   size_t used = 0;
   std::array<char, kMaxDemangledBytes> text;
 };
 
 void append(const char* text, size_t length, void* opaque) {
-  auto& output = *static_cast<Output*>(opaque);
+  auto& output = *static_cast<DemangledText*>(opaque);
   // The callback has no way to say stop. The frames jumped over are C and own nothing: with a callback
   // libiberty keeps everything in automatic storage.
   if (length > output.text.size() - output.used) std::longjmp(output.overflow, 1);
@@ -38,7 +38,7 @@ void append(const char* text, size_t length, void* opaque) {
 using DemangleFunction = int (*)(const char*, int, demangle_callbackref, void*);
 
 // No object with a destructor may live in this function: longjmp returns here.
-bool run_demangler(DemangleFunction function, const char* name, int options, Output& output) {
+bool run_demangler(DemangleFunction function, const char* name, int options, DemangledText& output) {
   output.used = 0;
   if (setjmp(output.overflow) != 0) return false;
   return function(name, options, append, &output) != 0;
@@ -53,7 +53,7 @@ std::string demangle(std::string_view name) {
   std::string terminated(name);
   int options = DMGL_PARAMS | DMGL_ANSI;
   if (name.size() > kRecursionSafeBytes) options |= DMGL_NO_RECURSE_LIMIT;
-  Output output;
+  DemangledText output;
   // Rust first: its legacy scheme is well-formed C++ with a hash at the end.
   if (run_demangler(rust_demangle_callback, terminated.c_str(), options, output) ||
       run_demangler(cplus_demangle_v3_callback, terminated.c_str(), options, output))
