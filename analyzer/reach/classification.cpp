@@ -34,7 +34,7 @@ std::string unseen_threads(const SnapshotImage& image) {
   };
   const auto count = std::count_if(image.threads.begin(), image.threads.end(), is_unseen);
   if (count == 0) return {};
-  return fmt::format("{} that blocked all signals could not be looked at",
+  return fmt::format("{} could not be stopped to be looked at (it blocks all signals, or does not run)",
                      count == 1 ? "a thread" : fmt::format("{} threads", count));
 }
 

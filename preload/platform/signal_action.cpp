@@ -24,6 +24,10 @@ bool change(int signal, const SignalAction* wanted, SignalAction* before) {
 }  // namespace
 
 bool handle_signal(int signal, void (*handler)(int, siginfo_t*, void*)) {
+  return handle_signal(signal, handler, nullptr);
+}
+
+bool handle_signal(int signal, void (*handler)(int, siginfo_t*, void*), SignalAction* before) {
   SignalAction action;
   action.handler = handler;
   action.flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -33,13 +37,12 @@ bool handle_signal(int signal, void (*handler)(int, siginfo_t*, void*)) {
   action.restorer = memprof_return_from_signal;
 #endif
   action.mask = ~SignalSet{0};
-  return change(signal, &action, nullptr);
+  return change(signal, &action, before);
 }
 
-bool default_signal(int signal) {
-  const SignalAction by_default;
-  return change(signal, &by_default, nullptr);
-}
+bool set_action(int signal, const SignalAction& action) { return change(signal, &action, nullptr); }
+
+bool default_signal(int signal) { return set_action(signal, SignalAction{}); }
 
 bool find_handler(int signal, void (**handler)(int, siginfo_t*, void*)) {
   SignalAction found;

@@ -21,6 +21,9 @@ struct SignalAction {
 // go on. False: it is refused.
 bool handle_signal(int signal, void (*handler)(int, siginfo_t*, void*));
 bool default_signal(int signal);
+// The same for a signal that has a handler of somebody's, who gets it back. False: it is refused.
+bool handle_signal(int signal, void (*handler)(int, siginfo_t*, void*), SignalAction* before);
+bool set_action(int signal, const SignalAction& action);
 // Null: the default; nothing is known of a signal that there is not.
 bool find_handler(int signal, void (**handler)(int, siginfo_t*, void*));
 

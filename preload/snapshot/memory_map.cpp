@@ -2,6 +2,7 @@
 
 #include "platform/high_descriptor.h"
 #include "platform/syscalls.h"
+#include "platform/text.h"
 #include "stack_table/module_table.h"
 
 namespace memprof {
@@ -35,9 +36,14 @@ bool starts_with(const char* at, const char* end, const char* prefix) {
   return true;
 }
 
+// Memory of a device, which reading may change; not a file that happens to lie there (/dev/shm, /dev/hugepages), nor
+// the zeros, which are written to private memory.
 bool is_device(const char* path, const char* end) {
-  return starts_with(path, end, "/dev/") && !starts_with(path, end, "/dev/zero") &&
-         !starts_with(path, end, "/dev/shm/");
+  if (!starts_with(path, end, "/dev/") || starts_with(path, end, "/dev/zero")) return false;
+  Text<512> name;
+  for (; path != end; ++path) name.add(*path);
+  struct stat found;
+  return !name.cut() && sys::status_of_target(name.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
 }
 
 }  // namespace

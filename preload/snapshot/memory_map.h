@@ -14,7 +14,7 @@ struct Mapping {
   uintptr_t start, end;
   format::SnapshotRangeKind kind;
   uint32_t flags;          // format::SnapshotRangeFlags
-  uint64_t device, inode;  // of a shared file; 0
+  uint64_t device, inode;  // of a shared file, as the kernel lists them; else 0
 };
 
 // What is mapped of a file, and can be read.

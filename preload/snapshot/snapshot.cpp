@@ -16,6 +16,7 @@
 #include "snapshot/word_writer.h"
 #include "trace_writer/record_stream.h"
 #include "trace_writer/trace_storage.h"
+#include "trace_writer/trace_writer.h"
 
 namespace memprof {
 
@@ -71,10 +72,13 @@ bool write_snapshot(const StoppedThreads& threads, const format::SnapshotBegin& 
   for (const Mapping& mapping : map)
     if (may_hold_blocks(mapping) && !words.add_target(mapping.start, mapping.end)) return false;
   words.set_files(map.files());
-  struct stat trace;
-  const bool knows_trace = is_our_file(descriptor(), &trace);
+  // The trace's own mappings. What the kernel lists as its device need not be what it tells of the file.
+  const auto header = reinterpret_cast<uintptr_t>(trace_header);
+  const Mapping* own = map.begin();
+  while (own != map.end() && (header < own->start || header >= own->end)) ++own;
+  if (own == map.end()) return false;
   for (const Mapping& mapping : map) {
-    if (knows_trace && mapping.inode != 0 && mapping.inode == trace.st_ino) continue;
+    if (mapping.inode == own->inode && mapping.device == own->device && mapping.kind == own->kind) continue;
     if (!write_mapping(mapping, resident, words)) return false;
   }
   const format::SnapshotEnd end{words.count(), words.bytes_scanned(), pause_ns, monotonic_ns() - pause_begin_ns};

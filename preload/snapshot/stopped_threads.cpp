@@ -9,6 +9,7 @@
 #include "platform/clock.h"
 #include "platform/signal_action.h"
 #include "platform/syscalls.h"
+#include "snapshot/host_frame.h"
 #include "snapshot/thread_files.h"
 #include "thread_state/thread_state.h"
 
@@ -37,6 +38,10 @@ struct Meeting {
 };
 constinit Meeting meeting{};
 
+// glibc: set*id in all threads; musl: cancellation.
+constexpr int kLibrarySignal = 33;
+constinit sys::SignalAction library_action{};
+
 uintptr_t own_thread_pointer() { return reinterpret_cast<uintptr_t>(__builtin_thread_pointer()); }
 
 void keep_registers(const ucontext_t& context, SnapshotThread* out) {
@@ -46,25 +51,6 @@ void keep_registers(const ucontext_t& context, SnapshotThread* out) {
 #elif defined(__aarch64__)
   out->stack_pointer = context.uc_mcontext.sp;
   for (size_t i = 0; i < 31; ++i) out->registers[i] = context.uc_mcontext.regs[i];
-#endif
-}
-
-// Those that a callee leaves as they are: the rest is in the frames of those who called.
-[[gnu::always_inline]] inline void keep_own_registers(SnapshotThread* out) {
-#if defined(__x86_64__)
-  asm volatile(
-      "mov %%rbx, 0(%0)\n mov %%rbp, 8(%0)\n mov %%r12, 16(%0)\n mov %%r13, 24(%0)\n mov %%r14, 32(%0)\n"
-      "mov %%r15, 40(%0)"
-      :
-      : "r"(out->registers)
-      : "memory");
-#elif defined(__aarch64__)
-  asm volatile(
-      "stp x19, x20, [%0]\n stp x21, x22, [%0, 16]\n stp x23, x24, [%0, 32]\n stp x25, x26, [%0, 48]\n"
-      "stp x27, x28, [%0, 64]"
-      :
-      : "r"(out->registers)
-      : "memory");
 #endif
 }
 
@@ -98,6 +84,32 @@ void stand_still(int signal, siginfo_t*, void* context) {
   meeting.left.fetch_add(1, std::memory_order_release);  // pairs with release()
 }
 
+void stand_still_or_pass_on(int signal, siginfo_t* info, void* context) {
+  const bool is_ours = info->si_code == SI_QUEUE && info->si_value.sival_ptr == &meeting;
+  if (is_ours && sys::process_id() == meeting.process) return stand_still(signal, info, context);
+  const auto handler = library_action.handler;
+  if (!is_ours && handler != nullptr && reinterpret_cast<uintptr_t>(handler) != reinterpret_cast<uintptr_t>(SIG_IGN))
+    handler(signal, info, context);
+}
+
+bool take_library_signal() {
+  sys::SignalAction before;
+  if (!sys::handle_signal(kLibrarySignal, stand_still_or_pass_on, &before)) return false;
+  if (before.handler != stand_still_or_pass_on) library_action = before;
+  return true;
+}
+
+long send_signal(uint32_t thread, int signal) {
+  const uint32_t own = sys::process_id();
+  if (signal != kLibrarySignal) return sys::call(SYS_tgkill, own, thread, signal);
+  siginfo_t info{};
+  info.si_signo = signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = static_cast<pid_t>(own);
+  info.si_value.sival_ptr = &meeting;
+  return sys::call(SYS_rt_tgsigqueueinfo, own, thread, signal, sys::arg(&info));
+}
+
 // 0: the program has taken all that are not in `avoided`.
 int unused_signal(sys::SignalSet avoided) {
   for (int signal = kLastRealTime; signal > kFirstRealTime + 2; --signal) {
@@ -117,7 +129,7 @@ StoppedThreads::Asked* StoppedThreads::add(uint32_t thread) {
   too_many_ = too_many_ || asked_count_ == kMostThreads;
   if (too_many_) return nullptr;
   __builtin_memmove(&asked_[at + 1], &asked_[at], (asked_count_ - at) * sizeof(*asked_));
-  asked_[at] = {thread, Fate::gone, 0, -1, 0};
+  asked_[at] = {thread, Fate::gone, 0, 0, -1, 0};
   ++asked_count_;
   return &asked_[at];
 }
@@ -167,7 +179,9 @@ void StoppedThreads::ask(Asked& asked) {
   asked.fate = Fate::gone;
   if (!status.is_alive) return;
   asked.fate = Fate::unseen;
-  if ((status.blocked & sys::set_of(signal_)) != 0) {
+  asked.signal = signal_;
+  if ((status.blocked & sys::set_of(signal_)) != 0 && has_library_signal_) asked.signal = kLibrarySignal;
+  if ((status.blocked & sys::set_of(asked.signal)) != 0) {
     // The recorder does so for a moment, and seldom sleeps in it. Who sleeps so may wait for signals.
     asked.looks += call.number >= 0;
     if (asked.looks < kMostLooks) asked.fate = Fate::blocking;
@@ -175,7 +189,7 @@ void StoppedThreads::ask(Asked& asked) {
   }
   asked.call = call.number;
   asked.call_end = call.end;
-  if (sys::call(SYS_tgkill, sys::process_id(), asked.thread, signal_) == 0) asked.fate = Fate::signalled;
+  if (send_signal(asked.thread, asked.signal) == 0) asked.fate = Fate::signalled;
 }
 
 bool StoppedThreads::ask_blocking_threads() {
@@ -209,6 +223,20 @@ void StoppedThreads::add_unseen(size_t arrived) {
   }
 }
 
+// Below the stack pointer of a function that calls none may lie what it keeps. Not in a system call's.
+void StoppedThreads::add_red_zones() {
+#if defined(__x86_64__)
+  constexpr uint64_t kRedZoneBytes = 128;
+  for (size_t place = 1; place < count_; ++place) {
+    if (threads_[place].state != SnapshotThreadState::stopped || meeting.contexts[place] == nullptr) continue;
+    const Asked* const asked = find(threads_[place].thread_id);
+    const bool is_in_call = asked != nullptr && asked->call >= 0 &&
+                            static_cast<uint64_t>(meeting.contexts[place]->uc_mcontext.gregs[REG_RIP]) == asked->call_end;
+    if (!is_in_call) threads_[place].stack_pointer -= kRedZoneBytes;
+  }
+#endif
+}
+
 bool StoppedThreads::stop() {
   signal_ = 0;
   asked_count_ = count_ = 0;
@@ -225,14 +253,14 @@ bool StoppedThreads::stop() {
   threads_[0].thread_id = own;
   threads_[0].state = SnapshotThreadState::taking;
   threads_[0].thread_pointer = own_thread_pointer();
-  threads_[0].stack_pointer = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  keep_own_registers(&threads_[0]);
+  keep_host_frame(&threads_[0]);
   count_ = 1;
   meeting.process = sys::process_id();
   if (!choose_signal(own) || !sys::handle_signal(signal_, stand_still)) {
     signal_ = 0;
     return false;
   }
+  has_library_signal_ = take_library_signal();
   meeting.arrived.store(1, std::memory_order_relaxed);
   meeting.left.store(1, std::memory_order_relaxed);
   meeting.may_go.store(0, std::memory_order_relaxed);
@@ -261,6 +289,7 @@ bool StoppedThreads::stop() {
   }
   const size_t arrived = meeting.arrived.load(std::memory_order_acquire);
   add_unseen(arrived < kMostThreads ? arrived : kMostThreads);
+  add_red_zones();
   return good;
 }
 
@@ -283,6 +312,18 @@ void StoppedThreads::restart_calls() const {
 #endif
 }
 
+// But where a thread may still get one.
+void StoppedThreads::give_signals_back() const {
+  size_t still_signalled = count_expected() + 1;
+  for (const SnapshotThread& thread : *this) still_signalled -= thread.state != SnapshotThreadState::unseen;
+  if (still_signalled != 0) return;
+  sys::default_signal(signal_);
+  void (*handler)(int, siginfo_t*, void*) = nullptr;
+  // Unless the library has set one of its own meanwhile.
+  if (has_library_signal_ && sys::find_handler(kLibrarySignal, &handler) && handler == stand_still_or_pass_on)
+    sys::set_action(kLibrarySignal, library_action);
+}
+
 void StoppedThreads::release() {
   if (signal_ != 0) {
     restart_calls();
@@ -294,9 +335,7 @@ void StoppedThreads::release() {
     while (meeting.left.load(std::memory_order_acquire) < meeting.arrived.load(std::memory_order_relaxed) &&
            monotonic_ns() - begin_ns < kPatienceNs)
       sys::sleep_ns(kPauseNs);
-    size_t still_signalled = count_expected() + 1;
-    for (const SnapshotThread& thread : *this) still_signalled -= thread.state != SnapshotThreadState::unseen;
-    if (still_signalled == 0) sys::default_signal(signal_);
+    give_signals_back();
   }
   if (asked_ != nullptr) sys::unmap_anonymous(asked_, (kMostThreads + 1) * sizeof(*asked_));
   asked_ = nullptr;

@@ -4,7 +4,8 @@
 // Invariants:
 //   * The signal is a real-time one that the program has left at its default, and that no thread blocks but such as
 //   block
-//     nearly all: so nobody waits for it. It has its default again afterwards, but where a thread that got it did not
+//     nearly all: so nobody waits for it. Those are sent one that the C library keeps for itself, and leaves out of all
+//     masks; what of it is not ours goes to the C library's handler, which is there again afterwards. It has its default again afterwards, but where a thread that got it did not
 //     come: it may still wait there, and the default would end the process. In a forked child the handler makes way for
 //     the default.
 //   * A stopped thread waits in the handler and touches nothing but its own place here. It goes on when it is told to,
@@ -44,6 +45,7 @@ class StoppedThreads {
     uint32_t thread;
     Fate fate;
     uint32_t looks;  // at it, while it slept and blocked the signal
+    int signal;      // that it was sent
     long call;       // the system call that it was in; -1: none
     uint64_t call_end;
   };
@@ -57,6 +59,8 @@ class StoppedThreads {
   const Asked* find(uint32_t thread) const;
   size_t count_expected() const;
   void add_unseen(size_t arrived);
+  void add_red_zones();
+  void give_signals_back() const;
   void restart_calls() const;
 
   Asked* asked_ = nullptr;  // the others, by their ids
@@ -65,6 +69,7 @@ class StoppedThreads {
   format::SnapshotThread* threads_ = nullptr;
   size_t count_ = 0;
   int signal_ = 0;
+  bool has_library_signal_ = false;
 };
 
 }  // namespace memprof

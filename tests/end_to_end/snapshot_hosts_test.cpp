@@ -107,9 +107,19 @@ TEST_CASE("a snapshot has the words that point to blocks, wherever they lie", "[
   }
 }
 
-TEST_CASE("a thread that blocks all signals is unseen, and said to be", "[hosts][snapshot]") {
+TEST_CASE("a thread that blocks all signals that libc lets it block is seen", "[hosts][snapshot]") {
   FreshDirectory directory;
   const Outcome outcome = run_points(directory, "blocked");
+  REQUIRE(outcome.exit_status == 7);
+  const Snapshot snapshot = snapshot_of(directory / "trace.bin");
+  CHECK(snapshot.is_whole);
+  CHECK(snapshot.threads_that("stopped") == 3);
+  CHECK(snapshot.threads_that("unseen") == 0);
+}
+
+TEST_CASE("a thread that blocks each and every signal is unseen, and said to be", "[hosts][snapshot]") {
+  FreshDirectory directory;
+  const Outcome outcome = run_points(directory, "deaf");
   REQUIRE(outcome.exit_status == 7);
   const Snapshot snapshot = snapshot_of(directory / "trace.bin");
   CHECK(snapshot.is_whole);

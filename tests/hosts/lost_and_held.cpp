@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <iostream>
 #include <list>
 #include <map>
 #include <memory>
@@ -37,6 +38,9 @@ Node* new_node(Node* next = nullptr, Node* other = nullptr) {
 
 void* held;
 void* more_held[64];
+#if defined(__x86_64__)
+int is_held_in_red_zone;
+#endif
 
 void lost_block() { malloc(100); }
 void held_block() { held = malloc(100); }
@@ -391,12 +395,55 @@ void freed_by_destructor() {
 }
 void stream_left_open() { held = fopen("/dev/null", "r"); }
 
+// The frames that end the process lie where these left their words.
+void lost_after_output() {
+  char* const text = static_cast<char*>(malloc(24));
+  snprintf(text, 24, "%d", 7);
+  puts(text);
+}
+[[gnu::noinline]] void lost_in_dead_frames() {
+  void* volatile words[4096];
+  void* const block = malloc(100);
+  for (auto& word : words) word = block;
+}
+struct Connection {
+  explicit Connection(int wanted) : descriptor(wanted) {}
+  std::string name = "a connection with a long name";
+  int descriptor;
+};
+void lost_object_after_output() {
+  const auto* const connection = new Connection(3);
+  std::cout << connection->name << connection->descriptor << "\n";
+}
+void lost_large_after_output() {
+  void** volatile table = static_cast<void**>(malloc(16));
+  table[0] = calloc(1, 1 << 20);
+  puts("table");
+}
+
+#if defined(__x86_64__)
+// A function that calls none keeps its words below the stack pointer.
+void* hold_in_red_zone(void* block) {
+  asm volatile(
+      "mov %0, -64(%%rsp)\n xor %k0, %k0\n movl $1, %1\n 1: pause\n jmp 1b"
+      : "+D"(block), "=m"(is_held_in_red_zone));
+  return block;
+}
+void held_in_red_zone() {
+  pthread_t thread;
+  pthread_create(&thread, nullptr, [](void*) { return hold_in_red_zone(malloc(100)); }, nullptr);
+  while (__atomic_load_n(&is_held_in_red_zone, __ATOMIC_SEQ_CST) == 0) usleep(1000);
+}
+#endif
+
 struct Case {
   const char* name;
   void (*run)();
+  // What lies below the stack pointer, and in registers, is left as it is.
+  bool leaves_its_words;
 };
 #define CASE(function) \
-  { #function, function }
+  { #function, function, false }
 const Case kCases[] = {
     CASE(lost_block),
     CASE(held_block),
@@ -475,6 +522,13 @@ const Case kCases[] = {
     CASE(held_by_fiber),
     CASE(freed_by_destructor),
     CASE(stream_left_open),
+    {"lost_in_dead_frames", lost_in_dead_frames, true},
+    {"lost_after_output", lost_after_output, true},
+    {"lost_object_after_output", lost_object_after_output, true},
+    {"lost_large_after_output", lost_large_after_output, true},
+#if defined(__x86_64__)
+    CASE(held_in_red_zone),
+#endif
 };
 
 // What the case left below the stack pointer, and in registers, is gone.
@@ -493,7 +547,7 @@ int main(int count, char** arguments) {
       if (write(1, known.name, strlen(known.name)) < 0 || write(1, "\n", 1) < 0) return 2;
     } else if (strcmp(arguments[1], known.name) == 0) {
       known.run();
-      clear_stack();
+      if (!known.leaves_its_words) clear_stack();
       return 0;
     }
   }

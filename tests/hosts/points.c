@@ -1,10 +1,11 @@
 // Keeps blocks by one pointer each, in every kind of memory, and says where: "points KIND ADDRESS BLOCK", and for a
-// register "holds BLOCK". points blocked: a thread blocks all signals besides.
+// register "holds BLOCK". points blocked: a thread blocks all signals besides, as libc lets it; points deaf: all that there are.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "tally.h"
 
@@ -42,11 +43,15 @@ static void* keep_in_register(void* unused) {
   return block;
 }
 
+static int is_deaf;
 static void* block_signals(void* unused) {
   (void)unused;
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
+  // libc keeps two for itself.
+  const unsigned long really_all = ~0ul;
+  if (is_deaf) syscall(SYS_rt_sigprocmask, SIG_SETMASK, &really_all, NULL, sizeof(really_all));
   __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
   while (!finish) usleep(1000);
   return NULL;
@@ -55,7 +60,8 @@ static void* block_signals(void* unused) {
 static __attribute__((noinline)) void end(void) { exit(7); }
 
 int main(int count, char** arguments) {
-  const int blocked = count > 1 && strcmp(arguments[1], "blocked") == 0;
+  is_deaf = count > 1 && strcmp(arguments[1], "deaf") == 0;
+  const int blocked = is_deaf || (count > 1 && strcmp(arguments[1], "blocked") == 0);
   void* volatile on_stack = malloc(1);
   void** anonymous = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   void** shared = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -152,9 +152,9 @@ TEST_CASE("a trace that was made of another one without some of its blocks is no
 
 TEST_CASE("threads that could not be looked at are a problem", "[reach][problems]") {
   CHECK(problem_of_threads({State::taking, State::unseen}, 2) ==
-        "a thread that blocked all signals could not be looked at");
+        "a thread could not be stopped to be looked at (it blocks all signals, or does not run)");
   CHECK(problem_of_threads({State::unseen, State::taking, State::unseen, State::unseen}, 4) ==
-        "3 threads that blocked all signals could not be looked at");
+        "3 threads could not be stopped to be looked at (it blocks all signals, or does not run)");
 }
 
 TEST_CASE("blocks are those that were live at the moment of the snapshot", "[reach]") {
