@@ -5,6 +5,7 @@
 #include "interpose/hook.h"
 #include "real_allocator/real_allocator.h"
 #include "recorder/recorder.h"
+#include "snapshot/unforked_memory.h"
 
 using namespace memprof;
 
@@ -49,6 +50,14 @@ MEMPROF_EXPORT int mprotect(void* start, size_t bytes, int protection) noexcept 
   const int result = real.mprotect(start, bytes, protection);
   note_unreadable(start, bytes);
   return result;
+}
+
+// Not recorded: hooked because a snapshot, which is a forked image, would lack what is not given to it.
+MEMPROF_EXPORT int madvise(void* start, size_t bytes, int advice) noexcept {
+  constexpr int kDoNotFork = 10, kWipeOnFork = 18;
+  find_if_early();
+  if (advice == kDoNotFork || advice == kWipeOnFork) note_unforked_memory();
+  return real.madvise(start, bytes, advice);
 }
 
 // Recorded after the call, as it may fail, with the time before it.

@@ -84,6 +84,7 @@ bool find_real_functions() {
   find(found.munmap, "munmap");
   find(found.mremap, "mremap");
   find(found.mprotect, "mprotect");
+  find(found.madvise, "madvise");
   next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
   watch_for_arrivals(found);
   real = found;

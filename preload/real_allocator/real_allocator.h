@@ -23,6 +23,7 @@ struct RealFunctions {
   int (*munmap)(void*, size_t);
   void* (*mremap)(void*, size_t, size_t, int, ...);
   int (*mprotect)(void*, size_t, int);
+  int (*madvise)(void*, size_t, int);
 };
 extern RealFunctions real;
 

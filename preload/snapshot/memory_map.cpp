@@ -3,6 +3,7 @@
 #include "platform/high_descriptor.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
+#include "snapshot/proc_text.h"
 #include "stack_table/module_table.h"
 
 namespace memprof {
@@ -13,28 +14,6 @@ namespace {
 
 // Larger ones are address space kept for later, most of all an arena's.
 constexpr uint64_t kMostGuardBytes = uint64_t{1} << 20;
-constexpr size_t kTextBytes = size_t{64} << 10;  // a line is shorter: paths have at most 4096 bytes, escaped ones 16384
-
-// Hexadecimal digits, then one character that follows them.
-bool take_hex(const char** at, const char* end, uint64_t* value) {
-  *value = 0;
-  const char* const begin = *at;
-  for (; *at != end; ++*at) {
-    const char c = **at;
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) break;
-    *value = *value << 4 | static_cast<uint64_t>(digit);
-  }
-  if (*at == begin || *at == end) return false;
-  ++*at;
-  return true;
-}
-
-bool starts_with(const char* at, const char* end, const char* prefix) {
-  for (; *prefix != '\0'; ++prefix, ++at)
-    if (at == end || *at != *prefix) return false;
-  return true;
-}
 
 // Memory of a device, which reading may change; not a file that happens to lie there (/dev/shm, /dev/hugepages), nor
 // the zeros, which are written to private memory.
@@ -81,30 +60,9 @@ bool MemoryMap::add_line(const char* at, const char* end) {
 }
 
 bool MemoryMap::read() {
-  auto* const text = static_cast<char*>(sys::map_anonymous(kTextBytes));
   // Not /proc/self: that is the main thread, which has no memory any more when it has left before the others.
-  const long opened = sys::open_file("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
-  bool good = text != nullptr && opened >= 0;
-  size_t held = 0;
-  while (good) {
-    const long bytes = sys::read_file(static_cast<int>(opened), text + held, kTextBytes - held);
-    if (bytes < 0) good = false;
-    if (bytes <= 0) break;
-    held += static_cast<size_t>(bytes);
-    const char* line = text;
-    for (const char* at = text; good && at != text + held; ++at) {
-      if (*at != '\n') continue;
-      good = add_line(line, at);
-      line = at + 1;
-    }
-    const size_t done = static_cast<size_t>(line - text);
-    if (done == 0 && held == kTextBytes) good = false;
-    held -= done;
-    __builtin_memmove(text, line, held);
-  }
-  if (opened >= 0) sys::close_file(static_cast<int>(opened));
-  if (text != nullptr) sys::unmap_anonymous(text, kTextBytes);
-  return good && !mappings_.is_empty();
+  return visit_lines("/proc/thread-self/maps", [this](const char* at, const char* end) { return add_line(at, end); }) &&
+         !mappings_.is_empty();
 }
 
 }  // namespace memprof

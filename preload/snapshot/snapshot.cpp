@@ -13,6 +13,7 @@
 #include "snapshot/own_memory.h"
 #include "snapshot/resident_ranges.h"
 #include "snapshot/stopped_threads.h"
+#include "snapshot/unforked_memory.h"
 #include "snapshot/word_writer.h"
 #include "trace_writer/record_stream.h"
 #include "trace_writer/trace_storage.h"
@@ -124,17 +125,19 @@ long begin_child(StoppedThreads& threads, SnapshotReason reason) {
   const SignalsBlocked until_done;
   begin_snapshot_stream();
   const uint64_t begin_ns = monotonic_ns();
-  if (!threads.stop()) return -1;
+  UnforkedMemory unforked;
+  if (!threads.stop() || !unforked.keep()) return unforked.give_back(), -1;
   const format::SnapshotBegin begin{read_ticks(), reason, static_cast<uint32_t>(threads.count()), 0, 0};
   const uint32_t own = sys::process_id();
   // Without a signal at its end, and without libc's handlers.
   const long child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
   if (child == 0) {
     const bool good =
-        leave_the_host(own, reason) && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
+        leave_the_host(own, reason) && unforked.put_back() && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
     end_snapshot_stream();
     for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
   }
+  unforked.give_back();
   return child;
 }
 
@@ -143,7 +146,7 @@ long begin_child(StoppedThreads& threads, SnapshotReason reason) {
 bool take_snapshot(SnapshotReason reason) {
   static constinit StoppedThreads threads;
   // Two processes that write zeros behind what they know of would write over each other's pages.
-  if (!sys::may_call() || reserves_by_zeros()) return false;
+  if (!sys::may_call() || reserves_by_zeros() || is_fork_watched()) return false;
   // Whoever comes second goes without: who waited with signals blocked could not be stopped.
   if (is_taken.exchange(true, std::memory_order_acquire)) return false;  // pairs with the release below
   const long before = writer.load(std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "host.h"
+#include "skip.h"
 
 using namespace memprof::tests;
 
@@ -159,6 +160,15 @@ TEST_CASE("a snapshot that finds no room is not whole, and the program ends as e
   FreshDirectory directory;
   const Outcome outcome = run(
       {{host_path("churn"), "1000"}, recording_environment({kAtExit, "MEMPROF_LIMIT=96K"}), directory.path(), "", {}});
+  CHECK(outcome.exit_status == 0);
+  CHECK(outcome.err == "memprof: no whole snapshot could be taken at exit (MEMPROF_SNAPSHOT)\n");
+  CHECK_FALSE(snapshot_of(directory / "trace.bin").is_whole);
+}
+
+TEST_CASE("a program whose forks wait for it has no snapshot, and ends", "[hosts][snapshot]") {
+  FreshDirectory directory;
+  const Outcome outcome = run({{host_path("watches_forks")}, recording_environment({kAtExit}), directory.path(), "", {}});
+  if (outcome.exit_status == 77) return skip("no userfaultfd is allowed");
   CHECK(outcome.exit_status == 0);
   CHECK(outcome.err == "memprof: no whole snapshot could be taken at exit (MEMPROF_SNAPSHOT)\n");
   CHECK_FALSE(snapshot_of(directory / "trace.bin").is_whole);

@@ -421,6 +421,15 @@ void lost_large_after_output() {
   puts("table");
 }
 
+void held_where_no_fork_sees(int advice) {
+  constexpr size_t kBytes = 1 << 16;
+  void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  madvise(memory, kBytes, advice);
+  static_cast<void**>(memory)[1000] = malloc(100);
+}
+void held_by_unforked() { held_where_no_fork_sees(MADV_DONTFORK); }
+void held_by_wiped() { held_where_no_fork_sees(MADV_WIPEONFORK); }
+
 #if defined(__x86_64__)
 // A function that calls none keeps its words below the stack pointer.
 void* hold_in_red_zone(void* block) {
@@ -522,6 +531,8 @@ const Case kCases[] = {
     CASE(held_by_fiber),
     CASE(freed_by_destructor),
     CASE(stream_left_open),
+    CASE(held_by_unforked),
+    CASE(held_by_wiped),
     {"lost_in_dead_frames", lost_in_dead_frames, true},
     {"lost_after_output", lost_after_output, true},
     {"lost_object_after_output", lost_object_after_output, true},
