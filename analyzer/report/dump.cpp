@@ -52,7 +52,7 @@ void dump_header(const Trace& trace, Output& out) {
   out.print("  stopped {}  nodes {}  threads {}  verify {} checked {} different\n",
             h.stopped == 0 ? "no" : drop_cause_name(h.stopped - 1), h.node_count, h.thread_count, h.verify_checked,
             h.verify_mismatches);
-  out.print("  recorder {} bytes resident at the end\n", h.recorder_bytes);
+  out.print("  recorder {} bytes resident at the end, {} pages begun\n", h.recorder_bytes, h.begun_pages);
   for (uint32_t cause = 0; cause < format::kDropCauses; ++cause)
     if (h.dropped_events[cause] != 0) out.print("  dropped {} {}\n", drop_cause_name(cause), h.dropped_events[cause]);
 }

@@ -161,6 +161,7 @@ class Rewriter {
 KeptTrace write_kept_trace(const Trace& trace, const EventFilter& kept, std::optional<format::Window> window,
                            const std::string& path, ProgressSink* progress) {
   NewTraceFile out = NewTraceFile::create(path, trace.file.header());
+  out.header().begun_pages = trace.file.lost_pages();
   Rewriter rewriter(trace, kept, out);
   rewriter.write_events(progress);
   rewriter.write_stacks();

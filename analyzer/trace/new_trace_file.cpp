@@ -35,6 +35,7 @@ void NewTraceFile::append(PageHeader head, std::span<const std::byte> payload) {
   head.state = format::PageState::sealed;
   std::memcpy(page.data(), &head, sizeof head);
   copy(next_page_, page);
+  ++header_.begun_pages;
 }
 
 void NewTraceFile::copy(uint64_t page, std::span<const std::byte> bytes) {

@@ -84,6 +84,11 @@ bool TraceFile::closed_by_library() const {
 
 bool TraceFile::complete() const { return closed_by_library() && !damage_->any(); }
 
+uint64_t TraceFile::lost_pages() const {
+  const uint64_t known = pages_.size() + damage_->pages() + damage_->missing_pages();
+  return closed_by_library() && header_.begun_pages > known ? header_.begun_pages - known : 0;
+}
+
 uint64_t TraceFile::claimed_pages_now() const {
   uint64_t count = 0;
   int error = 0;
@@ -131,6 +136,8 @@ void TraceFile::index_pages() {
     return std::tie(a.kind, a.stream_id, a.sequence, a.page) < std::tie(b.kind, b.stream_id, b.sequence, b.page);
   });
   find_gaps();
+  if (const uint64_t lost = lost_pages(); lost != 0)
+    damage_->add_note(fmt::format("{} of {} written pages are gone", lost, header_.begun_pages));
   check_unread_kinds();
 }
 

@@ -65,6 +65,8 @@ class TraceFile {
   // Pages that are both claimed and in the file, the header page included.
   uint64_t page_count() const { return page_count_; }
   uint64_t unwritten_pages() const { return unwritten_pages_; }
+  // Written ones that are not there, and leave no trace but their number. Of a closed file.
+  uint64_t lost_pages() const;
   // FileFlags of the fixed and of the live part.
   uint32_t flags() const { return header_.flags | header_.live_flags; }
   bool closed_by_library() const;

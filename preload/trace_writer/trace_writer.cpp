@@ -271,6 +271,7 @@ PageHeader* claim_page(const PageRequest& request, PageRun* run) {
   }
   // release: a reader of the live file that sees `open` sees the header (acquire in the analyzer's page index)
   std::atomic_ref(page->state).store(format::PageState::open, std::memory_order_release);
+  std::atomic_ref(trace_header->begun_pages).fetch_add(1, std::memory_order_relaxed);
   return page;
 }
 

@@ -112,6 +112,17 @@ TEST_CASE("a trace with any byte flipped is read or refused, and a checksum noti
   }
 }
 
+TEST_CASE("a closed trace with a hole in place of any page is not complete", "[reader]") {
+  const Bytes whole = rich_trace().build();
+  for (size_t at = format::kMinPageSize; at < whole.size(); at += format::kMinPageSize) {
+    Bytes bytes = whole;
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), format::kMinPageSize, std::byte{0});
+    bool complete = true;
+    CAPTURE(at);
+    if (survives(bytes, &complete)) CHECK_FALSE(complete);
+  }
+}
+
 TEST_CASE("a damaged page is counted and the others are read", "[reader]") {
   TraceBuilder b;
   const uint32_t s = b.stack(0x100);

@@ -268,6 +268,7 @@ std::vector<PageImage>& TraceBuilder::pages() { return pages_; }
 
 Bytes TraceBuilder::build() {
   header.page_count = pages_.size() + 1;
+  header.begun_pages = pages_.size();
   if (header.end_state != format::EndState::running) header.page_count |= format::kPageCountClosed;
   header.checksum = 0;
   header.checksum = XXH3_64bits(&header, format::kFixedBytes);
