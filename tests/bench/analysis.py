@@ -32,6 +32,8 @@ WINDOW = ("--from", "50%", "--to", "51%")
 class Analysis:
     """Goes through the parts, and keeps the figures that they found, and why others were not found."""
 
+    parts = PARTS
+
     def __init__(self, options, scratch, progress):
         self.options = options
         self.scratch = scratch
@@ -45,18 +47,18 @@ class Analysis:
         self.made = {}
 
     def all(self):
-        for part in PARTS:
+        for part in self.parts:
             if self.options.only and part not in self.options.only:
                 continue
             try:
                 self.values |= getattr(self, part.replace("-", "_"))()
             except (corpus.Missing, measure.Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
                 reason = f"{type(error).__name__} {error}" if isinstance(error, (KeyError, ValueError)) else str(error)
-                self.errors |= {key: reason for key in PARTS[part]}
+                self.errors |= {key: reason for key in self.parts[part]}
         self.progress("")
 
     def problems(self):
-        return [f"{part}: {self.errors[keys[0]]}" for part, keys in PARTS.items() if keys[0] in self.errors]
+        return [f"{part}: {self.errors[keys[0]]}" for part, keys in self.parts.items() if keys[0] in self.errors]
 
     # The parts.
 

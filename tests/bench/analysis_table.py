@@ -58,17 +58,18 @@ def rows(figures, values, errors, sizes, is_quick):
 
 
 def table(title, figures, found):
-    """The lines of some rows."""
+    """The lines of some rows: with bounds where the figures have any."""
     if not found:
         return []
+    has_bounds = any(figure.at_least is not None for figure in figures.values())
     width = max(len(title), *(len(row["what"]) for row in found))
-    bounds = f"{'at least':>10}{'goal':>8}{'met?':>6}" if figures is REACH else ""
+    bounds = f"{'at least':>10}{'goal':>8}{'met?':>6}" if has_bounds else ""
     lines = [f"{title:{width}}{'measured':>15}{bounds}"]
     for row in found:
         figure = figures[row["key"]]
         measured = "could not run" if row["value"] is None else figure.form.format(row["value"])
         line = f"{row['what']:{width}}{measured:>15}"
-        if figures is REACH:
+        if has_bounds:
             line += f"{figure.bound(figure.at_least):>10}{figure.bound(figure.goal):>8}{row['met']:>6}"
         lines.append(line)
     return lines
