@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <optional>
 
-#include "trace/trace_error.h"
+#include "reach/parent_trace.h"
 
 namespace memprof {
 
@@ -14,28 +13,12 @@ namespace {
 // Of processes that fork one from the other; a hostile trace may name itself.
 constexpr int kMostGenerations = 64;
 
-std::optional<TraceFile> open_parent(const Trace& trace) {
-  const std::filesystem::path named = trace.metadata.parent_trace;
-  const std::filesystem::path beside = std::filesystem::path(trace.file.name()).parent_path() / named.filename();
-  for (const std::filesystem::path& path : {named, beside}) {
-    try {
-      TraceFile file = TraceFile::open(path.string());
-      // Files are renamed and written anew.
-      if (file.header().pid == trace.file.header().parent_pid &&
-          file.header().start_ticks < trace.file.header().fork_ticks)
-        return file;
-    } catch (const TraceError&) {
-    }
-  }
-  return std::nullopt;
-}
-
 InheritedMemory read_generation(const Trace& trace, ProgressSink* progress, int generation) {
   const format::FileHeader& header = trace.file.header();
   if (!(header.flags & format::kForkChild)) return {};
   if (trace.metadata.parent_trace.empty() || generation == kMostGenerations)
     return {{}, "the trace of the process that forked it is not known"};
-  std::optional<TraceFile> file = open_parent(trace);
+  std::optional<TraceFile> file = open_parent_trace(trace);
   if (!file)
     return {{}, fmt::format("the trace of the process that forked it ({}) is not there", trace.metadata.parent_trace)};
   const Trace parent(std::move(*file));

@@ -227,6 +227,60 @@ TEST_CASE("the parent's trace is looked for beside the child's as well", "[reach
   CHECK(found.reach_at(kBlock) == "reachable");
 }
 
+TEST_CASE("the parent's trace may have been renamed when another program took its place", "[reach][inherited]") {
+  NewDirectory directory;
+  const auto write_image = [&](const char* name, uint64_t begin, uint64_t end, uint32_t pid = 77) {
+    Parent image;
+    image.header.pid = pid;
+    image.header.start_ticks = TraceBuilder::kStart + begin;
+    image.header.end_ticks = TraceBuilder::kStart + end;
+    write_trace(directory.at(name), image);
+  };
+  const auto problem_of = [&](const std::string& named) {
+    Child child(named);
+    child.finish();
+    write_trace(directory.at("child.bin"), child);
+    return Classified(Trace(TraceFile::open(directory.at("child.bin")))).classes->problem();
+  };
+  write_image("parent.bin", kForkTime + 50, 2 * MemoryBuilder::kMoment);  // the image that came after
+  write_image("parent.77.1.bin", 0, kForkTime - 100);                     // one that was gone before
+  write_image("parent.77.3.bin", 0, kForkTime + 10, 79);                  // somebody else's
+  write_image("parent.77.4.old.bin", 0, kForkTime + 10);                  // no such name
+  write_image("parent.78.2.bin", 0, kForkTime + 10);
+  write_image("parent2.77.2.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("parent.bin")) ==
+        "the trace of the process that forked it (" + directory.at("parent.bin") + ") is not there");
+  write_image("parent.77.2.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("parent.bin")) == "");
+  CHECK(problem_of("/no/such/place/parent.bin") == "");
+  // A name that has the number in it gets no other.
+  CHECK(problem_of(directory.at("other.77.bin")) != "");
+  write_image("other.77.1.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("other.77.bin")) == "");
+}
+
+TEST_CASE("of two processes of one number that of the child's own namespace is its parent", "[reach][inherited]") {
+  NewDirectory directory;
+  const auto write_parent = [&](const char* name, uint64_t pid_namespace, bool has_block) {
+    MemoryBuilder parent;
+    parent.header.pid = 77;
+    parent.header.pid_namespace = pid_namespace;
+    if (has_block) parent.block(kParentBlock, 64);
+    parent.close(2 * MemoryBuilder::kMoment);
+    write_trace(directory.at(name), parent);
+  };
+  const auto found = [&] {
+    Child child(directory.at("parent.bin"));
+    child.header.pid_namespace = 5;
+    child.finish();
+    return Classified(child).reach_at(kParentBlock);
+  };
+  write_parent("parent.bin", 6, false);
+  CHECK(found() == "none");
+  write_parent("parent.77.1.bin", 5, true);
+  CHECK(found() == "reachable");
+}
+
 TEST_CASE("without its parent's trace nothing of a forked process is classified", "[reach][inherited]") {
   const auto problem_of = [](Child& child) {
     child.finish();
