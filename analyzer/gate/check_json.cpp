@@ -79,7 +79,8 @@ Json trace_json(const JudgedTrace& trace) {
           {"peak_bytes", trace.peak_bytes},
           {"complete", trace.is_complete},
           {"dropped_events", trace.dropped_events},
-          {"unclassified", text_or_null(trace.why_unclassified)}};
+          {"unclassified", text_or_null(trace.why_unclassified)},
+          {"unjudged", {{"chunks", trace.unjudged_blocks}, {"bytes", trace.unjudged_bytes}}}};
 }
 
 Json limit_json(const BrokenLimit& limit) {

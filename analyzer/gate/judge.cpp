@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "gate/builtin_suppressions.h"
+#include "gate/finding_text.h"
 #include "gate/scope_limits.h"
 #include "report/numbers.h"
 
@@ -39,9 +40,8 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
   return findings;
 }
 
-// The user's own come first. Of those that are built in nobody wants to hear but where they did something.
+// Of those that are built in nobody wants to hear but where they did something.
 void suppress(Suppressions suppressions, Verdict& verdict) {
-  suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);
   suppressions.apply(verdict.findings);
   std::vector<size_t> new_index;
   for (const SuppressionUse& use : suppressions.uses()) {
@@ -137,6 +137,17 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
   }
 }
 
+// What is suppressed or elsewhere need not be judged.
+void count_unjudged(TraceFindings& found, const Blame& blame, Suppressions suppressions) {
+  for (Finding& finding : found.unjudged) blame.assign(finding);
+  suppressions.apply(found.unjudged);
+  for (const Finding& finding : found.unjudged) {
+    if (!finding.counts()) continue;
+    found.trace.unjudged_blocks += finding.blocks;
+    found.trace.unjudged_bytes += finding.bytes;
+  }
+}
+
 void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdict) {
   const JudgedTrace& trace = found.trace;
   if (!trace.is_complete && !rules.allow_incomplete)
@@ -149,6 +160,11 @@ void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdic
   if (!trace.why_unclassified.empty() && (rules.asks_for_leaks() || found.has_scopes) && !rules.allow_unclassified)
     verdict.unseen.push_back(
         fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path, trace.why_unclassified));
+  if (trace.unjudged_blocks != 0 && (rules.asks_for_leaks() || found.has_scopes) && !rules.allow_incomplete)
+    verdict.unseen.push_back(
+        fmt::format("{}: not judged: {} allocated after the last snapshot of the memory and not freed "
+                    "(--allow-incomplete lets it pass)",
+                    trace.path, amount_text(trace.unjudged_bytes, trace.unjudged_blocks)));
 }
 
 }  // namespace
@@ -164,7 +180,9 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   verdict.has_baseline = baseline != nullptr;
   verdict.fails_on_stale = rules.fail_on_stale;
   verdict.findings = merge_traces(traces);
+  suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);  // the user's own come first
   for (TraceFindings& trace : traces) {
+    if (!trace.unjudged.empty()) count_unjudged(trace, blame, suppressions);
     note_unseen(trace, rules, verdict);
     verdict.traces.push_back(std::move(trace.trace));
   }

@@ -135,6 +135,26 @@ LeakSums sum_leaks(const Classification& classes) {
   return sums;
 }
 
+// The C library gives a stream its buffer when it is first written to. It is lost with the stream, if at all.
+bool is_stream_buffer(const std::vector<Frame>& frames) {
+  return std::any_of(frames.begin(), frames.end(), [](const Frame& frame) {
+    return frame.function == "_IO_file_doallocate" || frame.linkage_name == "_IO_file_doallocate";
+  });
+}
+
+std::vector<Finding> find_unjudged(const Trace& trace, const Classification& classes, FrameSource& source) {
+  if (classes.image().is_of_the_end()) return {};
+  const auto& later = classes.memory().later;
+  source.prepare_each(later, [](const auto& entry) { return entry.first.first; });
+  PlaceList places(trace, source);
+  for (const auto& [key, sum] : later) {
+    const auto& [stack, tag] = key;
+    if (!is_stream_buffer(source.frames(stack, StackNodes::kMaxFrames)))
+      places.add(FindingKind::definite, stack, tag, {sum.blocks, sum.bytes});
+  }
+  return places.take();
+}
+
 // After the frames of all leaks are known.
 std::vector<ScopeLeaks> find_scope_leaks(const ScopeTimeline& timeline, const Analysis& analysis,
                                          const Classification& classes, PlaceList& places) {
@@ -159,6 +179,11 @@ std::vector<ScopeLeaks> find_scope_leaks(const ScopeTimeline& timeline, const An
   return result;
 }
 
+// What another program took the place of left nothing behind.
+bool is_replaced(const TraceFile& file) {
+  return file.closed_by_library() && file.header().end_state == format::EndState::exec;
+}
+
 JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   const TraceFile& file = analysis.trace.file;
   JudgedTrace judged;
@@ -170,9 +195,7 @@ JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   judged.duration_ns = analysis.duration_ns();
   judged.is_complete = file.complete();
   judged.dropped_events = dropped_events(file);
-  // What another program took the place of left nothing behind.
-  const bool is_replaced = file.closed_by_library() && file.header().end_state == format::EndState::exec;
-  if (!is_replaced) judged.why_unclassified = classes.problem();
+  if (!is_replaced(file)) judged.why_unclassified = classes.problem();
   if (const Account* const heap = analysis.heap()) {
     judged.allocations = heap->allocations;
     judged.bytes_allocated = heap->bytes_allocated;
@@ -204,6 +227,7 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
     source.prepare_each(sums, [](const auto& entry) { return std::get<StackId>(entry.first); });
     for (const auto& [key, amount] : sums)
       places.add(kind_of(std::get<Reach>(key)), std::get<StackId>(key), std::get<uint16_t>(key), amount);
+    if (!is_replaced(trace.file)) result.unjudged = find_unjudged(trace, classes, source);
     if (result.has_scopes) result.scope_leaks = find_scope_leaks(timeline, analysis, classes, places);
   }
   for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups)

@@ -15,6 +15,9 @@ namespace memprof {
 struct TraceFindings {
   JudgedTrace trace;
   std::vector<Finding> findings;          // one for each kind, place and allocator; unordered
+  // Places of blocks that were allocated after the snapshot and are open at the end. Of no kind: whether they are lost
+  // nobody knows.
+  std::vector<Finding> unjudged;
   std::vector<BudgetSums::Sums> budgets;  // by Rules::budgets
   bool has_scopes = false;
   std::vector<ScopeLeaks> scope_leaks;  // of those of which something leaked

@@ -86,6 +86,8 @@ struct JudgedTrace {
   bool is_complete = false;
   uint64_t dropped_events = 0;
   std::string why_unclassified = {};  // empty: its blocks are classified
+  // Allocated after the snapshot that the others were judged by, and open at the end; without what is left out.
+  uint64_t unjudged_blocks = 0, unjudged_bytes = 0;
 };
 
 // A number that is larger than it may be.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "reach/inherited_memory.h"
@@ -28,6 +29,22 @@ std::string what_is_missing(const Trace& trace) {
   return {};
 }
 
+// A snapshot from the middle of the run in place of the one that was to be taken at the end. Empty: it is none.
+std::string not_of_the_end(const Trace& trace, const SnapshotImage& image) {
+  constexpr std::string_view kSetting = "MEMPROF_SNAPSHOT=";
+  const auto asks_for_exit = [&](std::string_view setting) {
+    if (!setting.starts_with(kSetting)) return false;
+    const std::string words = fmt::format(",{},", setting.substr(kSetting.size()));
+    return words.find(",exit,") != words.npos;
+  };
+  const auto& settings = trace.metadata.settings;
+  if (image.is_of_the_end() || !trace.file.closed_by_library() ||
+      std::none_of(settings.begin(), settings.end(), asks_for_exit))
+    return {};
+  return fmt::format("the snapshot at exit is not there, or not whole: the last whole one was taken by {}",
+                     image.begin.reason == format::SnapshotReason::signal ? "a signal" : "a call");
+}
+
 std::string unseen_threads(const SnapshotImage& image) {
   const auto is_unseen = [](const format::SnapshotThread& thread) {
     return thread.state != format::SnapshotThreadState::taking && thread.state != format::SnapshotThreadState::stopped;
@@ -44,6 +61,7 @@ Classification::Classification(const Trace& trace, ProgressSink* progress) : tra
   FoundSnapshot found = find_snapshot(trace.file);
   problem_ = std::move(found.problem);
   if (problem_.empty()) problem_ = what_is_missing(trace);
+  if (problem_.empty()) problem_ = not_of_the_end(trace, found.image);
   if (problem_.empty()) problem_ = unseen_threads(found.image);
   if (!problem_.empty()) return;
   InheritedMemory inherited = read_inherited_memory(trace, progress);

@@ -3,6 +3,9 @@
 //   trace ─▶ snapshot_image ┐
 //   events ─▶ live_memory ──┴▶ block_index, roots ─▶ block_graph ─▶ reachability
 //
+// A snapshot that was asked for in the middle of the run, by a call or a signal, tells of that moment: what was allocated
+// later is not classified (LiveMemory::later). One from the middle in place of one at the end tells nothing.
+//
 // Invariant: where anything is missing that could hold a pointer, nothing is classified, and problem() says why: a
 // verdict is never a guess.
 #pragma once
@@ -38,6 +41,7 @@ class Classification {
   const BlockGraph& graph() const { return *graph_; }
   const Reachability& reach() const { return reachability_; }
   const LiveMemory& memory() const { return memory_; }
+  const SnapshotImage& image() const { return image_; }
   // Of a block of the process's own; nothing where it was not live then.
   std::optional<Reach> reach_of(uint64_t address, uint64_t alloc_ticks) const;
 

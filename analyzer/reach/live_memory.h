@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "model/analysis.h"
@@ -28,12 +30,19 @@ struct LiveMapping {
   StackId stack = 0;
 };
 
+// Of one stack and tag.
+struct LaterBlocks {
+  uint64_t blocks = 0, bytes = 0;
+};
+
 struct LiveMemory {
   std::vector<LiveBlock> blocks;      // of the heap; by address, each address once
   std::vector<LiveMapping> mappings;  // by address
   HeldPages held;                     // by blocks until then, freed ones too
   // Blocks whose address was allocated again although nobody freed them: whatever they are, they are not in `blocks`.
   uint64_t displaced = 0;
+  // Of the heap: allocated after that moment and open at the end of the trace, by stack and tag.
+  std::map<std::pair<StackId, uint16_t>, LaterBlocks> later;
 };
 
 // Hears of all blocks of an analysis of the whole trace, and passes each call on to `next`, which may be null.

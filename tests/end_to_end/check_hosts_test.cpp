@@ -267,6 +267,19 @@ TEST_CASE("a program without a snapshot fails unless it may be, and mismatched f
   CHECK(verdict.at("findings").at(0).at("free_function") == "free");
 }
 
+TEST_CASE("what is allocated after a snapshot in the middle of the run is not judged, and fails unless it may be",
+          "[hosts][check]") {
+  const Recorded recorded({"takes_snapshots", "points", "call"}, {"MEMPROF_SNAPSHOT=never"});
+  Words options = {"--max-leaked-bytes", "2000"};
+  const Outcome outcome = check(recorded, options);
+  CHECK(outcome.exit_status == 1);
+  CHECK_THAT(outcome.out, Contains("not judged: 2.93 KiB in 1 block allocated after the last snapshot"));
+  options.push_back("--allow-incomplete");
+  const Outcome allowed = check(recorded, options);
+  CHECK(allowed.exit_status == 0);
+  CHECK_THAT(allowed.out, Contains("allocated after it and not freed: 2.93 KiB in 1 block"));
+}
+
 TEST_CASE("each kind fails when it is asked for", "[hosts][check]") {
   const Recorded recorded = recorded_leaks({"with_child", "middle", "keep"});
   const auto places = [&](const std::string& kinds) {
@@ -481,6 +494,18 @@ TEST_CASE("one line judges a command and all processes that it starts", "[hosts]
   const Outcome of_child = run_gate(child, {"--", host, "fork"});
   CHECK(of_child.exit_status == 1);
   CHECK_THAT(of_child.err, Contains("leak_in_child"));
+}
+
+TEST_CASE("a shell that forks and then becomes another program is judged with what it forked",
+          "[hosts][check][script]") {
+  FreshDirectory clean, leaking, numbered;
+  const std::string host = host_path("leaks_on_request");
+  const std::string script = "x=$(echo hi); exec " + host + " ";
+  const Outcome passed = run_gate(clean, {"--", "sh", "-c", script + "keep"});
+  INFO(passed.err);
+  CHECK(passed.exit_status == 0);
+  CHECK(run_gate(leaking, {"--", "sh", "-c", script + "first"}).exit_status == 1);
+  CHECK(run_gate(numbered, {"-o", "t-%p.bin", "--", "sh", "-c", script + "keep"}).exit_status == 0);
 }
 
 TEST_CASE("options behind --check are the gate's, those of the recording stay", "[hosts][check][script]") {

@@ -310,6 +310,27 @@ TEST_CASE("the gate does not pass on what it did not see, unless it may", "[gate
   CHECK_FALSE(verdict_on({trace_with({}), found}, rules).passed());
 }
 
+TEST_CASE("blocks that were allocated after the snapshot are not judged, and that is told", "[gate][unseen]") {
+  TraceFindings found = trace_with({}, "some.bin");
+  found.unjudged = {finding_at({"late", "main"}, 2, 100), finding_at({"known", "main"}, 1, 7)};
+  Verdict verdict = verdict_on(std::vector<TraceFindings>{found});
+  CHECK(verdict.unseen == Names{"some.bin: not judged: 107 B in 3 blocks allocated after the last snapshot of the memory "
+                                "and not freed (--allow-incomplete lets it pass)"});
+  CHECK_FALSE(verdict.passed());
+  verdict = verdict_on(std::vector<TraceFindings>{found}, {}, nullptr, "leak:known\n");
+  CHECK(verdict.traces[0].unjudged_bytes == 100);
+  CHECK(verdict.suppressions.at(0).is_stale());  // it took no finding
+  CHECK(verdict_on(std::vector<TraceFindings>{found}, {}, nullptr, "leak:main\n").unseen.empty());
+  Rules rules;
+  rules.allow_incomplete = true;
+  verdict = verdict_on(std::vector<TraceFindings>{found}, rules);
+  CHECK(verdict.passed());
+  CHECK(verdict.traces[0].unjudged_blocks == 3);
+  rules = {};
+  rules.fail_on = {FindingKind::mismatched_free};
+  CHECK(verdict_on(std::vector<TraceFindings>{found}, rules).passed());
+}
+
 TEST_CASE("who does not ask for leaks needs no classes of blocks", "[gate][unseen]") {
   TraceFindings found = trace_with({});
   found.trace.why_unclassified = "no snapshot";

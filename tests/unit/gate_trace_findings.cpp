@@ -132,6 +132,25 @@ TEST_CASE("a program that another one took the place of left no leaks, and is no
   CHECK(found.findings.empty());
 }
 
+TEST_CASE("what was allocated after a snapshot from the middle of the run is told by its places", "[gate][findings]") {
+  const auto unjudged_of = [](format::SnapshotReason reason, format::EndState end = format::EndState::exit) {
+    MemoryBuilder b;
+    b.begin_snapshot(0, reason);
+    b.snapshot.end();
+    for (uint64_t i = 1; i <= 2; ++i)
+      b.alloc(1, MemoryBuilder::kMoment + 1000 * i, MemoryBuilder::kHeap + 0x1000 * i, 50, b.site);
+    b.close(2 * MemoryBuilder::kMoment, end);
+    return found_in(b).unjudged;
+  };
+  const std::vector<Finding> unjudged = unjudged_of(format::SnapshotReason::call);
+  REQUIRE(unjudged.size() == 1);
+  CHECK(unjudged[0].blocks == 2);
+  CHECK(unjudged[0].bytes == 100);
+  CHECK(unjudged[0].allocator == "malloc");
+  CHECK(unjudged_of(format::SnapshotReason::exit).empty());
+  CHECK(unjudged_of(format::SnapshotReason::call, format::EndState::exec).empty());
+}
+
 TEST_CASE("a trace that goes on is not complete", "[gate][findings]") {
   AllKinds b;
   b.finish();

@@ -125,6 +125,51 @@ TEST_CASE("the last whole snapshot counts", "[reach][problems]") {
   CHECK(Classified(b).reach_at(kBlock) == "definite");
 }
 
+TEST_CASE("a snapshot of another moment does not stand in for the one at exit", "[reach][problems]") {
+  using Reason = format::SnapshotReason;
+  const auto problem_of = [](const char* setting, std::initializer_list<Reason> reasons,
+                             format::EndState end = format::EndState::exit) {
+    MemoryBuilder b;
+    if (*setting != '\0') b.add_metadata(format::MetadataRecord::setting, setting);
+    for (const Reason reason : reasons) {
+      b.begin_snapshot(0, reason);
+      b.snapshot.end();
+    }
+    b.close(2 * MemoryBuilder::kMoment);
+    b.header.end_state = end;
+    return Classified(b).classes->problem();
+  };
+  const std::string by_call =
+      "the snapshot at exit is not there, or not whole: the last whole one was taken by a call";
+  for (const char* setting : {"MEMPROF_SNAPSHOT=exit", "MEMPROF_SNAPSHOT=SIGUSR2,exit"}) {
+    CHECK(problem_of(setting, {Reason::call}) == by_call);
+    CHECK(problem_of(setting, {Reason::call}, format::EndState::immediate_exit) == by_call);
+    CHECK(problem_of(setting, {Reason::exit, Reason::signal}) ==
+          "the snapshot at exit is not there, or not whole: the last whole one was taken by a signal");
+    CHECK(problem_of(setting, {Reason::call, Reason::exit}) == "");
+    // It has not come to its end, or died: the trace is not complete, which is said elsewhere.
+    CHECK(problem_of(setting, {Reason::call}, format::EndState::running) == "");
+  }
+  for (const char* setting : {"", "MEMPROF_SNAPSHOT=SIGUSR2", "MEMPROF_SNAPSHOT=never", "MEMPROF_OUTPUT=exit"})
+    CHECK(problem_of(setting, {Reason::call}) == "");
+}
+
+TEST_CASE("what was allocated after the snapshot and stays is counted apart", "[reach]") {
+  MemoryBuilder b;
+  b.block(kBlock, 64);
+  b.begin_snapshot(0, format::SnapshotReason::call);
+  b.snapshot.end();
+  for (uint64_t i = 1; i <= 3; ++i) b.alloc(1, MemoryBuilder::kMoment + 1000 * i, kBlock + 0x1000 * i, 100 * i, b.site);
+  b.free(1, MemoryBuilder::kMoment + 5000, kBlock + 0x2000);
+  b.free(1, MemoryBuilder::kMoment + 6000, kBlock);
+  b.close(2 * MemoryBuilder::kMoment);
+  const Classified found(b);
+  const auto& later = found.classes->memory().later;
+  REQUIRE(later.size() == 1);
+  CHECK(later.begin()->second.blocks == 2);
+  CHECK(later.begin()->second.bytes == 400);
+}
+
 TEST_CASE("what a trace does not tell of is a problem, each by its name", "[reach][problems]") {
   CHECK(problem_after([](MemoryBuilder& b) { b.header.flags |= format::kFiltered; }) ==
         "MEMPROF_FILTER left blocks out of the trace");
