@@ -20,6 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr const char* kSchema = "memprof.baseline/1";
+// What is nested is freed and printed by functions that call themselves. A baseline needs four.
+constexpr int kDeepest = 64;
 
 // Of a value that is not what was expected: on one line, of a long one the begin.
 std::string found_text(const Json& value) {
@@ -55,8 +57,13 @@ const Json& array_member(const Json& object, const char* name, const std::string
 }
 
 Json parse_document(const std::string& path, const std::string& text) {
+  const auto is_shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kDeepest)
+      throw GateFileError(path, fmt::format("expected a baseline, found JSON nested more than {} deep", kDeepest));
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, is_shallow);
   } catch (const Json::out_of_range&) {
     throw GateFileError(path, "expected JSON, found a number that is too large");
   } catch (const Json::parse_error& error) {

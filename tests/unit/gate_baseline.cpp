@@ -276,6 +276,21 @@ TEST_CASE("a file that is no baseline is refused, with the place, what was expec
              Contains("leaks.json: expected JSON, found a number that is too large"));
 }
 
+TEST_CASE("JSON that is nested deep is refused before anything of it is printed or freed", "[gate][baseline]") {
+  constexpr size_t kDepth = 1'000'000;
+  const std::string opened(kDepth, '['), closed(kDepth, ']');
+  std::string objects, object_ends(kDepth, '}');
+  for (size_t i = 0; i < kDepth; ++i) objects += "{\"a\":";
+  const std::string begin = R"({"schema": "memprof.baseline/1", "fingerprint_version": )";
+  for (const std::string& text :
+       {opened, opened + closed, objects + "1" + object_ends, "{\"schema\": " + opened + closed + "}",
+        begin + "1, \"findings\": " + opened + closed + "}", begin + objects + "1" + object_ends + "}",
+        with_entry("{\"kind\": " + opened + closed + "}"), with_entry("{\"later\": " + objects + "1" + object_ends + "}")})
+    CHECK_THAT(error_of(text), Contains("leaks.json: expected a baseline, found JSON nested more than 64 deep"));
+  CHECK(error_of(with_entry(R"({"kind":"definite","allocator":"malloc","blocks":1,"bytes":1,"functions":["g"],)"
+                            R"("later":[[[{"a":[1]}]]]})")) == "no error");
+}
+
 TEST_CASE("a baseline that cannot be read is refused", "[gate][baseline]") {
   NewDirectory directory;
   CHECK_THROWS_WITH(Baseline::read(directory.at("none.json")), Contains("none.json: No such file"));
