@@ -20,6 +20,7 @@
 #include "gate/judge.h"
 #include "gate/junit.h"
 #include "gate/memcheck_xml.h"
+#include "gate/own_stacks.h"
 #include "gate/sarif.h"
 #include "gate/written_suppressions.h"
 #include "report/escape.h"
@@ -78,6 +79,15 @@ void write_what_was_found(const CheckLine& check, const Verdict& verdict) {
   if (!check.write_suppressions.empty()) write_file(check.write_suppressions, written_suppressions(verdict.findings));
 }
 
+void look_for_own_stack(const std::vector<std::string>& paths, const SymbolOptions& symbols, const Blame& blame,
+                        std::vector<TraceFindings>& found) {
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const Trace trace(TraceFile::open(paths[i]));
+    found[i].has_own_stack = has_own_stack(trace, symbols, blame);
+    if (found[i].has_own_stack) return;
+  }
+}
+
 int judge_traces(const CommandLine& line, Output& out) {
   const CheckLine& check = line.check;
   Rules rules = check.rules;
@@ -106,6 +116,8 @@ int judge_traces(const CommandLine& line, Output& out) {
       if (!wrong.empty()) say_once(said, embedded.file, wrong);
     }
   }
+  if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
+    look_for_own_stack(check.traces, line.options.symbols, blame, found);
   const Verdict verdict =
       judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
   write_what_was_found(check, verdict);

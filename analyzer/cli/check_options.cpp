@@ -68,6 +68,7 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
   command.add_flag("--allow-unclassified", line.rules.allow_unclassified,
                    "Pass although blocks could not be classified");
+  command.add_flag("--allow-unmatched", line.rules.allow_unmatched, "Pass although --only-from matches nothing");
   text("--junit", line.junit, "FILE", "Write JUnit XML (GitLab, Jenkins)");
   text("--sarif", line.sarif, "FILE", "Write SARIF 2.1.0 (code scanning)");
   text("--memcheck-xml", line.memcheck_xml, "FILE", "Write XML as valgrind's, protocol 4 (Jenkins, CTest)");

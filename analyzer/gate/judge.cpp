@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 
 #include "gate/builtin_suppressions.h"
 #include "gate/finding_text.h"
+#include "gate/own_stacks.h"
 #include "gate/scope_limits.h"
 #include "report/numbers.h"
 
@@ -167,6 +169,17 @@ void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdic
                     trace.path, amount_text(trace.unjudged_bytes, trace.unjudged_blocks)));
 }
 
+void note_unmatched(const std::vector<TraceFindings>& traces, const Rules& rules, const Blame& blame, Verdict& verdict) {
+  if (!blame.has_origins() || rules.allow_unmatched) return;
+  const bool has_own_stack = std::any_of(traces.begin(), traces.end(), std::mem_fn(&TraceFindings::has_own_stack));
+  if (has_own_stack) return;
+  for (const Finding& finding : verdict.findings)
+    for (const FindingFrame& frame : finding.frames)
+      if (blame.is_from_here(frame)) return;
+  if (const std::string line = describe_unmatched(verdict, rules); !line.empty())
+    verdict.unseen.push_back(line + " (--allow-unmatched lets it pass)");
+}
+
 }  // namespace
 
 bool Rules::asks_for_leaks() const {
@@ -190,6 +203,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   suppress(std::move(suppressions), verdict);
   if (baseline) baseline->compare(verdict.findings);
   decide_failures(verdict.findings, rules);
+  note_unmatched(traces, rules, blame, verdict);
   sort_findings(verdict.findings);
   check_limits(traces, rules, verdict);
   check_scopes(traces, rules, verdict);

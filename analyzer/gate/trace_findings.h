@@ -19,6 +19,8 @@ struct TraceFindings {
   // nobody knows.
   std::vector<Finding> unjudged;
   std::vector<BudgetSums::Sums> budgets;  // by Rules::budgets
+  // Whether --only-from was found in a stack of the trace that is no finding's (gate/own_stacks.h).
+  bool has_own_stack = false;
   bool has_scopes = false;
   std::vector<ScopeLeaks> scope_leaks;  // of those of which something leaked
   std::vector<std::string> warnings;    // of damage, symbols and scopes, for stderr

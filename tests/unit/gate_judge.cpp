@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "gate/own_stacks.h"
 #include "gate_findings.h"
 
 using namespace memprof;
@@ -353,6 +354,38 @@ TEST_CASE("who does not ask for leaks needs no classes of blocks", "[gate][unsee
   Rules growth = rules;
   growth.fail_on_reachable_growth = true;
   CHECK_FALSE(passes(growth));
+}
+
+TEST_CASE("what is ours and matches nothing does not hide what fails", "[gate][unseen]") {
+  std::string problem;
+  const Blame blame = Blame::parse({"sr", "libown.so"}, {}, problem);
+  Rules rules;
+  rules.only_from = {"sr", "libown.so"};
+  Finding lines = finding_at({"leak", "main"}, 1, 10), none = finding_at({"lose", "main"}, 1, 10);
+  for (FindingFrame& frame : none.frames) frame.file.clear();
+  const auto unseen = [&](const std::vector<Finding>& findings, const Rules& with, const std::string& suppressions = "") {
+    CHECK(leaves_all_out({trace_with(findings)}, with, blame) ==
+          !verdict_on(findings, with, nullptr, "", blame).unseen.empty());
+    return verdict_on(findings, with, nullptr, suppressions, blame).unseen;
+  };
+  CHECK(unseen({lines}, rules) == Names{"--only-from sr, libown.so: no stack goes through it, so 1 finding is left out; is "
+                                        "it misspelled? (--allow-unmatched lets it pass)"});
+  CHECK(unseen({lines, none}, rules) ==
+        Names{"--only-from sr, libown.so: no stack goes through it, so 2 findings are left out; is it misspelled, or built "
+              "without -g? There are no source lines in app (--allow-unmatched lets it pass)"});
+  CHECK(unseen({lines}, rules, "leak:main\n").empty());
+  CHECK(unseen({}, rules).empty());
+  // A kind that does not fail.
+  CHECK(unseen({finding_at({"cache"}, 1, 1, FindingKind::reachable)}, rules).empty());
+  // Whatever kind it is of, it shows that there is such code.
+  Finding own = finding_at({"cache"}, 1, 1, FindingKind::reachable);
+  own.frames[0].module = "/opt/libown.so";
+  CHECK(unseen({lines, own}, rules).empty());
+  TraceFindings freed = trace_with({lines});
+  freed.has_own_stack = true;
+  CHECK(verdict_on(std::vector<TraceFindings>{trace_with({lines}), freed}, rules, nullptr, "", blame).passed());
+  rules.allow_unmatched = true;
+  CHECK(verdict_on({lines}, rules, nullptr, "", blame).passed());
 }
 
 TEST_CASE("findings that fail come first, then by kind, bytes and name; what does not count comes last",

@@ -48,7 +48,7 @@ TEST_CASE("without options definite leaks and mismatched frees fail", "[gate][op
   CHECK(rules.fail_on == Kinds{FindingKind::definite, FindingKind::mismatched_free});
   CHECK_FALSE(rules.fail_on_reachable_growth);
   CHECK_FALSE(rules.has_leaked_limit());
-  CHECK_FALSE((rules.allow_incomplete || rules.allow_dropped || rules.allow_unclassified || rules.fail_on_stale));
+  CHECK_FALSE((rules.allow_incomplete || rules.allow_dropped || rules.allow_unclassified || rules.allow_unmatched || rules.fail_on_stale));
   CHECK(parsed({"a.bin", "b.bin"}).line.traces == std::vector<std::string>{"a.bin", "b.bin"});
 }
 
