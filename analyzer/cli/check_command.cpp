@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
+#include <tuple>
 
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
@@ -79,14 +81,21 @@ void write_what_was_found(const CheckLine& check, const Verdict& verdict) {
   if (!check.write_suppressions.empty()) write_file(check.write_suppressions, written_suppressions(verdict.findings));
 }
 
-void look_for_own_stack(const std::vector<std::string>& paths, const SymbolOptions& symbols, const Blame& blame,
-                        std::vector<TraceFindings>& found) {
-  for (size_t i = 0; i < paths.size(); ++i) {
-    const Trace trace(TraceFile::open(paths[i]));
-    found[i].has_own_stack = has_own_stack(trace, symbols, blame);
-    if (found[i].has_own_stack) return;
+void look_for_own_stack(const SymbolOptions& symbols, const Blame& blame, std::vector<TraceFindings>& found) {
+  for (TraceFindings& one : found) {
+    const Trace trace(TraceFile::open(one.trace.path));
+    one.has_own_stack = has_own_stack(trace, symbols, blame);
+    if (one.has_own_stack) return;
   }
 }
+
+// Which recording a trace is, whatever its file is called and however it is packed. Of one recording several traces may
+// have been made, each with other blocks.
+auto recording_of(const format::FileHeader& header) {
+  return std::make_tuple(header.pid, header.process_start, header.pid_namespace, header.start_ticks,
+                         header.start_realtime_ns, header.made_of);
+}
+using Recording = decltype(recording_of(format::FileHeader{}));
 
 int judge_traces(const CommandLine& line, Output& out) {
   const CheckLine& check = line.check;
@@ -104,8 +113,15 @@ int judge_traces(const CommandLine& line, Output& out) {
 
   std::vector<TraceFindings> found;
   std::set<std::string> said;
+  std::vector<std::string> notes;
+  std::map<Recording, std::string> paths;
   for (const std::string& path : check.traces) {
     Trace trace(TraceFile::open(path));
+    const auto [same, is_new] = paths.try_emplace(recording_of(trace.file.header()), path);
+    if (!is_new) {
+      notes.push_back(fmt::format("{} is the same recording as {}: judged once", path, same->second));
+      continue;
+    }
     if (line.jobs) trace.threads = *line.jobs;
     ProgressBar progress;
     found.push_back(find_in_trace(trace, rules, line.options.symbols, &progress));
@@ -117,9 +133,10 @@ int judge_traces(const CommandLine& line, Output& out) {
     }
   }
   if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
-    look_for_own_stack(check.traces, line.options.symbols, blame, found);
-  const Verdict verdict =
+    look_for_own_stack(line.options.symbols, blame, found);
+  Verdict verdict =
       judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  verdict.notes = std::move(notes);
   write_what_was_found(check, verdict);
   print_verdict(line, verdict, out);
   // What was found is known from now on; the peak and what else is no finding is not in the file.

@@ -125,6 +125,7 @@ void print_check_json(const Verdict& verdict, Output& out) {
                    {"has_baseline", verdict.has_baseline},
                    {"fails_on_stale", verdict.fails_on_stale},
                    {"unseen", texts_json(verdict.unseen)},
+                   {"notes", texts_json(verdict.notes)},
                    {"totals", totals_json(total_findings(verdict))},
                    {"broken_limits", array_json(verdict.broken_limits, limit_json)},
                    {"findings", array_json(verdict.findings, finding_json)},

@@ -123,6 +123,8 @@ struct Verdict {
   bool fails_on_stale = false;
   // Why it cannot pass, whatever was found: a line for each thing that it did not see and may not overlook.
   std::vector<std::string> unseen;
+  // What is good to know and decides nothing: a line each, with paths of traces.
+  std::vector<std::string> notes = {};
 
   bool passed() const;
   // Whether it would if a baseline had all of the findings.

@@ -229,6 +229,24 @@ TEST_CASE("parent and children are judged together", "[hosts][check]") {
   CHECK(check(Words{"--allow-unclassified", child}).exit_status == 0);
 }
 
+TEST_CASE("a trace that is given twice is judged once, and that is told", "[hosts][check]") {
+  const Recorded recorded = recorded_leaks({"first"});
+  const std::string copy = recorded / "copy.bin", packed = recorded / "packed.bin";
+  fs::copy_file(recorded.trace(), copy);
+  REQUIRE(analyze({"compress", recorded.trace(), "-o", packed}).exit_status == 0);
+  for (const std::string& again : {recorded.trace(), copy, packed}) {
+    const Outcome outcome = check({recorded.trace(), again});
+    CHECK_THAT(outcome.out, Contains("note: " + again + " is the same recording as " + recorded.trace()));
+    CHECK(last_line(outcome.out) == "check: FAILED: 1 leak (100 B in 1 block)");
+  }
+  const Json verdict = verdict_of({recorded.trace(), copy});
+  CHECK(verdict.at("notes").size() == 1);
+  CHECK(verdict.at("traces").size() == 1);
+  CHECK(verdict_of({recorded.trace()}).at("notes").empty());
+  const Recorded other = recorded_leaks({"first"});
+  CHECK(verdict_of({recorded.trace(), other.trace()}).at("traces").size() == 2);
+}
+
 TEST_CASE("a program that was killed fails unless it may be", "[hosts][check]") {
   const Recorded dead = recorded_leaks({"keep", "die"});
   REQUIRE(dead.outcome().signal == SIGKILL);
