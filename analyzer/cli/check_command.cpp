@@ -58,15 +58,16 @@ void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out)
   SarifOptions sarif_options;
   sarif_options.source_root = root;
   sarif_options.tool_version = kVersionNumber;
-  write_output(check.junit, [&](Output& file) { print_junit(verdict, file); });
-  write_output(check.sarif, [&](Output& file) { print_sarif(verdict, sarif_options, file); });
-  write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(verdict, file); });
-  write_output(check.markdown, [&](Output& file) { print_check_markdown(verdict, {.source_root = root}, file); });
+  const Verdict judged = verdict.judged_only();
+  write_output(check.junit, [&](Output& file) { print_junit(judged, file); });
+  write_output(check.sarif, [&](Output& file) { print_sarif(judged, sarif_options, file); });
+  write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(judged, file); });
+  write_output(check.markdown, [&](Output& file) { print_check_markdown(judged, {.source_root = root}, file); });
   if (line.options.json) {
     print_check_json(verdict, out);
     return;
   }
-  if (check.github) print_github_annotations(verdict, {.source_root = root}, out);
+  if (check.github) print_github_annotations(judged, {.source_root = root}, out);
   CheckTextOptions options;
   if (line.options.max_frames) options.max_frames = *line.options.max_frames;
   if (line.options.top) options.max_findings = *line.options.top;

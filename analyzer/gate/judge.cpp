@@ -63,6 +63,12 @@ void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
   }
 }
 
+void mark_judged(const std::vector<TraceFindings>& traces, const Rules& rules, std::vector<Finding>& findings) {
+  const bool has_scopes = std::any_of(traces.begin(), traces.end(), std::mem_fn(&TraceFindings::has_scopes));
+  for (Finding& finding : findings)
+    finding.is_judged = rules.judges(finding.kind) || (has_scopes && rules.counts_as_leaked(finding.kind));
+}
+
 void sort_findings(std::vector<Finding>& findings) {
   const auto rank = [](const Finding& finding) {
     return finding.fails ? 0 : finding.counts() ? 1 : finding.status == FindingStatus::fixed ? 3 : 2;
@@ -202,6 +208,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   for (Finding& finding : verdict.findings) blame.assign(finding);
   suppress(std::move(suppressions), verdict);
   if (baseline) baseline->compare(verdict.findings);
+  mark_judged(traces, rules, verdict.findings);
   decide_failures(verdict.findings, rules);
   note_unmatched(traces, rules, blame, verdict);
   sort_findings(verdict.findings);

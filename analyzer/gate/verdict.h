@@ -71,6 +71,7 @@ struct Finding {
   size_t blamed = 0;
   std::optional<size_t> suppression = {};  // index into Verdict::suppressions
   bool is_elsewhere = false;               // --only-from, --ignore-module leave it out
+  bool is_judged = true;                   // the rules are about its kind
   bool fails = false;                      // it makes the gate fail
 
   bool counts() const { return !suppression && !is_elsewhere && status != FindingStatus::fixed; }
@@ -129,6 +130,10 @@ struct Verdict {
   bool passed() const;
   // Whether it would if a baseline had all of the findings.
   bool passes_with_findings() const;
+
+  // Without the findings that the rules are not about. Their numbers depend on what happens to lie in memory at the
+  // end, such as words of threads that wait: equal runs have them different.
+  Verdict judged_only() const;
 };
 
 }  // namespace memprof

@@ -481,6 +481,19 @@ TEST_CASE("a baseline outlives a rebuild with other flags, lines, file name, inl
   CHECK(builds >= 7);
 }
 
+TEST_CASE("files for machines do not tell of kinds that do not fail, the report does", "[hosts][check]") {
+  const Recorded recorded = recorded_leaks({"first", "keep", "middle"});
+  const Outcome outcome = check(recorded, {"--sarif", recorded / "sarif", "--junit", recorded / "junit", "--markdown",
+                                           recorded / "markdown"});
+  CHECK_THAT(outcome.out, Contains("  possible ") && Contains("  reachable "));
+  const Json sarif = Json::parse(read_file(recorded / "sarif"));
+  CHECK(sarif.at("runs").at(0).at("results").size() == 1);
+  for (const char* file : {"junit", "markdown"}) {
+    CHECK_THAT(read_file(recorded / file), Contains("first_leak"));
+    for (const char* word : {"reachable", "possible", "keep"}) CHECK_THAT(read_file(recorded / file), !Contains(word));
+  }
+}
+
 TEST_CASE("a hundred equal runs have a hundred equal verdicts", "[hosts][check]") {
   FreshDirectory directory;
   std::map<std::string, std::set<std::string>> texts;  // by output

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
+#include <set>
 
 #include "gate/own_stacks.h"
 #include "gate_findings.h"
@@ -386,6 +387,40 @@ TEST_CASE("what is ours and matches nothing does not hide what fails", "[gate][u
   CHECK(verdict_on(std::vector<TraceFindings>{trace_with({lines}), freed}, rules, nullptr, "", blame).passed());
   rules.allow_unmatched = true;
   CHECK(verdict_on({lines}, rules, nullptr, "", blame).passed());
+}
+
+TEST_CASE("files for machines have what the rules are about, and nothing else", "[gate]") {
+  const auto judged = [](const Rules& rules, bool has_scopes = false) {
+    TraceFindings found = trace_with(one_of_each_kind());
+    found.has_scopes = has_scopes;
+    std::set<std::string> kinds;
+    for (const Finding& finding : verdict_on(std::vector<TraceFindings>{found}, rules).judged_only().findings)
+      kinds.insert(finding_kind_name(finding.kind));
+    return kinds;
+  };
+  using Kinds = std::set<std::string>;
+  CHECK(judged({}) == Kinds{"definite", "mismatched-free"});
+  Rules rules;
+  rules.fail_on = {FindingKind::possible};
+  CHECK(judged(rules) == Kinds{"possible"});
+  CHECK(judged(rules, true) == Kinds{"definite", "indirect", "possible"});
+  rules.fail_on_reachable_growth = true;
+  CHECK(judged(rules) == Kinds{"possible", "reachable"});
+  rules = {};
+  rules.fail_on = {};
+  CHECK(judged(rules).empty());
+  rules.max_leaked_bytes = 1;
+  CHECK(judged(rules) == Kinds{"definite", "indirect"});
+  // What a limit points to moves with the findings.
+  rules = {};
+  rules.fail_on = {FindingKind::mismatched_free};
+  rules.max_site_leaked_bytes = 50;
+  const Verdict whole = verdict_on(one_of_each_kind(), rules), part = whole.judged_only();
+  REQUIRE(whole.broken_limits.size() == part.broken_limits.size());
+  for (size_t i = 0; i < part.broken_limits.size(); ++i)
+    CHECK(part.findings.at(part.broken_limits[i].finding.value()).names ==
+          whole.findings.at(whole.broken_limits[i].finding.value()).names);
+  CHECK(whole.findings.size() == 6);
 }
 
 TEST_CASE("findings that fail come first, then by kind, bytes and name; what does not count comes last",
