@@ -32,37 +32,47 @@ namespace memprof {
 
 namespace {
 
-void write_file(const std::string& path, std::string_view text) {
-  NewFile file = NewFile::create(path);
-  file.write(0, std::as_bytes(std::span(text)));
-  file.commit(text.size());
-}
+// The files besides the report. What cannot be written is said, and keeps neither the others nor the report back.
+class OutputFiles {
+ public:
+  // Nothing is wanted where there is no path.
+  void write(const std::string& path, const std::function<void(Output&)>& print) {
+    if (path.empty()) return;
+    std::string text;
+    Output out(&text);
+    print(out);
+    out.flush();
+    try {
+      NewFile file = NewFile::create(path);
+      file.write(0, std::as_bytes(std::span(text)));
+      file.commit(text.size());
+    } catch (const NewTraceError& error) {
+      say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(error.what())));
+      any_failed_ = true;
+    }
+  }
+  bool any_failed() const { return any_failed_; }
 
-void write_output(const std::string& path, const std::function<void(Output&)>& print) {
-  if (path.empty()) return;
-  std::string text;
-  Output out(&text);
-  print(out);
-  out.flush();
-  write_file(path, text);
-}
+ private:
+  bool any_failed_ = false;
+};
 
 void say_once(std::set<std::string>& said, const std::string& path, const std::string& line) {
   if (said.insert(line).second)
     say_on_stderr(fmt::format("memprof-analyze: {}: {}\n", escape_text(path), escape_text(line)));
 }
 
-void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out) {
+void print_verdict(const CommandLine& line, const Verdict& verdict, OutputFiles& files, Output& out) {
   const CheckLine& check = line.check;
   const std::string root = std::filesystem::absolute(check.source_root).lexically_normal().string();
   SarifOptions sarif_options;
   sarif_options.source_root = root;
   sarif_options.tool_version = kVersionNumber;
   const Verdict judged = verdict.judged_only();
-  write_output(check.junit, [&](Output& file) { print_junit(judged, file); });
-  write_output(check.sarif, [&](Output& file) { print_sarif(judged, sarif_options, file); });
-  write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(judged, file); });
-  write_output(check.markdown, [&](Output& file) { print_check_markdown(judged, {.source_root = root}, file); });
+  files.write(check.junit, [&](Output& file) { print_junit(judged, file); });
+  files.write(check.sarif, [&](Output& file) { print_sarif(judged, sarif_options, file); });
+  files.write(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(judged, file); });
+  files.write(check.markdown, [&](Output& file) { print_check_markdown(judged, {.source_root = root}, file); });
   if (line.options.json) {
     print_check_json(verdict, out);
     return;
@@ -75,11 +85,13 @@ void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out)
 }
 
 // Only what was seen wholly is a baseline.
-void write_what_was_found(const CheckLine& check, const Verdict& verdict) {
+void write_what_was_found(const CheckLine& check, const Verdict& verdict, OutputFiles& files) {
   if (!verdict.unseen.empty()) return;
-  if (!check.write_baseline.empty())
-    write_file(check.write_baseline, baseline_text(verdict.findings, check.rules.fail_on_reachable_growth));
-  if (!check.write_suppressions.empty()) write_file(check.write_suppressions, written_suppressions(verdict.findings));
+  files.write(check.write_baseline, [&](Output& file) {
+    file.write(baseline_text(verdict.findings, check.rules.fail_on_reachable_growth));
+  });
+  files.write(check.write_suppressions,
+              [&](Output& file) { file.write(written_suppressions(verdict.findings)); });
 }
 
 void look_for_own_stack(const SymbolOptions& symbols, const Blame& blame, std::vector<TraceFindings>& found) {
@@ -138,8 +150,13 @@ int judge_traces(const CommandLine& line, Output& out) {
   Verdict verdict =
       judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
   verdict.notes = std::move(notes);
-  write_what_was_found(check, verdict);
-  print_verdict(line, verdict, out);
+  OutputFiles files;
+  write_what_was_found(check, verdict, files);
+  print_verdict(line, verdict, files, out);
+  if (files.any_failed()) {
+    out.flush();
+    return kOtherError;
+  }
   // What was found is known from now on; the peak and what else is no finding is not in the file.
   const bool is_first_baseline = !check.write_baseline.empty() && check.baseline.empty();
   const bool passes = verdict.passed() || (is_first_baseline && verdict.passes_with_findings());

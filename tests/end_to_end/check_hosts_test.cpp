@@ -126,6 +126,14 @@ TEST_CASE("the exit status tells passed, failed, bad usage and unreadable apart"
   const Outcome no_place = check(clean, {"--junit", "/no/such/directory/out.xml"});
   CHECK(no_place.exit_status == 4);
   CHECK_THAT(no_place.err, Contains("/no/such/directory/out.xml"));
+  const Outcome failed_too =
+      check(leaking, {"--junit", "/no/such/directory/out.xml", "--write-baseline", "/no/such/leaks.json", "--sarif",
+                      leaking / "out.sarif"});
+  CHECK(failed_too.exit_status == 4);
+  CHECK_THAT(failed_too.err, Contains("/no/such/directory/out.xml") && Contains("/no/such/leaks.json"));
+  CHECK(last_line(failed_too.out) == "check: FAILED: 1 leak (100 B in 1 block)");
+  CHECK(fs::exists(leaking / "out.sarif"));
+  CHECK_THAT(check(Words{"--help"}).out, Contains("4  an output file cannot be written"));
 }
 
 TEST_CASE("a leak turns the gate red, the baseline green, a second leak red again, and only that is named",

@@ -105,6 +105,14 @@ TEST_CASE("files without a name are refused", "[gate][options]") {
   }
 }
 
+TEST_CASE("no output goes to standard output, where the report is", "[gate][options]") {
+  for (const char* option : {"--write-baseline", "--write-suppressions", "--junit", "--sarif", "--memcheck-xml",
+                             "--markdown"}) {
+    CHECK_THAT(problem_of({option, "-"}), Contains(option) && Contains("standard output is for the report"));
+    CHECK(problem_of({option, "./-"}) == "");
+  }
+}
+
 TEST_CASE("two outputs to one place are refused, and one over a trace", "[gate][options]") {
   CHECK_THAT(problem_of({"--junit", "out.xml", "--sarif", "out.xml"}), Contains("out.xml"));
   CHECK_THAT(problem_of({"--junit", "out.xml", "--sarif", "./out.xml"}), Contains("out.xml"));
