@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -110,6 +111,31 @@ auto recording_of(const format::FileHeader& header) {
 }
 using Recording = decltype(recording_of(format::FileHeader{}));
 
+// One path of each recording, in the order that they were given in, and the order to look at them in: parents first, who
+// begin before the processes that they fork.
+struct Given {
+  std::vector<std::string> paths;
+  std::vector<size_t> order;
+};
+Given open_headers(const std::vector<std::string>& traces, std::vector<std::string>& notes) {
+  Given given;
+  std::map<Recording, std::string> known;
+  std::vector<std::pair<uint64_t, size_t>> begins;
+  for (const std::string& path : traces) {
+    const format::FileHeader header = TraceFile::open(path).header();
+    const auto [same, is_new] = known.try_emplace(recording_of(header), path);
+    if (is_new) {
+      begins.emplace_back(header.start_ticks, given.paths.size());
+      given.paths.push_back(path);
+    } else {
+      notes.push_back(fmt::format("{} is the same recording as {}: judged once", path, same->second));
+    }
+  }
+  std::sort(begins.begin(), begins.end());
+  for (const auto& [ticks, index] : begins) given.order.push_back(index);
+  return given;
+}
+
 int judge_traces(const CommandLine& line, Output& out) {
   const CheckLine& check = line.check;
   Rules rules = check.rules;
@@ -124,21 +150,18 @@ int judge_traces(const CommandLine& line, Output& out) {
   std::optional<Baseline> baseline;
   if (!check.baseline.empty()) baseline = Baseline::read(check.baseline);
 
-  std::vector<TraceFindings> found;
   std::set<std::string> said;
   std::vector<std::string> notes;
-  std::map<Recording, std::string> paths;
-  for (const std::string& path : check.traces) {
+  const Given given = open_headers(check.traces, notes);
+  std::vector<TraceFindings> found(given.paths.size());
+  ReportedBlocks reported;
+  for (const size_t i : given.order) {
+    const std::string& path = given.paths[i];
     Trace trace(TraceFile::open(path));
-    const auto [same, is_new] = paths.try_emplace(recording_of(trace.file.header()), path);
-    if (!is_new) {
-      notes.push_back(fmt::format("{} is the same recording as {}: judged once", path, same->second));
-      continue;
-    }
     if (line.jobs) trace.threads = *line.jobs;
     ProgressBar progress;
-    found.push_back(find_in_trace(trace, rules, line.options.symbols, &progress));
-    for (const std::string& warning : found.back().warnings) say_once(said, path, warning);
+    found[i] = find_in_trace(trace, rules, line.options.symbols, &progress, given.paths.size() > 1 ? &reported : nullptr);
+    for (const std::string& warning : found[i].warnings) say_once(said, path, warning);
     for (const EmbeddedSuppressions& embedded : embedded_suppressions(trace, line.options.symbols)) {
       const std::string wrong =
           embedded.problem.empty() ? suppressions.add_embedded(embedded.text, embedded.file) : embedded.problem;

@@ -34,7 +34,8 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
         keep_least(sum.frames, finding.frames);
         keep_least(sum.free_frames, finding.free_frames);
       }
-      sum.traces.push_back(i);
+      // A process may have inherited some of the blocks: two findings of one trace.
+      if (sum.traces.empty() || sum.traces.back() != i) sum.traces.push_back(i);
     }
   }
   std::vector<Finding> findings;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gate/budget.h"
+#include "gate/reported_blocks.h"
 #include "gate/rules.h"
 #include "gate/scopes.h"
 #include "gate/verdict.h"
@@ -26,7 +27,9 @@ struct TraceFindings {
   std::vector<std::string> warnings;    // of damage, symbols and scopes, for stderr
 };
 
-// Throws TraceError.
-TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOptions& symbols, ProgressSink* progress);
+// Blocks that the process inherited and lost are its findings, unless they are in `reported`, which learns of all lost
+// ones: parents go first. Null: there is one trace. Throws TraceError.
+TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOptions& symbols, ProgressSink* progress,
+                            ReportedBlocks* reported = nullptr);
 
 }  // namespace memprof

@@ -32,15 +32,12 @@ std::string what_is_missing(const Trace& trace) {
 // A snapshot from the middle of the run in place of the one that was to be taken at the end. Empty: it is none.
 std::string not_of_the_end(const Trace& trace, const SnapshotImage& image) {
   constexpr std::string_view kSetting = "MEMPROF_SNAPSHOT=";
-  const auto asks_for_exit = [&](std::string_view setting) {
-    if (!setting.starts_with(kSetting)) return false;
-    const std::string words = fmt::format(",{},", setting.substr(kSetting.size()));
-    return words.find(",exit,") != words.npos;
-  };
-  const auto& settings = trace.metadata.settings;
-  if (image.is_of_the_end() || !trace.file.closed_by_library() ||
-      std::none_of(settings.begin(), settings.end(), asks_for_exit))
-    return {};
+  std::string words;
+  // An environment may have a name twice: the last one counts.
+  for (const std::string& setting : trace.metadata.settings)
+    if (setting.starts_with(kSetting)) words = fmt::format(",{},", setting.substr(kSetting.size()));
+  const bool is_asked_for = words.find(",exit,") != words.npos;
+  if (image.is_of_the_end() || !trace.file.closed_by_library() || !is_asked_for) return {};
   return fmt::format("the snapshot at exit is not there, or not whole: the last whole one was taken by {}",
                      image.begin.reason == format::SnapshotReason::signal ? "a signal" : "a call");
 }
@@ -53,6 +50,20 @@ std::string unseen_threads(const SnapshotImage& image) {
   if (count == 0) return {};
   return fmt::format("{} that blocked all signals could not be looked at",
                      count == 1 ? "a thread" : fmt::format("{} threads", count));
+}
+
+// A stack of a thread that ended, or that a fork left behind.
+bool has_stack_of_nobody(const SnapshotImage& image) {
+  const auto is_in_use = [&](const format::SnapshotRange& range) {
+    return std::any_of(image.threads.begin(), image.threads.end(), [&](const format::SnapshotThread& thread) {
+      const auto is_in = [&](uint64_t address) { return address >= range.start && address < range.end; };
+      return is_in(thread.stack_pointer) || is_in(thread.thread_pointer);
+    });
+  };
+  return std::any_of(image.ranges.begin(), image.ranges.end(), [&](const format::SnapshotRange& range) {
+    return range.kind == format::SnapshotRangeKind::anonymous && (range.flags & format::kRangeAboveGuard) != 0 &&
+           !is_in_use(range);
+  });
 }
 
 }  // namespace
@@ -68,6 +79,8 @@ Classification::Classification(const Trace& trace, ProgressSink* progress) : tra
   problem_ = std::move(inherited.problem);
   image_ = std::move(found.image);
   inherited_ = std::move(inherited.memory);
+  ancestors_ = std::move(inherited.ancestors);
+  knows_lost_inherited_ = !inherited.had_threads && !has_stack_of_nobody(image_);
 }
 
 Classification::~Classification() = default;

@@ -19,6 +19,9 @@ struct LiveBlock {
   uint32_t thread = 0;
   uint16_t tag = 0;
   bool is_inherited = false;  // of the process that forked this one
+  // Of an inherited one: how many forks ago it was allocated, and the stack in the trace of that process.
+  uint8_t ancestor = 0;
+  StackId ancestor_stack = 0;
 
   // As memcheck has it, a block without bytes has its first.
   uint64_t end() const { return address + (size == 0 ? 1 : size); }

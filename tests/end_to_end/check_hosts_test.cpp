@@ -237,6 +237,21 @@ TEST_CASE("parent and children are judged together", "[hosts][check]") {
   CHECK(check(Words{"--allow-unclassified", child}).exit_status == 0);
 }
 
+TEST_CASE("what a process inherited and lost is its leak, once however many lost it", "[hosts][check]") {
+  const std::string place = "(anonymous namespace)::allocate_for_parent";
+  const Recorded recorded = recorded_leaks({"inherit"});
+  const Words traces = recorded.traces();
+  REQUIRE(traces.size() == 3);
+  CHECK(verdict_of({recorded.trace()}).at("passed") == true);
+  const Json verdict = verdict_of(traces);
+  CHECK(failing_places(verdict) == Places{place});
+  CHECK(finding_at(verdict, place).at("chunks") == 1);
+  CHECK(finding_at(verdict, place).at("bytes") == 700);
+  CHECK(finding_at(verdict, place).at("stack").at(0).at("line") != nullptr);
+  for (const std::string& trace : traces)
+    if (trace != recorded.trace()) CHECK(failing_places(verdict_of({trace})) == Places{place});
+}
+
 TEST_CASE("a trace that is given twice is judged once, and that is told", "[hosts][check]") {
   const Recorded recorded = recorded_leaks({"first"});
   const std::string copy = recorded / "copy.bin", packed = recorded / "packed.bin";
@@ -389,7 +404,7 @@ TEST_CASE("only what comes from the named sources and modules counts", "[hosts][
 }
 
 TEST_CASE("leaks of others do not fail where the project's own code ran without one", "[hosts][check]") {
-  const Recorded own = recorded_leaks({"peak"}), other({"lost_and_held", "lost"});
+  const Recorded own = recorded_leaks({"peak"}), other({"places_o0", "lost"});
   CHECK(check({"--only-from", "leaks_on_request.cpp", other.trace()}).exit_status == 1);
   CHECK(check({"--only-from", "leaks_on_request.cpp", other.trace(), own.trace()}).exit_status == 0);
 }

@@ -130,6 +130,7 @@ TEST_CASE("a snapshot of another moment does not stand in for the one at exit", 
   const auto problem_of = [](const char* setting, std::initializer_list<Reason> reasons,
                              format::EndState end = format::EndState::exit) {
     MemoryBuilder b;
+    b.add_metadata(format::MetadataRecord::setting, "MEMPROF_SNAPSHOT=SIGUSR1");  // the next one wins
     if (*setting != '\0') b.add_metadata(format::MetadataRecord::setting, setting);
     for (const Reason reason : reasons) {
       b.begin_snapshot(0, reason);
@@ -240,6 +241,10 @@ TEST_CASE("a block of a forked process may be held by one of its parent's", "[re
     CHECK_FALSE(blocks[0].is_inherited);
     CHECK(blocks[1].is_inherited);
     CHECK(blocks[1].stack == format::kNoStack);
+    CHECK(blocks[1].ancestor == 1);
+    CHECK(blocks[1].ancestor_stack == parent.site);
+    CHECK(found.classes->ancestor(blocks[1]).file.header().pid == 77);
+    CHECK(found.classes->knows_lost_inherited());
   }
   SECTION("until the child frees it") {
     child.free(1, child.time += 10, kParentBlock);
@@ -258,6 +263,26 @@ TEST_CASE("a block of a forked process may be held by one of its parent's", "[re
     CHECK_FALSE(found.classes->memory().blocks[1].is_inherited);
     CHECK(found.classes->memory().blocks[1].size == 128);
   }
+}
+
+TEST_CASE("what a fork left behind of other threads may have held what is inherited", "[reach][inherited]") {
+  NewDirectory directory;
+  Parent parent;
+  Child child(directory.at("parent.bin"));
+  bool is_known = false, is_finished = false;
+  SECTION("not where there was one thread") { is_known = true; }
+  SECTION("which told of themselves") { parent.header.thread_count = 2; }
+  SECTION("whose stacks are there") {
+    child.begin_snapshot();
+    child.snapshot.range(Kind::anonymous, 0x7000'0000, 0x7080'0000, format::kRangeAboveGuard);
+    child.end_snapshot();
+    is_finished = true;
+  }
+  write_trace(directory.at("parent.bin"), parent);
+  if (!is_finished) child.finish();
+  const Classified found(child);
+  REQUIRE(found.classes->problem() == "");
+  CHECK(found.classes->knows_lost_inherited() == is_known);
 }
 
 TEST_CASE("the parent's trace is looked for beside the child's as well", "[reach][inherited]") {
