@@ -88,11 +88,9 @@ void print_verdict(const CommandLine& line, const Verdict& verdict, OutputFiles&
 // Only what was seen wholly is a baseline.
 void write_what_was_found(const CheckLine& check, const Verdict& verdict, OutputFiles& files) {
   if (!verdict.unseen.empty()) return;
-  files.write(check.write_baseline, [&](Output& file) {
-    file.write(baseline_text(verdict.findings, check.rules.fail_on_reachable_growth));
-  });
-  files.write(check.write_suppressions,
-              [&](Output& file) { file.write(written_suppressions(verdict.findings)); });
+  files.write(check.write_baseline,
+              [&](Output& file) { file.write(baseline_text(verdict.findings, check.rules.fail_on_reachable_growth)); });
+  files.write(check.write_suppressions, [&](Output& file) { file.write(written_suppressions(verdict.findings)); });
 }
 
 void look_for_own_stack(const SymbolOptions& symbols, const Blame& blame, std::vector<TraceFindings>& found) {
@@ -111,8 +109,8 @@ auto recording_of(const format::FileHeader& header) {
 }
 using Recording = decltype(recording_of(format::FileHeader{}));
 
-// One path of each recording, in the order that they were given in, and the order to look at them in: parents first, who
-// begin before the processes that they fork.
+// One path of each recording, in the order that they were given in, and the order to look at them in: parents first,
+// who begin before the processes that they fork.
 struct Given {
   std::vector<std::string> paths;
   std::vector<size_t> order;
@@ -160,7 +158,8 @@ int judge_traces(const CommandLine& line, Output& out) {
     Trace trace(TraceFile::open(path));
     if (line.jobs) trace.threads = *line.jobs;
     ProgressBar progress;
-    found[i] = find_in_trace(trace, rules, line.options.symbols, &progress, given.paths.size() > 1 ? &reported : nullptr);
+    found[i] =
+        find_in_trace(trace, rules, line.options.symbols, &progress, given.paths.size() > 1 ? &reported : nullptr);
     for (const std::string& warning : found[i].warnings) say_once(said, path, warning);
     for (const EmbeddedSuppressions& embedded : embedded_suppressions(trace, line.options.symbols)) {
       const std::string wrong =
@@ -170,8 +169,7 @@ int judge_traces(const CommandLine& line, Output& out) {
   }
   if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
     look_for_own_stack(line.options.symbols, blame, found);
-  Verdict verdict =
-      judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
   verdict.notes = std::move(notes);
   OutputFiles files;
   write_what_was_found(check, verdict, files);

@@ -176,7 +176,8 @@ void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdic
                     trace.path, amount_text(trace.unjudged_bytes, trace.unjudged_blocks)));
 }
 
-void note_unmatched(const std::vector<TraceFindings>& traces, const Rules& rules, const Blame& blame, Verdict& verdict) {
+void note_unmatched(const std::vector<TraceFindings>& traces, const Rules& rules, const Blame& blame,
+                    Verdict& verdict) {
   if (!blame.has_origins() || rules.allow_unmatched) return;
   const bool has_own_stack = std::any_of(traces.begin(), traces.end(), std::mem_fn(&TraceFindings::has_own_stack));
   if (has_own_stack) return;

@@ -18,7 +18,8 @@ constexpr size_t kModulesTold = 3;
 
 template <class Frames>
 bool any_is_from_here(const Frames& frames, const Blame& blame) {
-  return std::any_of(frames.begin(), frames.end(), [&](const FindingFrame& frame) { return blame.is_from_here(frame); });
+  return std::any_of(frames.begin(), frames.end(),
+                     [&](const FindingFrame& frame) { return blame.is_from_here(frame); });
 }
 
 // Frames of a program that was built without -g have no file.

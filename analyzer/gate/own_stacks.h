@@ -17,8 +17,8 @@ bool leaves_all_out(const std::vector<TraceFindings>& traces, const Rules& rules
 // Whether any stack of the trace, of a block that was freed as well, goes through it. Looks up all of them.
 bool has_own_stack(const Trace& trace, const SymbolOptions& symbols, const Blame& blame);
 
-// "--only-from src: ...", with what is likely the cause; empty: there is nothing to tell. Of the verdict's findings those
-// that would fail are told.
+// "--only-from src: ...", with what is likely the cause; empty: there is nothing to tell. Of the verdict's findings
+// those that would fail are told.
 std::string describe_unmatched(const Verdict& verdict, const Rules& rules);
 
 }  // namespace memprof

@@ -1,5 +1,5 @@
-// The lost blocks that one of the traces has told of: a block that a process inherited and lost, and that its parent lost
-// as well, is one leak.
+// The lost blocks that one of the traces has told of: a block that a process inherited and lost, and that its parent
+// lost as well, is one leak.
 #pragma once
 
 #include <cstdint>

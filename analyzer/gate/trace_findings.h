@@ -15,7 +15,8 @@ namespace memprof {
 
 struct TraceFindings {
   JudgedTrace trace;
-  std::vector<Finding> findings;          // one for each kind, place and allocator; unordered
+  // One for each kind, place and allocator, two where the process inherited some of the blocks; unordered.
+  std::vector<Finding> findings;
   // Places of blocks that were allocated after the snapshot and are open at the end. Of no kind: whether they are lost
   // nobody knows.
   std::vector<Finding> unjudged;

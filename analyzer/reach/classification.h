@@ -3,8 +3,8 @@
 //   trace ─▶ snapshot_image ┐
 //   events ─▶ live_memory ──┴▶ block_index, roots ─▶ block_graph ─▶ reachability
 //
-// A snapshot that was asked for in the middle of the run, by a call or a signal, tells of that moment: what was allocated
-// later is not classified (LiveMemory::later). One from the middle in place of one at the end tells nothing.
+// A snapshot that was asked for in the middle of the run, by a call or a signal, tells of that moment: what was
+// allocated later is not classified (LiveMemory::later). One from the middle in place of one at the end tells nothing.
 //
 // Invariant: where anything is missing that could hold a pointer, nothing is classified, and problem() says why: a
 // verdict is never a guess.

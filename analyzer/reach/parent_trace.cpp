@@ -38,7 +38,8 @@ std::vector<fs::path> renamed(const fs::path& named, uint32_t pid) {
   fs::directory_iterator entries(named.has_parent_path() ? named.parent_path() : fs::path("."), error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     const std::string name = entries->path().filename().string();
-    if (!name.starts_with(begin) || !name.ends_with(extension) || name.size() < begin.size() + extension.size()) continue;
+    if (!name.starts_with(begin) || !name.ends_with(extension) || name.size() < begin.size() + extension.size())
+      continue;
     const std::string number = name.substr(begin.size(), name.size() - begin.size() - extension.size());
     if (is_number(number)) found.emplace_back(fmt::format("{:0>20}", number), entries->path());
   }

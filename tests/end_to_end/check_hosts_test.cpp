@@ -126,9 +126,8 @@ TEST_CASE("the exit status tells passed, failed, bad usage and unreadable apart"
   const Outcome no_place = check(clean, {"--junit", "/no/such/directory/out.xml"});
   CHECK(no_place.exit_status == 4);
   CHECK_THAT(no_place.err, Contains("/no/such/directory/out.xml"));
-  const Outcome failed_too =
-      check(leaking, {"--junit", "/no/such/directory/out.xml", "--write-baseline", "/no/such/leaks.json", "--sarif",
-                      leaking / "out.sarif"});
+  const Outcome failed_too = check(leaking, {"--junit", "/no/such/directory/out.xml", "--write-baseline",
+                                             "/no/such/leaks.json", "--sarif", leaking / "out.sarif"});
   CHECK(failed_too.exit_status == 4);
   CHECK_THAT(failed_too.err, Contains("/no/such/directory/out.xml") && Contains("/no/such/leaks.json"));
   CHECK(last_line(failed_too.out) == "check: FAILED: 1 leak (100 B in 1 block)");
@@ -506,8 +505,8 @@ TEST_CASE("a baseline outlives a rebuild with other flags, lines, file name, inl
 
 TEST_CASE("files for machines do not tell of kinds that do not fail, the report does", "[hosts][check]") {
   const Recorded recorded = recorded_leaks({"first", "keep", "middle"});
-  const Outcome outcome = check(recorded, {"--sarif", recorded / "sarif", "--junit", recorded / "junit", "--markdown",
-                                           recorded / "markdown"});
+  const Outcome outcome = check(
+      recorded, {"--sarif", recorded / "sarif", "--junit", recorded / "junit", "--markdown", recorded / "markdown"});
   CHECK_THAT(outcome.out, Contains("  possible ") && Contains("  reachable "));
   const Json sarif = Json::parse(read_file(recorded / "sarif"));
   CHECK(sarif.at("runs").at(0).at("results").size() == 1);

@@ -285,7 +285,8 @@ TEST_CASE("JSON that is nested deep is refused before anything of it is printed 
   for (const std::string& text :
        {opened, opened + closed, objects + "1" + object_ends, "{\"schema\": " + opened + closed + "}",
         begin + "1, \"findings\": " + opened + closed + "}", begin + objects + "1" + object_ends + "}",
-        with_entry("{\"kind\": " + opened + closed + "}"), with_entry("{\"later\": " + objects + "1" + object_ends + "}")})
+        with_entry("{\"kind\": " + opened + closed + "}"),
+        with_entry("{\"later\": " + objects + "1" + object_ends + "}")})
     CHECK_THAT(error_of(text), Contains("leaks.json: expected a baseline, found JSON nested more than 64 deep"));
   CHECK(error_of(with_entry(R"({"kind":"definite","allocator":"malloc","blocks":1,"bytes":1,"functions":["g"],)"
                             R"("later":[[[{"a":[1]}]]]})")) == "no error");

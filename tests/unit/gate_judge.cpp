@@ -316,8 +316,9 @@ TEST_CASE("blocks that were allocated after the snapshot are not judged, and tha
   TraceFindings found = trace_with({}, "some.bin");
   found.unjudged = {finding_at({"late", "main"}, 2, 100), finding_at({"known", "main"}, 1, 7)};
   Verdict verdict = verdict_on(std::vector<TraceFindings>{found});
-  CHECK(verdict.unseen == Names{"some.bin: not judged: 107 B in 3 blocks allocated after the last snapshot of the memory "
-                                "and not freed (--allow-incomplete lets it pass)"});
+  CHECK(verdict.unseen ==
+        Names{"some.bin: not judged: 107 B in 3 blocks allocated after the last snapshot of the memory "
+              "and not freed (--allow-incomplete lets it pass)"});
   CHECK_FALSE(verdict.passed());
   verdict = verdict_on(std::vector<TraceFindings>{found}, {}, nullptr, "leak:known\n");
   CHECK(verdict.traces[0].unjudged_bytes == 100);
@@ -364,16 +365,20 @@ TEST_CASE("what is ours and matches nothing does not hide what fails", "[gate][u
   rules.only_from = {"sr", "libown.so"};
   Finding lines = finding_at({"leak", "main"}, 1, 10), none = finding_at({"lose", "main"}, 1, 10);
   for (FindingFrame& frame : none.frames) frame.file.clear();
-  const auto unseen = [&](const std::vector<Finding>& findings, const Rules& with, const std::string& suppressions = "") {
+  const auto unseen = [&](const std::vector<Finding>& findings, const Rules& with,
+                          const std::string& suppressions = "") {
     CHECK(leaves_all_out({trace_with(findings)}, with, blame) ==
           !verdict_on(findings, with, nullptr, "", blame).unseen.empty());
     return verdict_on(findings, with, nullptr, suppressions, blame).unseen;
   };
-  CHECK(unseen({lines}, rules) == Names{"--only-from sr, libown.so: no stack goes through it, so 1 finding is left out; is "
-                                        "it misspelled? (--allow-unmatched lets it pass)"});
-  CHECK(unseen({lines, none}, rules) ==
-        Names{"--only-from sr, libown.so: no stack goes through it, so 2 findings are left out; is it misspelled, or built "
-              "without -g? There are no source lines in app (--allow-unmatched lets it pass)"});
+  CHECK(unseen({lines}, rules) ==
+        Names{"--only-from sr, libown.so: no stack goes through it, so 1 finding is left out; is "
+              "it misspelled? (--allow-unmatched lets it pass)"});
+  CHECK(
+      unseen({lines, none}, rules) ==
+      Names{
+          "--only-from sr, libown.so: no stack goes through it, so 2 findings are left out; is it misspelled, or built "
+          "without -g? There are no source lines in app (--allow-unmatched lets it pass)"});
   CHECK(unseen({lines}, rules, "leak:main\n").empty());
   CHECK(unseen({}, rules).empty());
   // A kind that does not fail.

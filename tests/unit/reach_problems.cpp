@@ -140,8 +140,7 @@ TEST_CASE("a snapshot of another moment does not stand in for the one at exit", 
     b.header.end_state = end;
     return Classified(b).classes->problem();
   };
-  const std::string by_call =
-      "the snapshot at exit is not there, or not whole: the last whole one was taken by a call";
+  const std::string by_call = "the snapshot at exit is not there, or not whole: the last whole one was taken by a call";
   for (const char* setting : {"MEMPROF_SNAPSHOT=exit", "MEMPROF_SNAPSHOT=SIGUSR2,exit"}) {
     CHECK(problem_of(setting, {Reason::call}) == by_call);
     CHECK(problem_of(setting, {Reason::call}, format::EndState::immediate_exit) == by_call);
