@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
+#include <tuple>
 
 #include "cli/diagnostics.h"
 #include "cli/exit_status.h"
@@ -20,6 +23,7 @@
 #include "gate/judge.h"
 #include "gate/junit.h"
 #include "gate/memcheck_xml.h"
+#include "gate/own_stacks.h"
 #include "gate/sarif.h"
 #include "gate/written_suppressions.h"
 #include "report/escape.h"
@@ -29,41 +33,52 @@ namespace memprof {
 
 namespace {
 
-void write_file(const std::string& path, std::string_view text) {
-  NewFile file = NewFile::create(path);
-  file.write(0, std::as_bytes(std::span(text)));
-  file.commit(text.size());
-}
+// The files besides the report. What cannot be written is said, and keeps neither the others nor the report back.
+class OutputFiles {
+ public:
+  // Nothing is wanted where there is no path.
+  void write(const std::string& path, const std::function<void(Output&)>& print) {
+    if (path.empty()) return;
+    std::string text;
+    Output out(&text);
+    print(out);
+    out.flush();
+    try {
+      NewFile file = NewFile::create(path);
+      file.write(0, std::as_bytes(std::span(text)));
+      file.commit(text.size());
+    } catch (const NewTraceError& error) {
+      say_on_stderr(fmt::format("memprof-analyze: {}\n", escape_text(error.what())));
+      any_failed_ = true;
+    }
+  }
+  bool any_failed() const { return any_failed_; }
 
-void write_output(const std::string& path, const std::function<void(Output&)>& print) {
-  if (path.empty()) return;
-  std::string text;
-  Output out(&text);
-  print(out);
-  out.flush();
-  write_file(path, text);
-}
+ private:
+  bool any_failed_ = false;
+};
 
 void say_once(std::set<std::string>& said, const std::string& path, const std::string& line) {
   if (said.insert(line).second)
     say_on_stderr(fmt::format("memprof-analyze: {}: {}\n", escape_text(path), escape_text(line)));
 }
 
-void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out) {
+void print_verdict(const CommandLine& line, const Verdict& verdict, OutputFiles& files, Output& out) {
   const CheckLine& check = line.check;
   const std::string root = std::filesystem::absolute(check.source_root).lexically_normal().string();
   SarifOptions sarif_options;
   sarif_options.source_root = root;
   sarif_options.tool_version = kVersionNumber;
-  write_output(check.junit, [&](Output& file) { print_junit(verdict, file); });
-  write_output(check.sarif, [&](Output& file) { print_sarif(verdict, sarif_options, file); });
-  write_output(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(verdict, file); });
-  write_output(check.markdown, [&](Output& file) { print_check_markdown(verdict, {.source_root = root}, file); });
+  const Verdict judged = verdict.judged_only();
+  files.write(check.junit, [&](Output& file) { print_junit(judged, file); });
+  files.write(check.sarif, [&](Output& file) { print_sarif(judged, sarif_options, file); });
+  files.write(check.memcheck_xml, [&](Output& file) { print_memcheck_xml(judged, file); });
+  files.write(check.markdown, [&](Output& file) { print_check_markdown(judged, {.source_root = root}, file); });
   if (line.options.json) {
     print_check_json(verdict, out);
     return;
   }
-  if (check.github) print_github_annotations(verdict, {.source_root = root}, out);
+  if (check.github) print_github_annotations(judged, {.source_root = root}, out);
   CheckTextOptions options;
   if (line.options.max_frames) options.max_frames = *line.options.max_frames;
   if (line.options.top) options.max_findings = *line.options.top;
@@ -71,11 +86,52 @@ void print_verdict(const CommandLine& line, const Verdict& verdict, Output& out)
 }
 
 // Only what was seen wholly is a baseline.
-void write_what_was_found(const CheckLine& check, const Verdict& verdict) {
+void write_what_was_found(const CheckLine& check, const Verdict& verdict, OutputFiles& files) {
   if (!verdict.unseen.empty()) return;
-  if (!check.write_baseline.empty())
-    write_file(check.write_baseline, baseline_text(verdict.findings, check.rules.fail_on_reachable_growth));
-  if (!check.write_suppressions.empty()) write_file(check.write_suppressions, written_suppressions(verdict.findings));
+  files.write(check.write_baseline,
+              [&](Output& file) { file.write(baseline_text(verdict.findings, check.rules.fail_on_reachable_growth)); });
+  files.write(check.write_suppressions, [&](Output& file) { file.write(written_suppressions(verdict.findings)); });
+}
+
+void look_for_own_stack(const SymbolOptions& symbols, const Blame& blame, std::vector<TraceFindings>& found) {
+  for (TraceFindings& one : found) {
+    const Trace trace(TraceFile::open(one.trace.path));
+    one.has_own_stack = has_own_stack(trace, symbols, blame);
+    if (one.has_own_stack) return;
+  }
+}
+
+// Which recording a trace is, whatever its file is called and however it is packed. Of one recording several traces may
+// have been made, each with other blocks.
+auto recording_of(const format::FileHeader& header) {
+  return std::make_tuple(header.pid, header.process_start, header.pid_namespace, header.start_ticks,
+                         header.start_realtime_ns, header.made_of);
+}
+using Recording = decltype(recording_of(format::FileHeader{}));
+
+// One path of each recording, in the order that they were given in, and the order to look at them in: parents first,
+// who begin before the processes that they fork.
+struct Given {
+  std::vector<std::string> paths;
+  std::vector<size_t> order;
+};
+Given open_headers(const std::vector<std::string>& traces, std::vector<std::string>& notes) {
+  Given given;
+  std::map<Recording, std::string> known;
+  std::vector<std::pair<uint64_t, size_t>> begins;
+  for (const std::string& path : traces) {
+    const format::FileHeader header = TraceFile::open(path).header();
+    const auto [same, is_new] = known.try_emplace(recording_of(header), path);
+    if (is_new) {
+      begins.emplace_back(header.start_ticks, given.paths.size());
+      given.paths.push_back(path);
+    } else {
+      notes.push_back(fmt::format("{} is the same recording as {}: judged once", path, same->second));
+    }
+  }
+  std::sort(begins.begin(), begins.end());
+  for (const auto& [ticks, index] : begins) given.order.push_back(index);
+  return given;
 }
 
 int judge_traces(const CommandLine& line, Output& out) {
@@ -92,24 +148,36 @@ int judge_traces(const CommandLine& line, Output& out) {
   std::optional<Baseline> baseline;
   if (!check.baseline.empty()) baseline = Baseline::read(check.baseline);
 
-  std::vector<TraceFindings> found;
   std::set<std::string> said;
-  for (const std::string& path : check.traces) {
+  std::vector<std::string> notes;
+  const Given given = open_headers(check.traces, notes);
+  std::vector<TraceFindings> found(given.paths.size());
+  ReportedBlocks reported;
+  for (const size_t i : given.order) {
+    const std::string& path = given.paths[i];
     Trace trace(TraceFile::open(path));
     if (line.jobs) trace.threads = *line.jobs;
     ProgressBar progress;
-    found.push_back(find_in_trace(trace, rules, line.options.symbols, &progress));
-    for (const std::string& warning : found.back().warnings) say_once(said, path, warning);
+    found[i] =
+        find_in_trace(trace, rules, line.options.symbols, &progress, given.paths.size() > 1 ? &reported : nullptr);
+    for (const std::string& warning : found[i].warnings) say_once(said, path, warning);
     for (const EmbeddedSuppressions& embedded : embedded_suppressions(trace, line.options.symbols)) {
       const std::string wrong =
           embedded.problem.empty() ? suppressions.add_embedded(embedded.text, embedded.file) : embedded.problem;
       if (!wrong.empty()) say_once(said, embedded.file, wrong);
     }
   }
-  const Verdict verdict =
-      judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
-  write_what_was_found(check, verdict);
-  print_verdict(line, verdict, out);
+  if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
+    look_for_own_stack(line.options.symbols, blame, found);
+  Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  verdict.notes = std::move(notes);
+  OutputFiles files;
+  write_what_was_found(check, verdict, files);
+  print_verdict(line, verdict, files, out);
+  if (files.any_failed()) {
+    out.flush();
+    return kOtherError;
+  }
   // What was found is known from now on; the peak and what else is no finding is not in the file.
   const bool is_first_baseline = !check.write_baseline.empty() && check.baseline.empty();
   const bool passes = verdict.passed() || (is_first_baseline && verdict.passes_with_findings());

@@ -68,6 +68,7 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
   command.add_flag("--allow-unclassified", line.rules.allow_unclassified,
                    "Pass although blocks could not be classified");
+  command.add_flag("--allow-unmatched", line.rules.allow_unmatched, "Pass although --only-from matches nothing");
   text("--junit", line.junit, "FILE", "Write JUnit XML (GitLab, Jenkins)");
   text("--sarif", line.sarif, "FILE", "Write SARIF 2.1.0 (code scanning)");
   text("--memcheck-xml", line.memcheck_xml, "FILE", "Write XML as valgrind's, protocol 4 (Jenkins, CTest)");
@@ -127,11 +128,21 @@ std::string CheckOptions::check(CheckLine& line, bool json) const {
   }
   if (std::string problem = take_kinds(line); !problem.empty()) return problem;
   if (json && line.github) return "--json and --github both want standard output";
+  const std::pair<const char*, const std::string&> given[] = {
+      {"--junit", line.junit},
+      {"--sarif", line.sarif},
+      {"--memcheck-xml", line.memcheck_xml},
+      {"--markdown", line.markdown},
+      {"--write-baseline", line.write_baseline},
+      {"--write-suppressions", line.write_suppressions},
+  };
   std::set<std::string> outputs;
-  for (const std::string* output :
-       {&line.junit, &line.sarif, &line.memcheck_xml, &line.markdown, &line.write_baseline, &line.write_suppressions})
-    if (!output->empty() && !outputs.insert(file_of(*output)).second)
-      return fmt::format("two outputs are to be written to {}", *output);
+  for (const auto& [option, output] : given) {
+    if (output == "-")
+      return fmt::format("{} -: standard output is for the report; name a file (one of that name is ./-)", option);
+    if (!output.empty() && !outputs.insert(file_of(output)).second)
+      return fmt::format("two outputs are to be written to {}", output);
+  }
   for (const std::string& trace : line.traces)
     if (outputs.contains(file_of(trace))) return fmt::format("{} is a trace and would be overwritten", trace);
   return {};

@@ -195,6 +195,13 @@ class Parser {
 
   void add_check(CLI::App& command) {
     check_.add_to(command, line_.check);
+    command.footer(
+        "Exit status:\n"
+        "  0  passed\n"
+        "  1  the gate failed: a leak, a wrong free, a broken limit, or something that was not seen\n"
+        "  2  an option, or a file that it names, is wrong\n"
+        "  3  a trace cannot be read\n"
+        "  4  an output file cannot be written (the verdict is printed all the same), or another error");
     command.add_flag("--json", line_.options.json, "Machine-readable output");
     command.add_option("--top", top_, "How many findings to tell in full (0: all)")->type_name("N");
     command.add_option("--max-frames", max_frames_, "How many frames of each stack to show")->type_name("N");

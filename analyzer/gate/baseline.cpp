@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <tuple>
 
 #include "gate/budget.h"
+#include "memprof/trace_format.h"
 #include "model/fingerprint.h"
 #include "model/fingerprint_match.h"
 #include "report/escape.h"
@@ -17,6 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr const char* kSchema = "memprof.baseline/1";
+// What is nested is freed and printed by functions that call themselves. A baseline needs four.
+constexpr int kDeepest = 64;
 
 // Of a value that is not what was expected: on one line, of a long one the begin.
 std::string found_text(const Json& value) {
@@ -52,8 +57,13 @@ const Json& array_member(const Json& object, const char* name, const std::string
 }
 
 Json parse_document(const std::string& path, const std::string& text) {
+  const auto is_shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kDeepest)
+      throw GateFileError(path, fmt::format("expected a baseline, found JSON nested more than {} deep", kDeepest));
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, is_shallow);
   } catch (const Json::out_of_range&) {
     throw GateFileError(path, "expected JSON, found a number that is too large");
   } catch (const Json::parse_error& error) {
@@ -68,6 +78,31 @@ Json parse_document(const std::string& path, const std::string& text) {
 
 double mean_size(uint64_t bytes, uint64_t blocks) {
   return blocks == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(blocks);
+}
+
+// Of an allocating or freeing function by its name; nothing of those that the program has named itself.
+std::optional<format::Family> family_of(std::string_view function) {
+  for (const format::FunctionInfo& info : format::kFunctions)
+    if (function == info.name) return info.family;
+  return std::nullopt;
+}
+
+bool are_of_one_family(std::string_view a, std::string_view b) {
+  return a == b || (family_of(a) && family_of(a) == family_of(b));
+}
+
+bool is_subsequence(const std::vector<uint32_t>& part, const std::vector<uint32_t>& whole) {
+  size_t met = 0;
+  for (const uint32_t name : whole)
+    if (met < part.size() && part[met] == name) ++met;
+  return met == part.size();
+}
+
+// Whether one stack is the other with frames left out: inlined in a build that does not tell, or calls that became
+// jumps. A function that took the place of another is another place.
+bool may_be_one_place(const Fingerprinter& names, const Fingerprint& a, const Fingerprint& b) {
+  const std::vector<uint32_t> x = names.names_of_program(a), y = names.names_of_program(b);
+  return !x.empty() && !y.empty() && (x.size() < y.size() ? is_subsequence(x, y) : is_subsequence(y, x));
 }
 
 template <class Thing>
@@ -173,7 +208,8 @@ void Baseline::compare(std::vector<Finding>& findings) const {
     is_met[static_cast<size_t>(found - olds.begin())] = true;
   }
 
-  // Another build may have lost a frame: what is left on both sides is compared by likeness, kind by kind.
+  // Another build may have lost a frame: what is left on both sides is compared by likeness, kind by kind. Each match
+  // lets a leak through, so it must not be a guess.
   for (size_t kind = 0; kind < kFindingKinds; ++kind) {
     Fingerprinter names;
     std::vector<Fingerprint> old_prints, new_prints;
@@ -195,7 +231,14 @@ void Baseline::compare(std::vector<Finding>& findings) const {
       new_candidates.push_back(
           {&new_prints[i], mean_size(findings[new_indices[i]].bytes, findings[new_indices[i]].blocks)});
     bool is_complete = true;
-    for (const WeakMatch& match : match_weakly(old_candidates, new_candidates, &is_complete)) {
+    const auto may_pair = [&](size_t i, size_t j) {
+      const Entry& old = *olds[old_indices[i]];
+      const Finding& finding = findings[new_indices[j]];
+      return are_of_one_family(old.allocator, to_utf8(finding.allocator)) &&
+             are_of_one_family(old.free_function, to_utf8(finding.free_function)) &&
+             may_be_one_place(names, old_prints[i], new_prints[j]);
+    };
+    for (const WeakMatch& match : match_weakly(old_candidates, new_candidates, &is_complete, may_pair)) {
       match_of[new_indices[match.new_index]] = olds[old_indices[match.old_index]];
       is_met[old_indices[match.old_index]] = true;
     }

@@ -23,7 +23,10 @@ class Baseline {
   static Baseline read(const std::string& path);
 
   // Gives each finding its status, and appends those that only the baseline has as fixed ones. The same place is found
-  // again by fingerprint, or, among what is then left on both sides, by model/fingerprint_match.h.
+  // again by fingerprint, or, among what is then left on both sides, by model/fingerprint_match.h. That is for a build
+  // whose stacks lack a frame (inlined without debug information, a call that became a jump): without those of the C++
+  // library, one list of functions must be the other with some left out, and the functions that allocate and free must
+  // be of one family. A leak at another function is new, however like its callers are.
   void compare(std::vector<Finding>& findings) const;
 
  private:

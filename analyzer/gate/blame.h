@@ -19,12 +19,15 @@ class Blame {
   // Sets `blamed` and `is_elsewhere`.
   void assign(Finding& finding) const;
 
+  bool has_origins() const { return !only_from_.empty(); }
+  // From one of `only_from`.
+  bool is_from_here(const FindingFrame& frame) const;
+
  private:
   struct Origin {
     std::string directory;  // with a slash at its end
     NamePattern pattern;
   };
-  bool is_from_here(const FindingFrame& frame) const;
 
   std::vector<Origin> only_from_;
   NamePatterns ignored_;

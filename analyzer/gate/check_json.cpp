@@ -79,7 +79,8 @@ Json trace_json(const JudgedTrace& trace) {
           {"peak_bytes", trace.peak_bytes},
           {"complete", trace.is_complete},
           {"dropped_events", trace.dropped_events},
-          {"unclassified", text_or_null(trace.why_unclassified)}};
+          {"unclassified", text_or_null(trace.why_unclassified)},
+          {"unjudged", {{"chunks", trace.unjudged_blocks}, {"bytes", trace.unjudged_bytes}}}};
 }
 
 Json limit_json(const BrokenLimit& limit) {
@@ -124,6 +125,7 @@ void print_check_json(const Verdict& verdict, Output& out) {
                    {"has_baseline", verdict.has_baseline},
                    {"fails_on_stale", verdict.fails_on_stale},
                    {"unseen", texts_json(verdict.unseen)},
+                   {"notes", texts_json(verdict.notes)},
                    {"totals", totals_json(total_findings(verdict))},
                    {"broken_limits", array_json(verdict.broken_limits, limit_json)},
                    {"findings", array_json(verdict.findings, finding_json)},

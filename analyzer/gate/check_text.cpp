@@ -60,6 +60,18 @@ void print_broken_limits(const Verdict& verdict, Output& out) {
   out.write("\n");
 }
 
+void print_unjudged(const Verdict& verdict, Output& out) {
+  for (const JudgedTrace& trace : verdict.traces)
+    if (trace.unjudged_blocks != 0)
+      out.print("{}: judged as of the last snapshot; allocated after it and not freed: {}\n\n", escape_text(trace.path),
+                amount_text(trace.unjudged_bytes, trace.unjudged_blocks));
+}
+
+void print_notes(const Verdict& verdict, Output& out) {
+  for (const std::string& line : verdict.notes) out.print("note: {}\n", escape_text(line));
+  if (!verdict.notes.empty()) out.write("\n");
+}
+
 void print_unseen(const Verdict& verdict, Output& out) {
   if (verdict.unseen.empty()) return;
   out.write("not seen, so nothing can pass:\n");
@@ -146,6 +158,8 @@ void print_check_text(const Verdict& verdict, const CheckTextOptions& options, O
   print_fixed(verdict, totals.fixed, out);
   print_suppressions(verdict, out);
   print_totals(verdict, totals, out);
+  print_unjudged(verdict, out);
+  print_notes(verdict, out);
   out.print("check: {}\n", escape_text(verdict_text(verdict)));
 }
 

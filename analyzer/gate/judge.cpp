@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 
 #include "gate/builtin_suppressions.h"
+#include "gate/finding_text.h"
+#include "gate/own_stacks.h"
 #include "gate/scope_limits.h"
 #include "report/numbers.h"
 
@@ -31,7 +34,8 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
         keep_least(sum.frames, finding.frames);
         keep_least(sum.free_frames, finding.free_frames);
       }
-      sum.traces.push_back(i);
+      // A process may have inherited some of the blocks: two findings of one trace.
+      if (sum.traces.empty() || sum.traces.back() != i) sum.traces.push_back(i);
     }
   }
   std::vector<Finding> findings;
@@ -39,9 +43,8 @@ std::vector<Finding> merge_traces(std::vector<TraceFindings>& traces) {
   return findings;
 }
 
-// The user's own come first. Of those that are built in nobody wants to hear but where they did something.
+// Of those that are built in nobody wants to hear but where they did something.
 void suppress(Suppressions suppressions, Verdict& verdict) {
-  suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);
   suppressions.apply(verdict.findings);
   std::vector<size_t> new_index;
   for (const SuppressionUse& use : suppressions.uses()) {
@@ -59,6 +62,12 @@ void decide_failures(std::vector<Finding>& findings, const Rules& rules) {
     finding.fails = finding.kind == FindingKind::reachable ? rules.fail_on_reachable_growth && is_growth
                                                            : rules.fail_on.contains(finding.kind);
   }
+}
+
+void mark_judged(const std::vector<TraceFindings>& traces, const Rules& rules, std::vector<Finding>& findings) {
+  const bool has_scopes = std::any_of(traces.begin(), traces.end(), std::mem_fn(&TraceFindings::has_scopes));
+  for (Finding& finding : findings)
+    finding.is_judged = rules.judges(finding.kind) || (has_scopes && rules.counts_as_leaked(finding.kind));
 }
 
 void sort_findings(std::vector<Finding>& findings) {
@@ -137,6 +146,17 @@ void check_limits(const std::vector<TraceFindings>& traces, const Rules& rules, 
   }
 }
 
+// What is suppressed or elsewhere need not be judged.
+void count_unjudged(TraceFindings& found, const Blame& blame, Suppressions suppressions) {
+  for (Finding& finding : found.unjudged) blame.assign(finding);
+  suppressions.apply(found.unjudged);
+  for (const Finding& finding : found.unjudged) {
+    if (!finding.counts()) continue;
+    found.trace.unjudged_blocks += finding.blocks;
+    found.trace.unjudged_bytes += finding.bytes;
+  }
+}
+
 void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdict) {
   const JudgedTrace& trace = found.trace;
   if (!trace.is_complete && !rules.allow_incomplete)
@@ -149,6 +169,23 @@ void note_unseen(const TraceFindings& found, const Rules& rules, Verdict& verdic
   if (!trace.why_unclassified.empty() && (rules.asks_for_leaks() || found.has_scopes) && !rules.allow_unclassified)
     verdict.unseen.push_back(
         fmt::format("{}: not classified: {} (--allow-unclassified lets it pass)", trace.path, trace.why_unclassified));
+  if (trace.unjudged_blocks != 0 && (rules.asks_for_leaks() || found.has_scopes) && !rules.allow_incomplete)
+    verdict.unseen.push_back(
+        fmt::format("{}: not judged: {} allocated after the last snapshot of the memory and not freed "
+                    "(--allow-incomplete lets it pass)",
+                    trace.path, amount_text(trace.unjudged_bytes, trace.unjudged_blocks)));
+}
+
+void note_unmatched(const std::vector<TraceFindings>& traces, const Rules& rules, const Blame& blame,
+                    Verdict& verdict) {
+  if (!blame.has_origins() || rules.allow_unmatched) return;
+  const bool has_own_stack = std::any_of(traces.begin(), traces.end(), std::mem_fn(&TraceFindings::has_own_stack));
+  if (has_own_stack) return;
+  for (const Finding& finding : verdict.findings)
+    for (const FindingFrame& frame : finding.frames)
+      if (blame.is_from_here(frame)) return;
+  if (const std::string line = describe_unmatched(verdict, rules); !line.empty())
+    verdict.unseen.push_back(line + " (--allow-unmatched lets it pass)");
 }
 
 }  // namespace
@@ -164,14 +201,18 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   verdict.has_baseline = baseline != nullptr;
   verdict.fails_on_stale = rules.fail_on_stale;
   verdict.findings = merge_traces(traces);
+  suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);  // the user's own come first
   for (TraceFindings& trace : traces) {
+    if (!trace.unjudged.empty()) count_unjudged(trace, blame, suppressions);
     note_unseen(trace, rules, verdict);
     verdict.traces.push_back(std::move(trace.trace));
   }
   for (Finding& finding : verdict.findings) blame.assign(finding);
   suppress(std::move(suppressions), verdict);
   if (baseline) baseline->compare(verdict.findings);
+  mark_judged(traces, rules, verdict.findings);
   decide_failures(verdict.findings, rules);
+  note_unmatched(traces, rules, blame, verdict);
   sort_findings(verdict.findings);
   check_limits(traces, rules, verdict);
   check_scopes(traces, rules, verdict);

@@ -35,7 +35,7 @@ struct Rules {
   NamePatterns ignored_modules;
 
   // The gate may pass although it did not see this.
-  bool allow_incomplete = false, allow_dropped = false, allow_unclassified = false;
+  bool allow_incomplete = false, allow_dropped = false, allow_unclassified = false, allow_unmatched = false;
 
   bool has_leaked_limit() const {
     return max_leaked_bytes || max_leaked_blocks || max_site_leaked_bytes || max_site_leaked_blocks;
@@ -45,6 +45,11 @@ struct Rules {
   bool counts_as_leaked(FindingKind kind) const {
     return kind == FindingKind::definite || kind == FindingKind::indirect ||
            (kind == FindingKind::possible && fail_on.contains(FindingKind::possible));
+  }
+  // Whether findings of this kind may make the gate fail, scopes apart.
+  bool judges(FindingKind kind) const {
+    return (kind == FindingKind::reachable ? fail_on_reachable_growth : fail_on.contains(kind)) ||
+           (has_leaked_limit() && counts_as_leaked(kind));
   }
 };
 

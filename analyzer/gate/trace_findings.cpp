@@ -116,23 +116,85 @@ class PlaceList {
 // Blocks of a kind that one stack allocated by one function.
 using LeakSums = std::map<std::tuple<Reach, StackId, uint16_t>, PlaceList::Amount>;
 
-LeakSums sum_leaks(const Classification& classes) {
-  LeakSums sums;
-  const auto& blocks = classes.memory().blocks;
-  const auto sum_of = [&](uint32_t block) -> PlaceList::Amount& {
-    return sums[{classes.reach().of[block], blocks[block].stack, blocks[block].tag}];
-  };
-  for (uint32_t i = 0; i < blocks.size(); ++i) {
-    if (blocks[i].is_inherited) continue;  // the parent's
+// By the trace that has the stacks: 0 is the process's own, others are LiveBlock::ancestor.
+class LeakAccount {
+ public:
+  LeakAccount(const Trace& trace, const Classification& classes, ReportedBlocks* reported)
+      : trace_(trace), classes_(classes), blocks_(classes.memory().blocks), reported_(reported) {
+    for (uint32_t i = 0; i < blocks_.size(); ++i)
+      if (counts(i)) add(i);
+  }
+
+  const std::map<uint8_t, LeakSums>& by_ancestor() const { return sums_; }
+  const Trace& trace_of(uint8_t ancestor) const { return ancestor == 0 ? trace_ : *ancestors_.at(ancestor); }
+
+ private:
+  // What was inherited and is in use is the parent's.
+  bool counts(uint32_t i) {
+    const LiveBlock& block = blocks_[i];
+    const bool is_lost = classes_.reach().of[i] != Reach::reachable;
+    if (!block.is_inherited) {
+      if (is_lost && reported_) reported_->add(trace_.file.header(), block);
+      return true;
+    }
+    if (!is_lost || !classes_.knows_lost_inherited()) return false;
+    const Trace& ancestor = classes_.ancestor(block);
+    if (reported_ && !reported_->add(ancestor.file.header(), block)) return false;
+    ancestors_[block.ancestor] = &ancestor;
+    return true;
+  }
+
+  void add(uint32_t i) {
     PlaceList::Amount& sum = sum_of(i);
     ++sum.blocks;
-    sum.bytes += blocks[i].size;
-    if (classes.reach().of[i] != Reach::indirect) continue;
-    PlaceList::Amount& leader = sum_of(classes.reach().leader[i]);
-    ++leader.indirect_blocks;
-    leader.indirect_bytes += blocks[i].size;
+    sum.bytes += blocks_[i].size;
+    const uint32_t leader = classes_.reach().leader[i];
+    if (classes_.reach().of[i] != Reach::indirect) return;
+    if (blocks_[leader].is_inherited != blocks_[i].is_inherited) return;  // its leader may not be told of
+    PlaceList::Amount& led = sum_of(leader);
+    ++led.indirect_blocks;
+    led.indirect_bytes += blocks_[i].size;
   }
-  return sums;
+
+  PlaceList::Amount& sum_of(uint32_t i) {
+    const LiveBlock& block = blocks_[i];
+    const StackId stack = block.is_inherited ? block.ancestor_stack : block.stack;
+    return sums_[block.ancestor][{classes_.reach().of[i], stack, block.tag}];
+  }
+
+  const Trace& trace_;
+  const Classification& classes_;
+  const std::vector<LiveBlock>& blocks_;
+  ReportedBlocks* const reported_;
+  std::map<uint8_t, LeakSums> sums_;
+  std::map<uint8_t, const Trace*> ancestors_;
+};
+
+void add_leaks(const LeakSums& sums, FrameSource& source, PlaceList& places) {
+  source.prepare_each(sums, [](const auto& entry) { return std::get<StackId>(entry.first); });
+  for (const auto& [key, amount] : sums)
+    if (amount.blocks != 0)
+      places.add(kind_of(std::get<Reach>(key)), std::get<StackId>(key), std::get<uint16_t>(key), amount);
+}
+
+// The C library gives a stream its buffer when it is first written to. It is lost with the stream, if at all.
+bool is_stream_buffer(const std::vector<Frame>& frames) {
+  return std::any_of(frames.begin(), frames.end(), [](const Frame& frame) {
+    return frame.function == "_IO_file_doallocate" || frame.linkage_name == "_IO_file_doallocate";
+  });
+}
+
+std::vector<Finding> find_unjudged(const Trace& trace, const Classification& classes, FrameSource& source) {
+  if (classes.image().is_of_the_end()) return {};
+  const auto& later = classes.memory().later;
+  source.prepare_each(later, [](const auto& entry) { return entry.first.first; });
+  PlaceList places(trace, source);
+  for (const auto& [key, sum] : later) {
+    const auto& [stack, tag] = key;
+    if (!is_stream_buffer(source.frames(stack, StackNodes::kMaxFrames)))
+      places.add(FindingKind::definite, stack, tag, {sum.blocks, sum.bytes});
+  }
+  return places.take();
 }
 
 // After the frames of all leaks are known.
@@ -159,6 +221,11 @@ std::vector<ScopeLeaks> find_scope_leaks(const ScopeTimeline& timeline, const An
   return result;
 }
 
+// What another program took the place of left nothing behind.
+bool is_replaced(const TraceFile& file) {
+  return file.closed_by_library() && file.header().end_state == format::EndState::exec;
+}
+
 JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   const TraceFile& file = analysis.trace.file;
   JudgedTrace judged;
@@ -170,9 +237,7 @@ JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   judged.duration_ns = analysis.duration_ns();
   judged.is_complete = file.complete();
   judged.dropped_events = dropped_events(file);
-  // What another program took the place of left nothing behind.
-  const bool is_replaced = file.closed_by_library() && file.header().end_state == format::EndState::exec;
-  if (!is_replaced) judged.why_unclassified = classes.problem();
+  if (!is_replaced(file)) judged.why_unclassified = classes.problem();
   if (const Account* const heap = analysis.heap()) {
     judged.allocations = heap->allocations;
     judged.bytes_allocated = heap->bytes_allocated;
@@ -184,7 +249,8 @@ JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
 
 }  // namespace
 
-TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOptions& symbols, ProgressSink* progress) {
+TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOptions& symbols, ProgressSink* progress,
+                            ReportedBlocks* reported) {
   FrameSource source(trace, symbols);
   Classification classes(trace, progress);
   UnknownFrees unknown;
@@ -200,10 +266,19 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   const ScopeTimeline timeline(trace.metadata, trace.file.header());
   result.has_scopes = !timeline.scopes().empty();
   if (classes.problem().empty()) {
-    const LeakSums sums = sum_leaks(classes);
-    source.prepare_each(sums, [](const auto& entry) { return std::get<StackId>(entry.first); });
-    for (const auto& [key, amount] : sums)
-      places.add(kind_of(std::get<Reach>(key)), std::get<StackId>(key), std::get<uint16_t>(key), amount);
+    const LeakAccount account(trace, classes, reported);
+    for (const auto& [ancestor, sums] : account.by_ancestor()) {
+      if (ancestor == 0) {
+        add_leaks(sums, source, places);
+        continue;
+      }
+      const Trace& inherited_from = account.trace_of(ancestor);
+      FrameSource frames(inherited_from, symbols);
+      PlaceList inherited(inherited_from, frames);
+      add_leaks(sums, frames, inherited);
+      for (Finding& finding : inherited.take()) result.findings.push_back(std::move(finding));
+    }
+    if (!is_replaced(trace.file)) result.unjudged = find_unjudged(trace, classes, source);
     if (result.has_scopes) result.scope_leaks = find_scope_leaks(timeline, analysis, classes, places);
   }
   for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups)
@@ -212,7 +287,7 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   for (const DoubleFree& twice : find_double_frees(trace, unknown, progress))
     places.add_free(FindingKind::double_free, twice.alloc_stack, twice.alloc_tag, twice.free_stack, twice.free_tag,
                     {1, twice.size});
-  result.findings = places.take();
+  for (Finding& finding : places.take()) result.findings.push_back(std::move(finding));
   for (const std::string& line : trace.file.damage().warnings()) result.warnings.push_back(line);
   for (const std::string& line : timeline.warnings()) result.warnings.push_back(line);
   for (const std::string& line : source.symbol_problems()) result.warnings.push_back(line);

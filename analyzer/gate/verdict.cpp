@@ -40,6 +40,20 @@ bool Verdict::passed() const {
   return !any_fails && broken_limits.empty() && passes_with_findings();
 }
 
+Verdict Verdict::judged_only() const {
+  Verdict result = *this;
+  result.findings.clear();
+  std::vector<std::optional<size_t>> new_index(findings.size());
+  for (size_t i = 0; i < findings.size(); ++i) {
+    if (!findings[i].is_judged) continue;
+    new_index[i] = result.findings.size();
+    result.findings.push_back(findings[i]);
+  }
+  for (BrokenLimit& limit : result.broken_limits)
+    if (limit.finding) limit.finding = *limit.finding < new_index.size() ? new_index[*limit.finding] : std::nullopt;
+  return result;
+}
+
 bool Verdict::passes_with_findings() const {
   const bool any_stale = fails_on_stale && std::any_of(suppressions.begin(), suppressions.end(),
                                                        [](const SuppressionUse& use) { return use.is_stale(); });

@@ -71,6 +71,7 @@ struct Finding {
   size_t blamed = 0;
   std::optional<size_t> suppression = {};  // index into Verdict::suppressions
   bool is_elsewhere = false;               // --only-from, --ignore-module leave it out
+  bool is_judged = true;                   // the rules are about its kind
   bool fails = false;                      // it makes the gate fail
 
   bool counts() const { return !suppression && !is_elsewhere && status != FindingStatus::fixed; }
@@ -86,6 +87,8 @@ struct JudgedTrace {
   bool is_complete = false;
   uint64_t dropped_events = 0;
   std::string why_unclassified = {};  // empty: its blocks are classified
+  // Allocated after the snapshot that the others were judged by, and open at the end; without what is left out.
+  uint64_t unjudged_blocks = 0, unjudged_bytes = 0;
 };
 
 // A number that is larger than it may be.
@@ -121,10 +124,16 @@ struct Verdict {
   bool fails_on_stale = false;
   // Why it cannot pass, whatever was found: a line for each thing that it did not see and may not overlook.
   std::vector<std::string> unseen;
+  // What is good to know and decides nothing: a line each, with paths of traces.
+  std::vector<std::string> notes = {};
 
   bool passed() const;
   // Whether it would if a baseline had all of the findings.
   bool passes_with_findings() const;
+
+  // Without the findings that the rules are not about. Their numbers depend on what happens to lie in memory at the
+  // end, such as words of threads that wait: equal runs have them different.
+  Verdict judged_only() const;
 };
 
 }  // namespace memprof

@@ -110,6 +110,13 @@ Fingerprint Fingerprinter::of_names(const std::vector<std::string>& names) {
   return result;
 }
 
+std::vector<uint32_t> Fingerprinter::names_of_program(const Fingerprint& fingerprint) const {
+  std::vector<uint32_t> names;
+  for (const uint32_t number : fingerprint.names)
+    if (!names_[number].is_library) names.push_back(number);
+  return names;
+}
+
 void Fingerprinter::set_hash(Fingerprint& fingerprint) const {
   const std::string text = text_of(fingerprint, "\n");
   fingerprint.hash = XXH3_64bits(text.data(), text.size());

@@ -46,6 +46,8 @@ class Fingerprinter {
   Fingerprint of_names(const std::vector<std::string>& names);
 
   std::string_view name(uint32_t number) const { return names_[number].text; }
+  // The names without those of the C++ standard library.
+  std::vector<uint32_t> names_of_program(const Fingerprint& fingerprint) const;
   std::string text_of(const Fingerprint& fingerprint, std::string_view separator) const;
 
  private:

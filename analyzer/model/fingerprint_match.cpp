@@ -68,7 +68,7 @@ using Buckets = std::map<uint32_t, std::vector<size_t>>;
 }  // namespace
 
 std::vector<WeakMatch> match_weakly(const std::vector<MatchCandidate>& olds, const std::vector<MatchCandidate>& news,
-                                    bool* is_complete) {
+                                    bool* is_complete, const std::function<bool(size_t, size_t)>& may_pair) {
   Buckets by_first, by_second;
   for (size_t i = 0; i < news.size(); ++i) {
     const std::vector<uint32_t>& names = news[i].fingerprint->names;
@@ -99,6 +99,7 @@ std::vector<WeakMatch> match_weakly(const std::vector<MatchCandidate>& olds, con
         break;
       }
       const double value = similarity(olds[i], news[j]);
+      if (value > 0 && may_pair && !may_pair(i, j)) continue;
       best_new[i].offer(value, j);
       best_old[j].offer(value, i);
     }

@@ -18,9 +18,11 @@ std::vector<RootArea> register_areas(const SnapshotImage& image) {
   return areas;
 }
 
-// A pointer to the memory behind the block, as the C library's allocator keeps them in its own data.
+// A pointer to the memory behind the block, as the C library's allocator keeps them in its own data. A forked process
+// that allocates nothing tells of no modules: any of them may be the C library to what was inherited.
 bool is_allocator_pointer(const RootArea& area, const LiveBlock& block, uint64_t value) {
-  return area.has_allocator_state && value != block.address && value % kChunkAlignment == 0 &&
+  const bool is_of_unknown = area.kind == RootKind::data && area.index == Modules::kNone && block.is_inherited;
+  return (area.has_allocator_state || is_of_unknown) && value != block.address && value % kChunkAlignment == 0 &&
          block.end() - value <= kChunkOverlap;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "reach/inherited_memory.h"
@@ -28,6 +29,19 @@ std::string what_is_missing(const Trace& trace) {
   return {};
 }
 
+// A snapshot from the middle of the run in place of the one that was to be taken at the end. Empty: it is none.
+std::string not_of_the_end(const Trace& trace, const SnapshotImage& image) {
+  constexpr std::string_view kSetting = "MEMPROF_SNAPSHOT=";
+  std::string words;
+  // An environment may have a name twice: the last one counts.
+  for (const std::string& setting : trace.metadata.settings)
+    if (setting.starts_with(kSetting)) words = fmt::format(",{},", setting.substr(kSetting.size()));
+  const bool is_asked_for = words.find(",exit,") != words.npos;
+  if (image.is_of_the_end() || !trace.file.closed_by_library() || !is_asked_for) return {};
+  return fmt::format("the snapshot at exit is not there, or not whole: the last whole one was taken by {}",
+                     image.begin.reason == format::SnapshotReason::signal ? "a signal" : "a call");
+}
+
 std::string unseen_threads(const SnapshotImage& image) {
   const auto is_unseen = [](const format::SnapshotThread& thread) {
     return thread.state != format::SnapshotThreadState::taking && thread.state != format::SnapshotThreadState::stopped;
@@ -38,18 +52,35 @@ std::string unseen_threads(const SnapshotImage& image) {
                      count == 1 ? "a thread" : fmt::format("{} threads", count));
 }
 
+// A stack of a thread that ended, or that a fork left behind.
+bool has_stack_of_nobody(const SnapshotImage& image) {
+  const auto is_in_use = [&](const format::SnapshotRange& range) {
+    return std::any_of(image.threads.begin(), image.threads.end(), [&](const format::SnapshotThread& thread) {
+      const auto is_in = [&](uint64_t address) { return address >= range.start && address < range.end; };
+      return is_in(thread.stack_pointer) || is_in(thread.thread_pointer);
+    });
+  };
+  return std::any_of(image.ranges.begin(), image.ranges.end(), [&](const format::SnapshotRange& range) {
+    return range.kind == format::SnapshotRangeKind::anonymous && (range.flags & format::kRangeAboveGuard) != 0 &&
+           !is_in_use(range);
+  });
+}
+
 }  // namespace
 
 Classification::Classification(const Trace& trace, ProgressSink* progress) : trace_(trace) {
   FoundSnapshot found = find_snapshot(trace.file);
   problem_ = std::move(found.problem);
   if (problem_.empty()) problem_ = what_is_missing(trace);
+  if (problem_.empty()) problem_ = not_of_the_end(trace, found.image);
   if (problem_.empty()) problem_ = unseen_threads(found.image);
   if (!problem_.empty()) return;
   InheritedMemory inherited = read_inherited_memory(trace, progress);
   problem_ = std::move(inherited.problem);
   image_ = std::move(found.image);
   inherited_ = std::move(inherited.memory);
+  ancestors_ = std::move(inherited.ancestors);
+  knows_lost_inherited_ = !inherited.had_threads && !has_stack_of_nobody(image_);
 }
 
 Classification::~Classification() = default;

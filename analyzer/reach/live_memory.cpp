@@ -46,6 +46,10 @@ void LiveMemoryCollector::open(uint16_t domain, uint64_t address, const Chunk& c
       memory_.displaced += domain == Domains::kHeap;
     else
       add(domain, address, chunk, stack);
+  } else if (domain == Domains::kHeap && !is_displaced) {
+    LaterBlocks& later = memory_.later[{stack, chunk.tag}];
+    ++later.blocks;
+    later.bytes += chunk.size;
   }
   if (next_) next_->open(domain, address, chunk, stack, is_displaced);
 }

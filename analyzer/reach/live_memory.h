@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "model/analysis.h"
@@ -17,6 +19,9 @@ struct LiveBlock {
   uint32_t thread = 0;
   uint16_t tag = 0;
   bool is_inherited = false;  // of the process that forked this one
+  // Of an inherited one: how many forks ago it was allocated, and the stack in the trace of that process.
+  uint8_t ancestor = 0;
+  StackId ancestor_stack = 0;
 
   // As memcheck has it, a block without bytes has its first.
   uint64_t end() const { return address + (size == 0 ? 1 : size); }
@@ -28,12 +33,19 @@ struct LiveMapping {
   StackId stack = 0;
 };
 
+// Of one stack and tag.
+struct LaterBlocks {
+  uint64_t blocks = 0, bytes = 0;
+};
+
 struct LiveMemory {
   std::vector<LiveBlock> blocks;      // of the heap; by address, each address once
   std::vector<LiveMapping> mappings;  // by address
   HeldPages held;                     // by blocks until then, freed ones too
   // Blocks whose address was allocated again although nobody freed them: whatever they are, they are not in `blocks`.
   uint64_t displaced = 0;
+  // Of the heap: allocated after that moment and open at the end of the trace, by stack and tag.
+  std::map<std::pair<StackId, uint16_t>, LaterBlocks> later;
 };
 
 // Hears of all blocks of an analysis of the whole trace, and passes each call on to `next`, which may be null.

@@ -21,6 +21,8 @@ struct SnapshotImage {
   tsl::robin_map<uint64_t, uint64_t> lengths;  // what could be one, by the address of the word
   format::SnapshotEnd end{};
 
+  // Nothing of the program comes behind it.
+  bool is_of_the_end() const { return begin.reason == format::SnapshotReason::exit; }
   bool holds_vtable(uint64_t address) const;
   // Null: none is known there.
   const uint64_t* length_at(uint64_t address) const;

@@ -126,6 +126,13 @@ TEST_CASE("the exit status tells passed, failed, bad usage and unreadable apart"
   const Outcome no_place = check(clean, {"--junit", "/no/such/directory/out.xml"});
   CHECK(no_place.exit_status == 4);
   CHECK_THAT(no_place.err, Contains("/no/such/directory/out.xml"));
+  const Outcome failed_too = check(leaking, {"--junit", "/no/such/directory/out.xml", "--write-baseline",
+                                             "/no/such/leaks.json", "--sarif", leaking / "out.sarif"});
+  CHECK(failed_too.exit_status == 4);
+  CHECK_THAT(failed_too.err, Contains("/no/such/directory/out.xml") && Contains("/no/such/leaks.json"));
+  CHECK(last_line(failed_too.out) == "check: FAILED: 1 leak (100 B in 1 block)");
+  CHECK(fs::exists(leaking / "out.sarif"));
+  CHECK_THAT(check(Words{"--help"}).out, Contains("4  an output file cannot be written"));
 }
 
 TEST_CASE("a leak turns the gate red, the baseline green, a second leak red again, and only that is named",
@@ -229,6 +236,39 @@ TEST_CASE("parent and children are judged together", "[hosts][check]") {
   CHECK(check(Words{"--allow-unclassified", child}).exit_status == 0);
 }
 
+TEST_CASE("what a process inherited and lost is its leak, once however many lost it", "[hosts][check]") {
+  const std::string place = "(anonymous namespace)::allocate_for_parent";
+  const Recorded recorded = recorded_leaks({"inherit"});
+  const Words traces = recorded.traces();
+  REQUIRE(traces.size() == 3);
+  CHECK(verdict_of({recorded.trace()}).at("passed") == true);
+  const Json verdict = verdict_of(traces);
+  CHECK(failing_places(verdict) == Places{place});
+  CHECK(finding_at(verdict, place).at("chunks") == 1);
+  CHECK(finding_at(verdict, place).at("bytes") == 700);
+  CHECK(finding_at(verdict, place).at("stack").at(0).at("line") != nullptr);
+  for (const std::string& trace : traces)
+    if (trace != recorded.trace()) CHECK(failing_places(verdict_of({trace})) == Places{place});
+}
+
+TEST_CASE("a trace that is given twice is judged once, and that is told", "[hosts][check]") {
+  const Recorded recorded = recorded_leaks({"first"});
+  const std::string copy = recorded / "copy.bin", packed = recorded / "packed.bin";
+  fs::copy_file(recorded.trace(), copy);
+  REQUIRE(analyze({"compress", recorded.trace(), "-o", packed}).exit_status == 0);
+  for (const std::string& again : {recorded.trace(), copy, packed}) {
+    const Outcome outcome = check({recorded.trace(), again});
+    CHECK_THAT(outcome.out, Contains("note: " + again + " is the same recording as " + recorded.trace()));
+    CHECK(last_line(outcome.out) == "check: FAILED: 1 leak (100 B in 1 block)");
+  }
+  const Json verdict = verdict_of({recorded.trace(), copy});
+  CHECK(verdict.at("notes").size() == 1);
+  CHECK(verdict.at("traces").size() == 1);
+  CHECK(verdict_of({recorded.trace()}).at("notes").empty());
+  const Recorded other = recorded_leaks({"first"});
+  CHECK(verdict_of({recorded.trace(), other.trace()}).at("traces").size() == 2);
+}
+
 TEST_CASE("a program that was killed fails unless it may be", "[hosts][check]") {
   const Recorded dead = recorded_leaks({"keep", "die"});
   REQUIRE(dead.outcome().signal == SIGKILL);
@@ -265,6 +305,19 @@ TEST_CASE("a program without a snapshot fails unless it may be, and mismatched f
   CHECK(failing_places(verdict) == Places{"(anonymous namespace)::mismatch"});
   CHECK(verdict.at("findings").at(0).at("allocator") == "new[]");
   CHECK(verdict.at("findings").at(0).at("free_function") == "free");
+}
+
+TEST_CASE("what is allocated after a snapshot in the middle of the run is not judged, and fails unless it may be",
+          "[hosts][check]") {
+  const Recorded recorded({"takes_snapshots", "points", "call"}, {"MEMPROF_SNAPSHOT=never"});
+  Words options = {"--max-leaked-bytes", "2000"};
+  const Outcome outcome = check(recorded, options);
+  CHECK(outcome.exit_status == 1);
+  CHECK_THAT(outcome.out, Contains("not judged: 2.93 KiB in 1 block allocated after the last snapshot"));
+  options.push_back("--allow-incomplete");
+  const Outcome allowed = check(recorded, options);
+  CHECK(allowed.exit_status == 0);
+  CHECK_THAT(allowed.out, Contains("allocated after it and not freed: 2.93 KiB in 1 block"));
 }
 
 TEST_CASE("each kind fails when it is asked for", "[hosts][check]") {
@@ -326,12 +379,33 @@ TEST_CASE("only what comes from the named sources and modules counts", "[hosts][
   CHECK(status({"--only-from", source}) == 1);
   CHECK(status({"--only-from", source + "/tests/hosts"}) == 1);
   CHECK(status({"--only-from", "tests/hosts"}) == 1);
-  CHECK(status({"--only-from", source + "/analyzer"}) == 0);
   CHECK(status({"--only-from", "leaks_on_*.cpp"}) == 1);
   CHECK(status({"--only-from", "leaks_on_request"}) == 1);
-  CHECK(status({"--only-from", "libother.so"}) == 0);
   CHECK(status({"--ignore-module", "leaks_on_request"}) == 0);
   CHECK(status({"--ignore-module", "libother.so"}) == 1);
+  // What there is not.
+  for (const std::string& wrong : {source + "/analyzer", std::string("libother.so"), std::string("tests/hots")}) {
+    const Outcome outcome = check(recorded, {"--only-from", wrong});
+    CHECK(outcome.exit_status == 1);
+    CHECK_THAT(outcome.out, Contains("--only-from " + wrong + ": no stack goes through it, so 1 finding is left out"));
+    CHECK(status({"--only-from", wrong, "--only-from", "tests/hosts"}) == 1);
+    CHECK(status({"--only-from", wrong, "--allow-unmatched"}) == 0);
+    CHECK(status({"--only-from", wrong, "--fail-on", "none"}) == 0);
+  }
+  const Recorded clean = recorded_leaks({"peak"});
+  CHECK(check(clean, {"--only-from", "tests/hots"}).exit_status == 0);
+  const std::string program = recorded / "no_lines";
+  const std::string host_source = source + "/tests/hosts/leaks_on_request.cpp";
+  REQUIRE(run({{"c++", "-O1", "-o", program, host_source}, plain_environment(), "/", "", {}}).exit_status == 0);
+  const Recorded without_lines({program, "first"});
+  CHECK_THAT(check(without_lines, {"--only-from", "tests/hosts"}).out,
+             Contains("or built without -g? There are no source lines in no_lines (--allow-unmatched lets it pass)"));
+}
+
+TEST_CASE("leaks of others do not fail where the project's own code ran without one", "[hosts][check]") {
+  const Recorded own = recorded_leaks({"peak"}), other({"places_o0", "lost"});
+  CHECK(check({"--only-from", "leaks_on_request.cpp", other.trace()}).exit_status == 1);
+  CHECK(check({"--only-from", "leaks_on_request.cpp", other.trace(), own.trace()}).exit_status == 0);
 }
 
 TEST_CASE("suppressions take findings, and stale ones are told and may fail", "[hosts][check]") {
@@ -429,6 +503,19 @@ TEST_CASE("a baseline outlives a rebuild with other flags, lines, file name, inl
   CHECK(builds >= 7);
 }
 
+TEST_CASE("files for machines do not tell of kinds that do not fail, the report does", "[hosts][check]") {
+  const Recorded recorded = recorded_leaks({"first", "keep", "middle"});
+  const Outcome outcome = check(
+      recorded, {"--sarif", recorded / "sarif", "--junit", recorded / "junit", "--markdown", recorded / "markdown"});
+  CHECK_THAT(outcome.out, Contains("  possible ") && Contains("  reachable "));
+  const Json sarif = Json::parse(read_file(recorded / "sarif"));
+  CHECK(sarif.at("runs").at(0).at("results").size() == 1);
+  for (const char* file : {"junit", "markdown"}) {
+    CHECK_THAT(read_file(recorded / file), Contains("first_leak"));
+    for (const char* word : {"reachable", "possible", "keep"}) CHECK_THAT(read_file(recorded / file), !Contains(word));
+  }
+}
+
 TEST_CASE("a hundred equal runs have a hundred equal verdicts", "[hosts][check]") {
   FreshDirectory directory;
   std::map<std::string, std::set<std::string>> texts;  // by output
@@ -481,6 +568,18 @@ TEST_CASE("one line judges a command and all processes that it starts", "[hosts]
   const Outcome of_child = run_gate(child, {"--", host, "fork"});
   CHECK(of_child.exit_status == 1);
   CHECK_THAT(of_child.err, Contains("leak_in_child"));
+}
+
+TEST_CASE("a shell that forks and then becomes another program is judged with what it forked",
+          "[hosts][check][script]") {
+  FreshDirectory clean, leaking, numbered;
+  const std::string host = host_path("leaks_on_request");
+  const std::string script = "x=$(echo hi); exec " + host + " ";
+  const Outcome passed = run_gate(clean, {"--", "sh", "-c", script + "keep"});
+  INFO(passed.err);
+  CHECK(passed.exit_status == 0);
+  CHECK(run_gate(leaking, {"--", "sh", "-c", script + "first"}).exit_status == 1);
+  CHECK(run_gate(numbered, {"-o", "t-%p.bin", "--", "sh", "-c", script + "keep"}).exit_status == 0);
 }
 
 TEST_CASE("options behind --check are the gate's, those of the recording stay", "[hosts][check][script]") {

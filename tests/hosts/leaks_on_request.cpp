@@ -64,6 +64,23 @@ PLACE void fork_children(int generations) {
   }
   waitpid(child, nullptr, 0);
 }
+// A block that the parent frees, and a child loses. Each child is another process.
+PLACE void* allocate_for_parent() { return malloc(700); }
+PLACE void lose_in_children() {
+  held[0] = allocate_for_parent();
+  clear_stack();
+  for (int i = 0; i < 2; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      held[0] = nullptr;
+      clear_stack();
+      exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  }
+  free(held[0]);
+  held[0] = nullptr;
+}
 PLACE void fork_one() { fork_children(1); }
 PLACE void fork_grandchild() { fork_children(2); }
 
@@ -90,6 +107,7 @@ const Request kRequests[] = {
     {"peak", use_and_free},
     {"fork", fork_one},
     {"grandchild", fork_grandchild},
+    {"inherit", lose_in_children},
     {"die", die},
     {"fail", fail},
     {"much", allocate_much},

@@ -152,6 +152,47 @@ TEST_CASE("a frame that another build lost does not make a leak new", "[gate][ba
         std::vector<S>{S::added, S::added, S::fixed});
 }
 
+TEST_CASE("another function among the same callers is another place, which the baseline does not know",
+          "[gate][baseline]") {
+  using S = FindingStatus;
+  const auto statuses = [&](const std::vector<std::string>& before, const std::vector<std::string>& after) {
+    std::vector<S> all;
+    for (const Finding& finding : compared(baseline_of({finding_at(before, 1, 100)}), {finding_at(after, 1, 100)}))
+      all.push_back(finding.status);
+    return all;
+  };
+  CHECK(statuses({"xmalloc", "handle_login", "dispatch", "serve", "main"},
+                 {"xmalloc", "handle_upload", "dispatch", "serve", "main"}) == std::vector<S>{S::added, S::fixed});
+  CHECK(statuses({"xmalloc", "a", "b", "c", "serve", "main"}, {"xmalloc", "b", "a", "c", "serve", "main"}) ==
+        std::vector<S>{S::added, S::fixed});
+  // What the C++ library has between does not count.
+  CHECK(statuses({"make", "std::sort", "load", "run", "main"}, {"make", "std::for_each", "load", "run", "main"}) ==
+        std::vector<S>{S::known});
+  CHECK(statuses({"make", "std::sort", "load", "run", "main"}, {"make", "std::sort", "save", "run", "main"}) ==
+        std::vector<S>{S::added, S::fixed});
+  // Frames more or fewer.
+  CHECK(statuses({"make", "load", "run", "main"}, {"load", "run", "main"}) == std::vector<S>{S::known});
+  CHECK(statuses({"make", "load", "main"}, {"make", "load", "step", "run", "main"}) == std::vector<S>{S::known});
+}
+
+TEST_CASE("a place that allocates by a function of another family is new", "[gate][baseline]") {
+  const auto status = [](const char* before, const char* after, const char* freed_before = "",
+                         const char* freed_after = "") {
+    Finding old = finding_at({"make", "run", "main"}, 1, 8), now = old;
+    old.allocator = before;
+    now.allocator = after;
+    old.free_function = freed_before;
+    now.free_function = freed_after;
+    return compared(baseline_of({old}), {now}).at(0).status;
+  };
+  CHECK(status("malloc", "realloc") == FindingStatus::known);
+  CHECK(status("malloc", "new") == FindingStatus::added);
+  CHECK(status("new", "new[]") == FindingStatus::added);
+  CHECK(status("my pool", "malloc") == FindingStatus::added);
+  CHECK(status("my pool", "your pool") == FindingStatus::added);
+  CHECK(status("new", "new", "free", "delete[]") == FindingStatus::added);
+}
+
 TEST_CASE("a place that allocates by another function now is the same place, beside the old one it is new",
           "[gate][baseline]") {
   const Finding before = finding_at({"make", "run", "main"}, 1, 8);
@@ -233,6 +274,22 @@ TEST_CASE("a file that is no baseline is refused, with the place, what was expec
   CHECK(error_of(entry_with("\"malloc\"", "[\"" + std::string(100'000, 'x') + "\"]")).size() < 300);
   CHECK_THAT(error_of(entry_with("\"blocks\":1", "\"blocks\":1" + std::string(1000, '0'))),
              Contains("leaks.json: expected JSON, found a number that is too large"));
+}
+
+TEST_CASE("JSON that is nested deep is refused before anything of it is printed or freed", "[gate][baseline]") {
+  constexpr size_t kDepth = 1'000'000;
+  const std::string opened(kDepth, '['), closed(kDepth, ']');
+  std::string objects, object_ends(kDepth, '}');
+  for (size_t i = 0; i < kDepth; ++i) objects += "{\"a\":";
+  const std::string begin = R"({"schema": "memprof.baseline/1", "fingerprint_version": )";
+  for (const std::string& text :
+       {opened, opened + closed, objects + "1" + object_ends, "{\"schema\": " + opened + closed + "}",
+        begin + "1, \"findings\": " + opened + closed + "}", begin + objects + "1" + object_ends + "}",
+        with_entry("{\"kind\": " + opened + closed + "}"),
+        with_entry("{\"later\": " + objects + "1" + object_ends + "}")})
+    CHECK_THAT(error_of(text), Contains("leaks.json: expected a baseline, found JSON nested more than 64 deep"));
+  CHECK(error_of(with_entry(R"({"kind":"definite","allocator":"malloc","blocks":1,"bytes":1,"functions":["g"],)"
+                            R"("later":[[[{"a":[1]}]]]})")) == "no error");
 }
 
 TEST_CASE("a baseline that cannot be read is refused", "[gate][baseline]") {

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
+#include <set>
 
+#include "gate/own_stacks.h"
 #include "gate_findings.h"
 
 using namespace memprof;
@@ -310,6 +312,28 @@ TEST_CASE("the gate does not pass on what it did not see, unless it may", "[gate
   CHECK_FALSE(verdict_on({trace_with({}), found}, rules).passed());
 }
 
+TEST_CASE("blocks that were allocated after the snapshot are not judged, and that is told", "[gate][unseen]") {
+  TraceFindings found = trace_with({}, "some.bin");
+  found.unjudged = {finding_at({"late", "main"}, 2, 100), finding_at({"known", "main"}, 1, 7)};
+  Verdict verdict = verdict_on(std::vector<TraceFindings>{found});
+  CHECK(verdict.unseen ==
+        Names{"some.bin: not judged: 107 B in 3 blocks allocated after the last snapshot of the memory "
+              "and not freed (--allow-incomplete lets it pass)"});
+  CHECK_FALSE(verdict.passed());
+  verdict = verdict_on(std::vector<TraceFindings>{found}, {}, nullptr, "leak:known\n");
+  CHECK(verdict.traces[0].unjudged_bytes == 100);
+  CHECK(verdict.suppressions.at(0).is_stale());  // it took no finding
+  CHECK(verdict_on(std::vector<TraceFindings>{found}, {}, nullptr, "leak:main\n").unseen.empty());
+  Rules rules;
+  rules.allow_incomplete = true;
+  verdict = verdict_on(std::vector<TraceFindings>{found}, rules);
+  CHECK(verdict.passed());
+  CHECK(verdict.traces[0].unjudged_blocks == 3);
+  rules = {};
+  rules.fail_on = {FindingKind::mismatched_free};
+  CHECK(verdict_on(std::vector<TraceFindings>{found}, rules).passed());
+}
+
 TEST_CASE("who does not ask for leaks needs no classes of blocks", "[gate][unseen]") {
   TraceFindings found = trace_with({});
   found.trace.why_unclassified = "no snapshot";
@@ -332,6 +356,76 @@ TEST_CASE("who does not ask for leaks needs no classes of blocks", "[gate][unsee
   Rules growth = rules;
   growth.fail_on_reachable_growth = true;
   CHECK_FALSE(passes(growth));
+}
+
+TEST_CASE("what is ours and matches nothing does not hide what fails", "[gate][unseen]") {
+  std::string problem;
+  const Blame blame = Blame::parse({"sr", "libown.so"}, {}, problem);
+  Rules rules;
+  rules.only_from = {"sr", "libown.so"};
+  Finding lines = finding_at({"leak", "main"}, 1, 10), none = finding_at({"lose", "main"}, 1, 10);
+  for (FindingFrame& frame : none.frames) frame.file.clear();
+  const auto unseen = [&](const std::vector<Finding>& findings, const Rules& with,
+                          const std::string& suppressions = "") {
+    CHECK(leaves_all_out({trace_with(findings)}, with, blame) ==
+          !verdict_on(findings, with, nullptr, "", blame).unseen.empty());
+    return verdict_on(findings, with, nullptr, suppressions, blame).unseen;
+  };
+  CHECK(unseen({lines}, rules) ==
+        Names{"--only-from sr, libown.so: no stack goes through it, so 1 finding is left out; is "
+              "it misspelled? (--allow-unmatched lets it pass)"});
+  CHECK(
+      unseen({lines, none}, rules) ==
+      Names{
+          "--only-from sr, libown.so: no stack goes through it, so 2 findings are left out; is it misspelled, or built "
+          "without -g? There are no source lines in app (--allow-unmatched lets it pass)"});
+  CHECK(unseen({lines}, rules, "leak:main\n").empty());
+  CHECK(unseen({}, rules).empty());
+  // A kind that does not fail.
+  CHECK(unseen({finding_at({"cache"}, 1, 1, FindingKind::reachable)}, rules).empty());
+  // Whatever kind it is of, it shows that there is such code.
+  Finding own = finding_at({"cache"}, 1, 1, FindingKind::reachable);
+  own.frames[0].module = "/opt/libown.so";
+  CHECK(unseen({lines, own}, rules).empty());
+  TraceFindings freed = trace_with({lines});
+  freed.has_own_stack = true;
+  CHECK(verdict_on(std::vector<TraceFindings>{trace_with({lines}), freed}, rules, nullptr, "", blame).passed());
+  rules.allow_unmatched = true;
+  CHECK(verdict_on({lines}, rules, nullptr, "", blame).passed());
+}
+
+TEST_CASE("files for machines have what the rules are about, and nothing else", "[gate]") {
+  const auto judged = [](const Rules& rules, bool has_scopes = false) {
+    TraceFindings found = trace_with(one_of_each_kind());
+    found.has_scopes = has_scopes;
+    std::set<std::string> kinds;
+    for (const Finding& finding : verdict_on(std::vector<TraceFindings>{found}, rules).judged_only().findings)
+      kinds.insert(finding_kind_name(finding.kind));
+    return kinds;
+  };
+  using Kinds = std::set<std::string>;
+  CHECK(judged({}) == Kinds{"definite", "mismatched-free"});
+  Rules rules;
+  rules.fail_on = {FindingKind::possible};
+  CHECK(judged(rules) == Kinds{"possible"});
+  CHECK(judged(rules, true) == Kinds{"definite", "indirect", "possible"});
+  rules.fail_on_reachable_growth = true;
+  CHECK(judged(rules) == Kinds{"possible", "reachable"});
+  rules = {};
+  rules.fail_on = {};
+  CHECK(judged(rules).empty());
+  rules.max_leaked_bytes = 1;
+  CHECK(judged(rules) == Kinds{"definite", "indirect"});
+  // What a limit points to moves with the findings.
+  rules = {};
+  rules.fail_on = {FindingKind::mismatched_free};
+  rules.max_site_leaked_bytes = 50;
+  const Verdict whole = verdict_on(one_of_each_kind(), rules), part = whole.judged_only();
+  REQUIRE(whole.broken_limits.size() == part.broken_limits.size());
+  for (size_t i = 0; i < part.broken_limits.size(); ++i)
+    CHECK(part.findings.at(part.broken_limits[i].finding.value()).names ==
+          whole.findings.at(whole.broken_limits[i].finding.value()).names);
+  CHECK(whole.findings.size() == 6);
 }
 
 TEST_CASE("findings that fail come first, then by kind, bytes and name; what does not count comes last",

@@ -48,7 +48,8 @@ TEST_CASE("without options definite leaks and mismatched frees fail", "[gate][op
   CHECK(rules.fail_on == Kinds{FindingKind::definite, FindingKind::mismatched_free});
   CHECK_FALSE(rules.fail_on_reachable_growth);
   CHECK_FALSE(rules.has_leaked_limit());
-  CHECK_FALSE((rules.allow_incomplete || rules.allow_dropped || rules.allow_unclassified || rules.fail_on_stale));
+  CHECK_FALSE((rules.allow_incomplete || rules.allow_dropped || rules.allow_unclassified || rules.allow_unmatched ||
+               rules.fail_on_stale));
   CHECK(parsed({"a.bin", "b.bin"}).line.traces == std::vector<std::string>{"a.bin", "b.bin"});
 }
 
@@ -102,6 +103,14 @@ TEST_CASE("files without a name are refused", "[gate][options]") {
                              "--memcheck-xml", "--markdown"}) {
     INFO(option);
     CHECK_THAT(problem_of({option, ""}), Contains(option));
+  }
+}
+
+TEST_CASE("no output goes to standard output, where the report is", "[gate][options]") {
+  for (const char* option :
+       {"--write-baseline", "--write-suppressions", "--junit", "--sarif", "--memcheck-xml", "--markdown"}) {
+    CHECK_THAT(problem_of({option, "-"}), Contains(option) && Contains("standard output is for the report"));
+    CHECK(problem_of({option, "./-"}) == "");
   }
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "gate/own_stacks.h"
 #include "gate/trace_findings.h"
 #include "snapshot_builder.h"
 #include "trace_opened.h"
@@ -130,6 +131,43 @@ TEST_CASE("a program that another one took the place of left no leaks, and is no
   CHECK(found.trace.why_unclassified == "");
   CHECK(found.trace.is_complete);
   CHECK(found.findings.empty());
+}
+
+TEST_CASE("what was allocated after a snapshot from the middle of the run is told by its places", "[gate][findings]") {
+  const auto unjudged_of = [](format::SnapshotReason reason, format::EndState end = format::EndState::exit) {
+    MemoryBuilder b;
+    b.begin_snapshot(0, reason);
+    b.snapshot.end();
+    for (uint64_t i = 1; i <= 2; ++i)
+      b.alloc(1, MemoryBuilder::kMoment + 1000 * i, MemoryBuilder::kHeap + 0x1000 * i, 50, b.site);
+    b.close(2 * MemoryBuilder::kMoment, end);
+    return found_in(b).unjudged;
+  };
+  const std::vector<Finding> unjudged = unjudged_of(format::SnapshotReason::call);
+  REQUIRE(unjudged.size() == 1);
+  CHECK(unjudged[0].blocks == 2);
+  CHECK(unjudged[0].bytes == 100);
+  CHECK(unjudged[0].allocator == "malloc");
+  CHECK(unjudged_of(format::SnapshotReason::exit).empty());
+  CHECK(unjudged_of(format::SnapshotReason::call, format::EndState::exec).empty());
+}
+
+TEST_CASE("whether anything went through a module is asked of freed blocks' stacks as well", "[gate][findings]") {
+  MemoryBuilder b;
+  const uint32_t own = b.add_module("/lib/libown.so", 0x1000, 0x9000, 0x1000),
+                 other = b.add_module("/bin/app", 0x10000, 0x90000, 0x10000);
+  const uint32_t stack = b.add_node(b.add_node(format::kRootWhole, own, 0x10), other, 0x20);
+  b.alloc(1, 10, MemoryBuilder::kHeap, 8, stack);
+  b.free(1, 20, MemoryBuilder::kHeap);
+  b.close(100);
+  const Trace trace(open_bytes(b.build()));
+  const auto goes_through = [&](const char* pattern) {
+    std::string problem;
+    return has_own_stack(trace, {}, Blame::parse({pattern}, {}, problem));
+  };
+  CHECK(goes_through("libown.so"));
+  CHECK(goes_through("app"));
+  CHECK_FALSE(goes_through("libother.so"));
 }
 
 TEST_CASE("a trace that goes on is not complete", "[gate][findings]") {

@@ -125,6 +125,51 @@ TEST_CASE("the last whole snapshot counts", "[reach][problems]") {
   CHECK(Classified(b).reach_at(kBlock) == "definite");
 }
 
+TEST_CASE("a snapshot of another moment does not stand in for the one at exit", "[reach][problems]") {
+  using Reason = format::SnapshotReason;
+  const auto problem_of = [](const char* setting, std::initializer_list<Reason> reasons,
+                             format::EndState end = format::EndState::exit) {
+    MemoryBuilder b;
+    b.add_metadata(format::MetadataRecord::setting, "MEMPROF_SNAPSHOT=SIGUSR1");  // the next one wins
+    if (*setting != '\0') b.add_metadata(format::MetadataRecord::setting, setting);
+    for (const Reason reason : reasons) {
+      b.begin_snapshot(0, reason);
+      b.snapshot.end();
+    }
+    b.close(2 * MemoryBuilder::kMoment);
+    b.header.end_state = end;
+    return Classified(b).classes->problem();
+  };
+  const std::string by_call = "the snapshot at exit is not there, or not whole: the last whole one was taken by a call";
+  for (const char* setting : {"MEMPROF_SNAPSHOT=exit", "MEMPROF_SNAPSHOT=SIGUSR2,exit"}) {
+    CHECK(problem_of(setting, {Reason::call}) == by_call);
+    CHECK(problem_of(setting, {Reason::call}, format::EndState::immediate_exit) == by_call);
+    CHECK(problem_of(setting, {Reason::exit, Reason::signal}) ==
+          "the snapshot at exit is not there, or not whole: the last whole one was taken by a signal");
+    CHECK(problem_of(setting, {Reason::call, Reason::exit}) == "");
+    // It has not come to its end, or died: the trace is not complete, which is said elsewhere.
+    CHECK(problem_of(setting, {Reason::call}, format::EndState::running) == "");
+  }
+  for (const char* setting : {"", "MEMPROF_SNAPSHOT=SIGUSR2", "MEMPROF_SNAPSHOT=never", "MEMPROF_OUTPUT=exit"})
+    CHECK(problem_of(setting, {Reason::call}) == "");
+}
+
+TEST_CASE("what was allocated after the snapshot and stays is counted apart", "[reach]") {
+  MemoryBuilder b;
+  b.block(kBlock, 64);
+  b.begin_snapshot(0, format::SnapshotReason::call);
+  b.snapshot.end();
+  for (uint64_t i = 1; i <= 3; ++i) b.alloc(1, MemoryBuilder::kMoment + 1000 * i, kBlock + 0x1000 * i, 100 * i, b.site);
+  b.free(1, MemoryBuilder::kMoment + 5000, kBlock + 0x2000);
+  b.free(1, MemoryBuilder::kMoment + 6000, kBlock);
+  b.close(2 * MemoryBuilder::kMoment);
+  const Classified found(b);
+  const auto& later = found.classes->memory().later;
+  REQUIRE(later.size() == 1);
+  CHECK(later.begin()->second.blocks == 2);
+  CHECK(later.begin()->second.bytes == 400);
+}
+
 TEST_CASE("what a trace does not tell of is a problem, each by its name", "[reach][problems]") {
   CHECK(problem_after([](MemoryBuilder& b) { b.header.flags |= format::kFiltered; }) ==
         "MEMPROF_FILTER left blocks out of the trace");
@@ -195,6 +240,10 @@ TEST_CASE("a block of a forked process may be held by one of its parent's", "[re
     CHECK_FALSE(blocks[0].is_inherited);
     CHECK(blocks[1].is_inherited);
     CHECK(blocks[1].stack == format::kNoStack);
+    CHECK(blocks[1].ancestor == 1);
+    CHECK(blocks[1].ancestor_stack == parent.site);
+    CHECK(found.classes->ancestor(blocks[1]).file.header().pid == 77);
+    CHECK(found.classes->knows_lost_inherited());
   }
   SECTION("until the child frees it") {
     child.free(1, child.time += 10, kParentBlock);
@@ -215,6 +264,26 @@ TEST_CASE("a block of a forked process may be held by one of its parent's", "[re
   }
 }
 
+TEST_CASE("what a fork left behind of other threads may have held what is inherited", "[reach][inherited]") {
+  NewDirectory directory;
+  Parent parent;
+  Child child(directory.at("parent.bin"));
+  bool is_known = false, is_finished = false;
+  SECTION("not where there was one thread") { is_known = true; }
+  SECTION("which told of themselves") { parent.header.thread_count = 2; }
+  SECTION("whose stacks are there") {
+    child.begin_snapshot();
+    child.snapshot.range(Kind::anonymous, 0x7000'0000, 0x7080'0000, format::kRangeAboveGuard);
+    child.end_snapshot();
+    is_finished = true;
+  }
+  write_trace(directory.at("parent.bin"), parent);
+  if (!is_finished) child.finish();
+  const Classified found(child);
+  REQUIRE(found.classes->problem() == "");
+  CHECK(found.classes->knows_lost_inherited() == is_known);
+}
+
 TEST_CASE("the parent's trace is looked for beside the child's as well", "[reach][inherited]") {
   NewDirectory directory;
   Parent parent;
@@ -225,6 +294,60 @@ TEST_CASE("the parent's trace is looked for beside the child's as well", "[reach
   const Classified found(Trace(TraceFile::open(directory.at("child.bin"))));
   CHECK(found.classes->problem() == "");
   CHECK(found.reach_at(kBlock) == "reachable");
+}
+
+TEST_CASE("the parent's trace may have been renamed when another program took its place", "[reach][inherited]") {
+  NewDirectory directory;
+  const auto write_image = [&](const char* name, uint64_t begin, uint64_t end, uint32_t pid = 77) {
+    Parent image;
+    image.header.pid = pid;
+    image.header.start_ticks = TraceBuilder::kStart + begin;
+    image.header.end_ticks = TraceBuilder::kStart + end;
+    write_trace(directory.at(name), image);
+  };
+  const auto problem_of = [&](const std::string& named) {
+    Child child(named);
+    child.finish();
+    write_trace(directory.at("child.bin"), child);
+    return Classified(Trace(TraceFile::open(directory.at("child.bin")))).classes->problem();
+  };
+  write_image("parent.bin", kForkTime + 50, 2 * MemoryBuilder::kMoment);  // the image that came after
+  write_image("parent.77.1.bin", 0, kForkTime - 100);                     // one that was gone before
+  write_image("parent.77.3.bin", 0, kForkTime + 10, 79);                  // somebody else's
+  write_image("parent.77.4.old.bin", 0, kForkTime + 10);                  // no such name
+  write_image("parent.78.2.bin", 0, kForkTime + 10);
+  write_image("parent2.77.2.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("parent.bin")) ==
+        "the trace of the process that forked it (" + directory.at("parent.bin") + ") is not there");
+  write_image("parent.77.2.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("parent.bin")) == "");
+  CHECK(problem_of("/no/such/place/parent.bin") == "");
+  // A name that has the number in it gets no other.
+  CHECK(problem_of(directory.at("other.77.bin")) != "");
+  write_image("other.77.1.bin", 0, kForkTime + 10);
+  CHECK(problem_of(directory.at("other.77.bin")) == "");
+}
+
+TEST_CASE("of two processes of one number that of the child's own namespace is its parent", "[reach][inherited]") {
+  NewDirectory directory;
+  const auto write_parent = [&](const char* name, uint64_t pid_namespace, bool has_block) {
+    MemoryBuilder parent;
+    parent.header.pid = 77;
+    parent.header.pid_namespace = pid_namespace;
+    if (has_block) parent.block(kParentBlock, 64);
+    parent.close(2 * MemoryBuilder::kMoment);
+    write_trace(directory.at(name), parent);
+  };
+  const auto found = [&] {
+    Child child(directory.at("parent.bin"));
+    child.header.pid_namespace = 5;
+    child.finish();
+    return Classified(child).reach_at(kParentBlock);
+  };
+  write_parent("parent.bin", 6, false);
+  CHECK(found() == "none");
+  write_parent("parent.77.1.bin", 5, true);
+  CHECK(found() == "reachable");
 }
 
 TEST_CASE("without its parent's trace nothing of a forked process is classified", "[reach][inherited]") {

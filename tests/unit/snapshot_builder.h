@@ -13,9 +13,9 @@ class SnapshotBuilder {
  public:
   explicit SnapshotBuilder(TraceBuilder& trace) : trace_(trace) {}
 
-  void begin(uint64_t time, uint32_t threads) {
+  void begin(uint64_t time, uint32_t threads, format::SnapshotReason reason = format::SnapshotReason::exit) {
     add(format::SnapshotRecord::begin,
-        bytes_of(format::SnapshotBegin{TraceBuilder::kStart + time, format::SnapshotReason::exit, threads, 1, 0}));
+        bytes_of(format::SnapshotBegin{TraceBuilder::kStart + time, reason, threads, 1, 0}));
   }
   void thread(uint64_t stack_pointer, uint64_t thread_pointer, std::initializer_list<uint64_t> registers = {},
               format::SnapshotThreadState state = format::SnapshotThreadState::stopped) {
@@ -75,7 +75,9 @@ struct MemoryBuilder : TraceBuilder {
   uint64_t time = 0;
 
   void block(uint64_t address, uint64_t size) { alloc(1, time += 10, address, size, site); }
-  void begin_snapshot(uint32_t threads = 0) { snapshot.begin(kMoment, threads); }
+  void begin_snapshot(uint32_t threads = 0, format::SnapshotReason reason = format::SnapshotReason::exit) {
+    snapshot.begin(kMoment, threads, reason);
+  }
   void end_snapshot() {
     snapshot.end();
     close(2 * kMoment);
