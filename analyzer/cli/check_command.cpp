@@ -21,6 +21,7 @@
 #include "gate/junit.h"
 #include "gate/memcheck_xml.h"
 #include "gate/sarif.h"
+#include "gate/unrecorded_programs.h"
 #include "gate/written_suppressions.h"
 #include "report/escape.h"
 #include "trace/new_file.h"
@@ -83,6 +84,10 @@ int judge_traces(const CommandLine& line, Output& out) {
   Rules rules = check.rules;
   std::string problem;
   const Blame blame = Blame::parse(rules.only_from, check.ignored_modules, problem);
+  if (problem.empty()) {
+    rules.allowed_unrecorded = parse_patterns(check.allowed_unrecorded, problem);
+    if (!problem.empty()) problem = "--allow-unrecorded: " + problem;
+  }
   Suppressions suppressions;
   for (const std::string& file : check.suppression_files)
     if (problem.empty()) problem = suppressions.add_file(file);
@@ -91,12 +96,16 @@ int judge_traces(const CommandLine& line, Output& out) {
     for (Budget& budget : read_budgets(file)) rules.budgets.push_back(std::move(budget));
   std::optional<Baseline> baseline;
   if (!check.baseline.empty()) baseline = Baseline::read(check.baseline);
+  if (check.options_only) return kDone;
 
   std::vector<TraceFindings> found;
+  StartedPrograms started;
+  if (check.started_pid != 0) started.add_command(check.started_pid, check.started_program);
   std::set<std::string> said;
   for (const std::string& path : check.traces) {
     Trace trace(TraceFile::open(path));
     if (line.jobs) trace.threads = *line.jobs;
+    started.add(trace);
     ProgressBar progress;
     found.push_back(find_in_trace(trace, rules, line.options.symbols, &progress));
     for (const std::string& warning : found.back().warnings) say_once(said, path, warning);
@@ -106,8 +115,8 @@ int judge_traces(const CommandLine& line, Output& out) {
       if (!wrong.empty()) say_once(said, embedded.file, wrong);
     }
   }
-  const Verdict verdict =
-      judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  judge_unrecorded(started.unrecorded(), rules, verdict);
   write_what_was_found(check, verdict);
   print_verdict(line, verdict, out);
   // What was found is known from now on; the peak and what else is no finding is not in the file.

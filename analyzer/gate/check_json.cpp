@@ -82,6 +82,14 @@ Json trace_json(const JudgedTrace& trace) {
           {"unclassified", text_or_null(trace.why_unclassified)}};
 }
 
+Json unrecorded_json(const UnrecordedProgram& program) {
+  return {{"program", text_or_null(program.name)},
+          {"pid", program.pid},
+          {"started_by", to_utf8(program.starter)},
+          {"replaced", program.is_replacement},
+          {"allowed", program.is_allowed}};
+}
+
 Json limit_json(const BrokenLimit& limit) {
   return {{"rule", to_utf8(limit.rule)}, {"subject", text_or_null(limit.subject)},
           {"quantity", limit.quantity},  {"limit", limit.limit},
@@ -124,6 +132,7 @@ void print_check_json(const Verdict& verdict, Output& out) {
                    {"has_baseline", verdict.has_baseline},
                    {"fails_on_stale", verdict.fails_on_stale},
                    {"unseen", texts_json(verdict.unseen)},
+                   {"unrecorded", array_json(verdict.unrecorded, unrecorded_json)},
                    {"totals", totals_json(total_findings(verdict))},
                    {"broken_limits", array_json(verdict.broken_limits, limit_json)},
                    {"findings", array_json(verdict.findings, finding_json)},
