@@ -25,6 +25,7 @@
 #include "gate/memcheck_xml.h"
 #include "gate/own_stacks.h"
 #include "gate/sarif.h"
+#include "gate/unrecorded_programs.h"
 #include "gate/written_suppressions.h"
 #include "report/escape.h"
 #include "trace/new_file.h"
@@ -139,6 +140,10 @@ int judge_traces(const CommandLine& line, Output& out) {
   Rules rules = check.rules;
   std::string problem;
   const Blame blame = Blame::parse(rules.only_from, check.ignored_modules, problem);
+  if (problem.empty()) {
+    rules.allowed_unrecorded = parse_patterns(check.allowed_unrecorded, problem);
+    if (!problem.empty()) problem = "--allow-unrecorded: " + problem;
+  }
   Suppressions suppressions;
   for (const std::string& file : check.suppression_files)
     if (problem.empty()) problem = suppressions.add_file(file);
@@ -147,7 +152,10 @@ int judge_traces(const CommandLine& line, Output& out) {
     for (Budget& budget : read_budgets(file)) rules.budgets.push_back(std::move(budget));
   std::optional<Baseline> baseline;
   if (!check.baseline.empty()) baseline = Baseline::read(check.baseline);
+  if (check.options_only) return kDone;
 
+  StartedPrograms started;
+  if (check.started_pid != 0) started.add_command(check.started_pid, check.started_program);
   std::set<std::string> said;
   std::vector<std::string> notes;
   const Given given = open_headers(check.traces, notes);
@@ -157,6 +165,7 @@ int judge_traces(const CommandLine& line, Output& out) {
     const std::string& path = given.paths[i];
     Trace trace(TraceFile::open(path));
     if (line.jobs) trace.threads = *line.jobs;
+    started.add(trace);
     ProgressBar progress;
     found[i] =
         find_in_trace(trace, rules, line.options.symbols, &progress, given.paths.size() > 1 ? &reported : nullptr);
@@ -170,6 +179,7 @@ int judge_traces(const CommandLine& line, Output& out) {
   if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
     look_for_own_stack(line.options.symbols, blame, found);
   Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);
+  judge_unrecorded(started.unrecorded(), rules, verdict);
   verdict.notes = std::move(notes);
   OutputFiles files;
   write_what_was_found(check, verdict, files);

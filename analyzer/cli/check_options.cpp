@@ -69,6 +69,9 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   command.add_flag("--allow-unclassified", line.rules.allow_unclassified,
                    "Pass although blocks could not be classified");
   command.add_flag("--allow-unmatched", line.rules.allow_unmatched, "Pass although --only-from matches nothing");
+  texts("--allow-unrecorded", line.allowed_unrecorded, "GLOB", "Pass although these programs left no trace");
+  text("--started", started_, "PID=PROGRAM", "A process that must have left a trace, for scripts that start one");
+  command.add_flag("--options-only", line.options_only, "Look at the options and the files that they name, and stop");
   text("--junit", line.junit, "FILE", "Write JUnit XML (GitLab, Jenkins)");
   text("--sarif", line.sarif, "FILE", "Write SARIF 2.1.0 (code scanning)");
   text("--memcheck-xml", line.memcheck_xml, "FILE", "Write XML as valgrind's, protocol 4 (Jenkins, CTest)");
@@ -105,6 +108,17 @@ std::string CheckOptions::take_kinds(CheckLine& line) const {
   return {};
 }
 
+std::string CheckOptions::take_started(CheckLine& line) const {
+  if (started_.empty()) return {};
+  const size_t end = started_.find('=');
+  const auto pid = parse_bytes(started_.substr(0, end));
+  if (end == started_.npos || !pid || *pid == 0 || *pid > UINT32_MAX)
+    return fmt::format("--started {} names no process, as 1234=./tests does", started_);
+  line.started_pid = static_cast<uint32_t>(*pid);
+  line.started_program = started_.substr(end + 1);
+  return {};
+}
+
 std::string CheckOptions::check(CheckLine& line, bool json) const {
   struct Limit {
     const char* option;
@@ -127,6 +141,7 @@ std::string CheckOptions::check(CheckLine& line, bool json) const {
     if (!limit.value) return fmt::format("{} {} is no number, as 1000, 64K and 1.5M are", limit.option, limit.text);
   }
   if (std::string problem = take_kinds(line); !problem.empty()) return problem;
+  if (std::string problem = take_started(line); !problem.empty()) return problem;
   if (json && line.github) return "--json and --github both want standard output";
   const std::pair<const char*, const std::string&> given[] = {
       {"--junit", line.junit},

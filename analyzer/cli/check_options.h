@@ -14,12 +14,15 @@ namespace memprof {
 struct CheckLine {
   std::vector<std::string> traces;
   Rules rules;  // without budgets
-  std::vector<std::string> ignored_modules;
+  std::vector<std::string> ignored_modules, allowed_unrecorded;
   std::vector<std::string> budget_files, suppression_files;
   std::string baseline, write_baseline, write_suppressions;
   // Outputs besides the text or --json; empty: not wanted.
   std::string junit, sarif, memcheck_xml, markdown;
   bool github = false;
+  uint32_t started_pid = 0;  // 0: none is named
+  std::string started_program;
+  bool options_only = false;
   std::string source_root = ".";
 };
 
@@ -32,9 +35,10 @@ class CheckOptions {
 
  private:
   std::string take_kinds(CheckLine& line) const;
+  std::string take_started(CheckLine& line) const;
 
   std::vector<std::string> fail_on_;
-  std::string leaked_bytes_, leaked_blocks_, site_bytes_, site_blocks_, peak_, allocations_, temporary_;
+  std::string leaked_bytes_, leaked_blocks_, site_bytes_, site_blocks_, peak_, allocations_, temporary_, started_;
 };
 
 }  // namespace memprof

@@ -298,7 +298,7 @@ class Parser {
     }
     for (const CommandInfo& info : kCommands)
       if (!chosen.empty() && chosen.front()->get_name() == info.name) line_.command = info.command;
-    line_.names_trace = !trace_.empty() || !line_.check.traces.empty();
+    line_.names_trace = !trace_.empty() || !line_.check.traces.empty() || line_.check.options_only;
     if (!trace_.empty()) line_.trace = trace_;
     if (line_.check.traces.empty()) line_.check.traces = {line_.trace};
     std::string problem = check_values();

@@ -83,6 +83,14 @@ Json trace_json(const JudgedTrace& trace) {
           {"unjudged", {{"chunks", trace.unjudged_blocks}, {"bytes", trace.unjudged_bytes}}}};
 }
 
+Json unrecorded_json(const UnrecordedProgram& program) {
+  return {{"program", text_or_null(program.name)},
+          {"pid", program.pid},
+          {"started_by", to_utf8(program.starter)},
+          {"replaced", program.is_replacement},
+          {"allowed", program.is_allowed}};
+}
+
 Json limit_json(const BrokenLimit& limit) {
   return {{"rule", to_utf8(limit.rule)}, {"subject", text_or_null(limit.subject)},
           {"quantity", limit.quantity},  {"limit", limit.limit},
@@ -126,6 +134,7 @@ void print_check_json(const Verdict& verdict, Output& out) {
                    {"fails_on_stale", verdict.fails_on_stale},
                    {"unseen", texts_json(verdict.unseen)},
                    {"notes", texts_json(verdict.notes)},
+                   {"unrecorded", array_json(verdict.unrecorded, unrecorded_json)},
                    {"totals", totals_json(total_findings(verdict))},
                    {"broken_limits", array_json(verdict.broken_limits, limit_json)},
                    {"findings", array_json(verdict.findings, finding_json)},

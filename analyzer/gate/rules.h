@@ -36,6 +36,7 @@ struct Rules {
 
   // The gate may pass although it did not see this.
   bool allow_incomplete = false, allow_dropped = false, allow_unclassified = false, allow_unmatched = false;
+  NamePatterns allowed_unrecorded;  // programs without a trace
 
   bool has_leaked_limit() const {
     return max_leaked_bytes || max_leaked_blocks || max_site_leaked_bytes || max_site_leaked_blocks;

@@ -114,12 +114,22 @@ struct SuppressionUse {
   bool is_stale() const { return findings == 0 && !is_built_in(); }
 };
 
+// A program that left no trace, in a process that a recorded one started or was itself.
+struct UnrecordedProgram {
+  std::string name = {};     // as exec was given it; empty: unknown
+  std::string starter = {};  // the program that started it
+  uint32_t pid = 0;
+  bool is_replacement = false;  // the starter's own process
+  bool is_allowed = false;
+};
+
 struct Verdict {
   std::vector<JudgedTrace> traces;
   // Those that fail first, then by kind, bytes and fingerprint; suppressed, foreign and fixed ones at last.
   std::vector<Finding> findings;
   std::vector<BrokenLimit> broken_limits;
   std::vector<SuppressionUse> suppressions;
+  std::vector<UnrecordedProgram> unrecorded;
   bool has_baseline = false;
   bool fails_on_stale = false;
   // Why it cannot pass, whatever was found: a line for each thing that it did not see and may not overlook.

@@ -90,6 +90,9 @@ void dump_metadata(const Trace& trace, Output& out) {
     else
       out.print("  scope_end {} ns thread {}\n", time, step.thread_serial);
   }
+  for (const Metadata::ProgramStart& program : m.program_starts)
+    out.print("  program_start{} {} ns process {} {}\n", program.has_failed ? "_failed" : "",
+              trace.clock.ns_since_start(program.ticks), program.pid, escape_text(program.name));
   for (const Metadata::ThreadName& name : m.thread_names)
     out.print("  thread {} ({}) {}\n", name.thread_serial, name.thread_id, escape_text(name.name));
   for (const Metadata::Domain& domain : m.domains)

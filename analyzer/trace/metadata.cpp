@@ -1,5 +1,7 @@
 #include "trace/metadata.h"
 
+#include <algorithm>
+
 #include "trace/byte_reader.h"
 #include "trace/record_reader.h"
 #include "trace/text_bytes.h"
@@ -28,6 +30,13 @@ bool split_name(std::span<const std::byte> payload, Head& head, std::string& nam
   if (!reader.take(reader.remaining(), rest)) return false;
   name = text_of(rest);
   return true;
+}
+
+void take_back(std::vector<Metadata::ProgramStart>& starts, uint32_t pid) {
+  const auto last = std::find_if(starts.rbegin(), starts.rend(), [pid](const Metadata::ProgramStart& start) {
+    return start.pid == pid && !start.has_failed;
+  });
+  if (last != starts.rend()) last->has_failed = true;
 }
 
 bool add_record(Metadata& metadata, const Record& record) {
@@ -74,6 +83,18 @@ bool add_record(Metadata& metadata, const Record& record) {
       format::ScopeEnd end;
       if (!ByteReader(record.payload).read(end)) return false;
       metadata.scope_steps.push_back({end.ticks, end.thread_serial, false, 0, 0, {}});
+      return true;
+    }
+    case MetadataRecord::program_start: {
+      format::ProgramStart head;
+      if (!split_name(record.payload, head, name)) return false;
+      metadata.program_starts.push_back({head.ticks, head.process_start, head.pid, false, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::program_start_failed: {
+      format::ProgramStartFailed failed;
+      if (!ByteReader(record.payload).read(failed)) return false;
+      take_back(metadata.program_starts, failed.pid);
       return true;
     }
     case MetadataRecord::window: {

@@ -1,4 +1,5 @@
-// What the recorder wrote about the process: its command line, settings, marks, thread names, scopes, own tags.
+// What the recorder wrote about the process: its command line, settings, marks, thread names, scopes, programs that it
+// started, own tags.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +41,13 @@ struct Metadata {
     std::string name;
   };
 
+  struct ProgramStart {
+    uint64_t ticks, process_start;
+    uint32_t pid;
+    bool has_failed;
+    std::string name;
+  };
+
   std::vector<std::string> command;
   std::string executable;
   std::string directory;
@@ -49,6 +57,7 @@ struct Metadata {
   std::vector<Mark> marks;
   std::vector<ThreadName> thread_names;
   std::vector<ScopeStep> scope_steps;
+  std::vector<ProgramStart> program_starts;
   std::vector<Tag> tags;
   std::vector<Domain> domains;
   // Of a trace that was made of another one.

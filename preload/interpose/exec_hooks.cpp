@@ -1,5 +1,5 @@
 // The exec family. libc's variants call each other's insides, so each is hooked; an image that is replaced has ended
-// well.
+// well, and the program behind it is told of.
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include "interpose/hook.h"
 #include "interpose/next_function.h"
 #include "lifecycle/lifecycle.h"
+#include "lifecycle/program_starts.h"
 
 using namespace memprof;
 
@@ -30,10 +31,12 @@ MEMPROF_FIND_NEXT void find_next() {
 }
 
 template <typename F, typename... Arguments>
-int exec(F* next, Arguments... arguments) {
+int exec(ProgramName program, F* next, Arguments... arguments) {
+  const bool is_told = note_program_start(program);
   note_end(format::EndState::exec);
   const int result = next(arguments...);
   note_exec_failed();
+  if (is_told) take_back_program_start();
   return result;
 }
 
@@ -58,33 +61,37 @@ size_t count_arguments(const char* first, va_list more) {
   for (size_t i = 1; i <= count; ++i) argv[i] = va_arg(more, char*)
 
 MEMPROF_EXPORT int execve(const char* path, char* const argv[], char* const envp[]) noexcept {
-  return exec(next_execve.get(), path, argv, envp);
+  return exec({path}, next_execve.get(), path, argv, envp);
 }
-MEMPROF_EXPORT int execv(const char* path, char* const argv[]) noexcept { return exec(next_execv.get(), path, argv); }
-MEMPROF_EXPORT int execvp(const char* file, char* const argv[]) noexcept { return exec(next_execvp.get(), file, argv); }
+MEMPROF_EXPORT int execv(const char* path, char* const argv[]) noexcept {
+  return exec({path}, next_execv.get(), path, argv);
+}
+MEMPROF_EXPORT int execvp(const char* file, char* const argv[]) noexcept {
+  return exec({file}, next_execvp.get(), file, argv);
+}
 MEMPROF_EXPORT int execvpe(const char* file, char* const argv[], char* const envp[]) noexcept {
-  return exec(next_execvpe.get(), file, argv, envp);
+  return exec({file}, next_execvpe.get(), file, argv, envp);
 }
 MEMPROF_EXPORT int fexecve(int fd, char* const argv[], char* const envp[]) noexcept {
-  return exec(next_fexecve.get(), fd, argv, envp);
+  return exec({nullptr, fd}, next_fexecve.get(), fd, argv, envp);
 }
 MEMPROF_EXPORT int execveat(int directory, const char* path, char* const argv[], char* const envp[],
                             int flags) noexcept {
-  return exec(next_execveat.get(), directory, path, argv, envp, flags);
+  return exec({path, directory}, next_execveat.get(), directory, path, argv, envp, flags);
 }
 MEMPROF_EXPORT int execl(const char* path, const char* first, ...) noexcept {
   MEMPROF_COLLECT_ARGUMENTS(first);
   va_end(more);
-  return exec(next_execv.get(), path, static_cast<char* const*>(argv));
+  return exec({path}, next_execv.get(), path, static_cast<char* const*>(argv));
 }
 MEMPROF_EXPORT int execlp(const char* file, const char* first, ...) noexcept {
   MEMPROF_COLLECT_ARGUMENTS(first);
   va_end(more);
-  return exec(next_execvp.get(), file, static_cast<char* const*>(argv));
+  return exec({file}, next_execvp.get(), file, static_cast<char* const*>(argv));
 }
 MEMPROF_EXPORT int execle(const char* path, const char* first, ...) noexcept {
   MEMPROF_COLLECT_ARGUMENTS(first);
   char* const* envp = va_arg(more, char* const*);
   va_end(more);
-  return exec(next_execve.get(), path, static_cast<char* const*>(argv), envp);
+  return exec({path}, next_execve.get(), path, static_cast<char* const*>(argv), envp);
 }

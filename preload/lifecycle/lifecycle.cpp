@@ -83,6 +83,7 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
                          pid,
                          parent_pid,
                          fork_ticks,
+                         settings.run,
                          clock_choice.nominal_ticks_per_second,
                          clock_choice.clock,
                          next_allocator_size_bias()};
@@ -322,7 +323,7 @@ void go_idle() { keep_events_out(Mode::stopped); }
 
 void note_end(format::EndState state) {
   if (recording_control == nullptr || leave_as_guest()) return;
-  if (is_fresh_child() && state != format::EndState::exec) begin_forked_child();
+  if (is_fresh_child()) begin_forked_child();
   if (is_traced_process()) {
     say_who_was_called();
     say_if_removed();

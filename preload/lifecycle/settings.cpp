@@ -118,6 +118,8 @@ constexpr Setting kSettings[] = {
      set_snapshot},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
+    {"MEMPROF_RUN", "a number of the run, above 0",
+     [](const char* value) { return parse_number(value, &settings.run) && settings.run > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",
      [](const char* value) { return set_count(value, 0, UINT32_MAX, &settings.verify_stacks); }},
     {"MEMPROF_VERBOSE", "0 or 1", [](const char* value) { return set_switch(value, &settings.verbose); }},

@@ -192,6 +192,7 @@ void fill_header(FileHeader* header, const TraceStart& start) {
   header->flags = start.flags;
   header->pid_namespace = process_namespace();
   header->size_bias = start.size_bias;
+  header->run = start.run;
   header->memory_page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   header->page_count = 1;
   header->checksum = checksum(header, format::kFixedBytes);

@@ -28,6 +28,7 @@ struct TraceStart {
   uint32_t pid;    // the process that is recorded
   uint32_t parent_pid;
   uint64_t fork_ticks;
+  uint64_t run;  // 0: not said
   uint64_t nominal_ticks_per_second;
   format::Clock clock;
   uint32_t size_bias;  // see FileHeader

@@ -613,7 +613,7 @@ TEST_CASE("what records nothing does not pass", "[hosts][check][script]") {
     const Outcome outcome = run_gate(directory, arguments);
     INFO(outcome.err);
     CHECK(outcome.exit_status == 1);
-    CHECK_THAT(outcome.err, Contains("left no trace") && Contains("so the check fails"));
+    CHECK_THAT(outcome.err, Contains("env (process ") && Contains(") became " + host + ", which was not recorded"));
   }
   CHECK(run_gate(directory, {"--", "sh", "-c", "exec " + host + " keep"}).exit_status == 0);
 
@@ -625,6 +625,144 @@ TEST_CASE("what records nothing does not pass", "[hosts][check][script]") {
   const Outcome nothing = run_gate(unrecorded, {"--", "./static"});
   CHECK(nothing.exit_status == 1);
   CHECK_THAT(nothing.err, Contains("nothing was recorded, so the check fails"));
+}
+
+namespace {
+
+const std::string kUnrecorded = " was not recorded: static, set-user-ID or without LD_PRELOAD";
+
+// The programs that left no trace, as the verdict's JSON has them.
+Words unrecorded_programs(const Words& arguments) {
+  Words programs;
+  const Json verdict = verdict_of(arguments);
+  for (const Json& program : verdict.at("unrecorded")) programs.push_back(program.at("program"));
+  return programs;
+}
+
+}  // namespace
+
+TEST_CASE("a program that is started and cannot be recorded does not pass", "[hosts][check][script]") {
+  const std::string program = host_path("static_program"), starter = host_path("starts_programs");
+  for (const char* how : {"vfork", "posix_spawn", "fork"}) {
+    INFO(how);
+    FreshDirectory directory;
+    const Words command = {"--", starter, how, program, "x"};
+    const Outcome failed = run_gate(directory, command);
+    INFO(failed.err);
+    CHECK(failed.exit_status == 1);
+    CHECK_THAT(failed.err, Contains(std::string(how) == "fork" ? "became " + program + ", which" + kUnrecorded
+                                                               : program + " (process "));
+    CHECK_THAT(failed.err, Contains(kUnrecorded + " (--allow-unrecorded static_program lets it pass)"));
+    for (const std::string pattern : {"static_program", "static*", "*"}) {
+      Words allowed = command;
+      allowed.insert(allowed.begin(), {"--allow-unrecorded", pattern});
+      CHECK(run_gate(directory, allowed).exit_status == 0);
+    }
+    Words other = command;
+    other.insert(other.begin(), {"--allow-unrecorded", "dynamic*"});
+    CHECK(run_gate(directory, other).exit_status == 1);
+  }
+}
+
+TEST_CASE("a program whose environment lacks the library does not pass, and one that has it does",
+          "[hosts][check][script]") {
+  const std::string host = host_path("leaks_on_request");
+  FreshDirectory directory;
+  for (const std::string& line : std::vector<std::string>
+       {"LD_PRELOAD= " + host + " keep; :", "env -i " + host + " keep; :", "env -u LD_PRELOAD " + host + " keep; :"}) {
+    INFO(line);
+    const Outcome outcome = run_gate(directory, {"--", "/bin/sh", "-c", line});
+    CHECK(outcome.exit_status == 1);
+    CHECK_THAT(outcome.err, Contains(host) && Contains(kUnrecorded));
+  }
+  for (const char* how : {"vfork", "posix_spawn", "fork", "system", "popen"}) {
+    INFO(how);
+    const Outcome outcome = run_gate(directory, {"--", host_path("starts_programs"), how, host, "keep"});
+    INFO(outcome.err);
+    CHECK(outcome.exit_status == 0);
+  }
+}
+
+TEST_CASE("a command that is not recorded does not pass by what it starts", "[hosts][check][script]") {
+  const std::string host = host_path("leaks_on_request");
+  FreshDirectory directory;
+  write_file(directory / "starter.c",
+             "#include <sys/wait.h>\n#include <unistd.h>\nint main(int count, char** arguments) {\n"
+             "  (void)count;\n  if (fork() == 0) return execv(arguments[1], arguments + 1);\n"
+             "  return wait(0) < 0;\n}\n");
+  const Outcome built =
+      run({{"cc", "-static", "-o", "starter", "starter.c"}, plain_environment(), directory.path(), "", {}});
+  if (built.exit_status != 0) return skip("no static program can be made here");
+  const Outcome failed = run_gate(directory, {"--", "./starter", host, "keep"});
+  INFO(failed.err);
+  CHECK(failed.exit_status == 1);
+  CHECK_THAT(failed.err, Contains("./starter (process ") && Contains(", started by the command line)" + kUnrecorded));
+  CHECK(run_gate(directory, {"--allow-unrecorded", "starter", "--", "./starter", host, "keep"}).exit_status == 0);
+}
+
+TEST_CASE("an exec that fails leaves nothing that would make the gate fail, and its errno", "[hosts][check][script]") {
+  FreshDirectory directory;
+  const Outcome native = run({{host_path("fails_to_exec")}, plain_environment(), directory.path(), "", {}});
+  const Outcome outcome = run_gate(directory, {"--", host_path("fails_to_exec")});
+  INFO(outcome.err);
+  CHECK(native.exit_status == 0);
+  CHECK(outcome.exit_status == 0);
+  CHECK(outcome.out == native.out);
+}
+
+TEST_CASE("a trace that is not given is no program without one, as long as it lies beside", "[hosts][check]") {
+  for (const char* how : {"vfork", "posix_spawn", "fork"}) {
+    INFO(how);
+    const Recorded recorded({"starts_programs", how, host_path("malloc_family"), "x"});
+    CHECK(unrecorded_programs({recorded.trace()}).empty());
+    FreshDirectory apart;
+    for (const std::string& path : recorded.traces()) {
+      const std::string copy = apart / fs::path(path).filename();
+      fs::copy_file(path, copy);
+      const Words programs = unrecorded_programs({copy});
+      // Who starts it tells: the program itself in vfork and posix_spawn, its forked child in fork.
+      const bool is_starter = path == recorded.trace() ? how != std::string("fork") : path.ends_with(".1.bin");
+      CHECK(programs == (is_starter ? Words{host_path("malloc_family")} : Words{}));
+      fs::remove(copy);
+    }
+    CHECK(unrecorded_programs(recorded.traces()).empty());
+  }
+}
+
+TEST_CASE("two runs at once in one directory judge their own processes alone", "[hosts][check][script]") {
+  const std::string host = host_path("leaks_on_request");
+  FreshDirectory directory;
+  Process clean({{std::string(paths::kSource) + "/scripts/memprof", "--check", "--build-dir", paths::kBuild, "--",
+                  "/bin/sh", "-c", "echo begun; read line; exec " + host + " keep"},
+                 plain_environment(),
+                 directory.path(),
+                 "",
+                 {}});
+  REQUIRE(clean.wait_for_output("begun\n"));
+  const Outcome leaking = run_gate(directory, {"--", "/bin/sh", "-c", host + " first; :"});
+  CHECK(leaking.exit_status == 1);
+  CHECK_THAT(leaking.err, Contains("first_leak"));
+  clean.write_input("go on\n");
+  const Outcome passed = clean.finish();
+  INFO(passed.err);
+  CHECK(passed.exit_status == 0);
+}
+
+TEST_CASE("options of the gate that are wrong end the one line before the command runs", "[hosts][check][script]") {
+  FreshDirectory directory;
+  for (const Words& options : std::vector<Words>{{"--fail-on", "leaks"},
+                                                 {"--max-peak", "much"},
+                                                 {"--suppressions", "/no/such/known.supp"},
+                                                 {"--baseline", "/no/such/leaks.json"},
+                                                 {"--no-such-option"}}) {
+    INFO(options[0]);
+    Words arguments = options;
+    arguments.insert(arguments.end(), {"--", "touch", "it-ran"});
+    const Outcome outcome = run_gate(directory, arguments);
+    CHECK(outcome.exit_status == 2);
+    CHECK_FALSE(outcome.err.empty());
+    CHECK_FALSE(fs::exists(directory / "it-ran"));
+  }
 }
 
 TEST_CASE("bad use of the one line ends with 2", "[hosts][check][script]") {
@@ -641,5 +779,5 @@ TEST_CASE("bad use of the one line ends with 2", "[hosts][check][script]") {
                             "",
                             {}});
   CHECK(help.exit_status == 0);
-  CHECK_THAT(help.out, Contains("--check"));
+  CHECK_THAT(help.out, Contains("--check") && Contains("standard error"));
 }

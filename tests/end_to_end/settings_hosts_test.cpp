@@ -28,14 +28,26 @@ TEST_CASE("a bad setting costs one line on stderr and the default is used", "[ho
     const char* name;
     const char* value;
   };
-  for (const Bad& bad :
-       {Bad{"MEMPROF_FILTER", "size"}, Bad{"MEMPROF_FILTER", "colour=red"}, Bad{"MEMPROF_FILTER", "allocator=mallok"},
-        Bad{"MEMPROF_FILTER", "size>=x"}, Bad{"MEMPROF_FILTER", "domain=cpu,"}, Bad{"MEMPROF_MAX_DEPTH", "0"},
-        Bad{"MEMPROF_MAX_DEPTH", "deep"}, Bad{"MEMPROF_MAX_DEPTH", "99999999999999999999"},
-        Bad{"MEMPROF_FREE_STACKS", "yes"}, Bad{"MEMPROF_FOLLOW_FORK", "2"}, Bad{"MEMPROF_START", "later"},
-        Bad{"MEMPROF_SNAPSHOT", "1"}, Bad{"MEMPROF_LIMIT", "10X"}, Bad{"MEMPROF_LIMIT", "0"},
-        Bad{"MEMPROF_VERBOSE", "loud"}, Bad{"MEMPROF_VERIFY_STACKS", "-1"}, Bad{"MEMPROF_OUTPUT", "trace.%q"},
-        Bad{"MEMPROF_OUTPUT", ""}}) {
+  for (const Bad& bad : {Bad{"MEMPROF_FILTER", "size"},
+                         Bad{"MEMPROF_FILTER", "colour=red"},
+                         Bad{"MEMPROF_FILTER", "allocator=mallok"},
+                         Bad{"MEMPROF_FILTER", "size>=x"},
+                         Bad{"MEMPROF_FILTER", "domain=cpu,"},
+                         Bad{"MEMPROF_MAX_DEPTH", "0"},
+                         Bad{"MEMPROF_MAX_DEPTH", "deep"},
+                         Bad{"MEMPROF_MAX_DEPTH", "99999999999999999999"},
+                         Bad{"MEMPROF_FREE_STACKS", "yes"},
+                         Bad{"MEMPROF_FOLLOW_FORK", "2"},
+                         Bad{"MEMPROF_START", "later"},
+                         Bad{"MEMPROF_SNAPSHOT", "1"},
+                         Bad{"MEMPROF_LIMIT", "10X"},
+                         Bad{"MEMPROF_LIMIT", "0"},
+                         Bad{"MEMPROF_VERBOSE", "loud"},
+                         Bad{"MEMPROF_VERIFY_STACKS", "-1"},
+                         Bad{"MEMPROF_OUTPUT", "trace.%q"},
+                         Bad{"MEMPROF_OUTPUT", ""},
+                         Bad{"MEMPROF_RUN", "0"},
+                         Bad{"MEMPROF_RUN", "first"}}) {
     INFO(bad.name << "=" << bad.value);
     FreshDirectory directory;
     const Outcome outcome = run({{host_path("malloc_family")},

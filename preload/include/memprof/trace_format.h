@@ -168,7 +168,8 @@ struct FileHeader {
   uint64_t pid_namespace;  // 120  inode of /proc/PID/ns/pid: what pid and parent_pid are numbers in; 0 unknown
   uint64_t made_of;      // 128  0: as recorded. Else the trace was made of another one: a hash of its new pages, which
                          //      tells it from others that were made of the same one
-  uint8_t reserved[48];  // 136
+  uint64_t run;          // 136  MEMPROF_RUN: equal in all traces of one run; 0: not said
+  uint8_t reserved[40];  // 144
   uint64_t checksum;     // 184  XXH3-64 of [0, fixed_bytes) with this field zero
 
   // live part
@@ -199,6 +200,7 @@ static_assert(offsetof(FileHeader, clock) == 80);
 static_assert(offsetof(FileHeader, memory_page_size) == 104);
 static_assert(offsetof(FileHeader, pid_namespace) == 120);
 static_assert(offsetof(FileHeader, made_of) == 128);
+static_assert(offsetof(FileHeader, run) == 136);
 static_assert(offsetof(FileHeader, checksum) == 184);
 static_assert(offsetof(FileHeader, page_count) == 256);
 static_assert(offsetof(FileHeader, end_state) == 320);
@@ -212,7 +214,15 @@ inline constexpr uint32_t kFixedBytes = 192;
 
 // ---- PageHeader ----------------------------------------------------------------------------------------------
 
-enum class StreamKind : uint8_t { events = 1, stacks = 2, modules = 3, metadata = 4, samples = 5, snapshot = 6, symbols = 7 };
+enum class StreamKind : uint8_t {
+  events = 1,
+  stacks = 2,
+  modules = 3,
+  metadata = 4,
+  samples = 5,
+  snapshot = 6,
+  symbols = 7
+};
 enum class PageState : uint8_t { unwritten = 0, open = 1, sealed = 2 };
 
 inline constexpr uint32_t kPageMagic = 0x4750504d;  // "MPPG"
@@ -252,8 +262,8 @@ inline constexpr uint32_t kNodeExactAddress = 1;
 // ---- Snapshots -----------------------------------------------------------------------------------------------
 
 // In this order: one `begin`, the threads, and for each range of memory its `range`, the `words` found in it, and the
-// `vtables` and `lengths`, which help to tell why a pointer leads into the middle of a block; one `end`. Which words lie
-// in a block, in freed memory or in neither, the events tell.
+// `vtables` and `lengths`, which help to tell why a pointer leads into the middle of a block; one `end`. Which words
+// lie in a block, in freed memory or in neither, the events tell.
 enum class SnapshotRecord : uint16_t { begin = 1, thread = 2, range = 3, words = 4, end = 5, vtables = 6, lengths = 7 };
 
 enum class SnapshotReason : uint32_t { exit = 1, call = 2, signal = 3 };
@@ -305,15 +315,15 @@ static_assert(sizeof(SnapshotRange) == 24);
 //   Example: 00 10 00 00 00 00 00 00  00 80 40  03 e0 ff 01
 //     the word at 0x1000 holds 0x2000, the word at 0x1018 holds 0x5ff0
 //
-// `vtables`: the words of the range that point to a table of functions (a file's memory whose first two words that are not
-// zero, of at most 20, point to a file's code): an address, then for each
+// `vtables`: the words of the range that point to a table of functions (a file's memory whose first two words that are
+// not zero, of at most 20, point to a file's code): an address, then for each
 //     varint (its address - the last one's) / pointer size        the first: since the record's address
 //
 // `lengths`: words that could be the length of what lies behind them, in any range: an address, then for each
 //     varint zigzag((its address - the last one's) / pointer size)        the first: since the record's address
 //     varint its value
-//   For each address A with A mod 16 = 8 that one of the range's words points to: A - 8 if it holds a number that is not 0
-//   and no more than the bytes from A to the end of A's range (elements of an array, bytes of what follows), and
+//   For each address A with A mod 16 = 8 that one of the range's words points to: A - 8 if it holds a number that is
+//   not 0 and no more than the bytes from A to the end of A's range (elements of an array, bytes of what follows), and
 //   A - 24 and A - 16 if they hold a length and a capacity that is no less, not 0 and below that (a string whose
 //   characters follow). Addresses may come twice.
 
@@ -375,8 +385,10 @@ enum class MetadataRecord : uint16_t {
   stripped = 12,    // Stripped: blocks of all times were left out
   last_event = 13,  // uint64_t: ticks of the last event, which may have been left out
   // Of the recorder again.
-  scope_begin = 14,  // ScopeBegin, followed by the scope's name
-  scope_end = 15,    // ScopeEnd
+  scope_begin = 14,           // ScopeBegin, followed by the scope's name
+  scope_end = 15,             // ScopeEnd
+  program_start = 16,         // ProgramStart, followed by the program's name
+  program_start_failed = 17,  // ProgramStartFailed
 };
 
 struct Mark {
@@ -411,10 +423,10 @@ struct Stripped {
   uint64_t frees;
 };
 static_assert(sizeof(Window) == 16 && sizeof(Stripped) == 24);
-// A stretch of one thread's time with a budget: how much of what the thread allocates meanwhile may have leaked in the end.
-// Scopes nest: an end is of the thread's innermost one that is open, and a block counts for the innermost alone. A forked
-// child begins outside of all, and has the ends of those that its parent began. Records of one thread may lie out of
-// order where a signal handler has scopes: their ticks order them.
+// A stretch of one thread's time with a budget: how much of what the thread allocates meanwhile may have leaked in the
+// end. Scopes nest: an end is of the thread's innermost one that is open, and a block counts for the innermost alone. A
+// forked child begins outside of all, and has the ends of those that its parent began. Records of one thread may lie
+// out of order where a signal handler has scopes: their ticks order them.
 //
 //   Example, 56 bytes: 0e 00 00 00  25 00 00 00   type 14, no flags, 37 bytes follow
 //                      40 42 0f 00 00 00 00 00    ticks 1,000,000
@@ -434,6 +446,30 @@ struct ScopeEnd {
   uint32_t thread_serial;
   uint32_t reserved;
 };
+// A program that took a process over, or is about to: the recorded process itself, a child that shares its memory, or
+// one that posix_spawn made. Its trace is that of the process; where there is none, the program was not recorded. A
+// forked child tells it in its own trace. The name is what exec or posix_spawn was given, or what the descriptor led
+// to; it may be empty.
+//
+//   Example, 40 bytes: 10 00 00 00  1b 00 00 00   type 16, no flags, 27 bytes follow
+//                      40 42 0f 00 00 00 00 00    ticks 1,000,000
+//                      e8 03 00 00 00 00 00 00    the process started 1,000 clock ticks after the system
+//                      39 30 00 00 00 00 00 00    process 12345
+//                      2e 2f 61 00 00 00 00 00    "./a", padding
+struct ProgramStart {
+  uint64_t ticks;          //  0  before the program began
+  uint64_t process_start;  //  8  as in FileHeader
+  uint32_t pid;            // 16
+  uint32_t reserved;       // 20
+};
+// The last ProgramStart of the process did not come about: exec returned.
+struct ProgramStartFailed {
+  uint64_t ticks;
+  uint32_t pid;
+  uint32_t reserved;
+};
+static_assert(sizeof(ProgramStart) == 24 && sizeof(ProgramStartFailed) == 16);
+static_assert(offsetof(ProgramStart, process_start) == 8 && offsetof(ProgramStart, pid) == 16);
 static_assert(sizeof(ScopeBegin) == 32 && sizeof(ScopeEnd) == 16);
 static_assert(offsetof(ScopeBegin, max_leaked_bytes) == 8 && offsetof(ScopeBegin, thread_serial) == 24);
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
@@ -479,8 +515,8 @@ enum class SymbolRecord : uint16_t { module = 1, frames = 2 };
 enum class SymbolDetail : uint32_t { none = 0, symbols = 1, lines = 2 };
 
 // SymbolRecord::module. Followed by name_bytes of name and problem_bytes of text, neither terminated. The name is what
-// frames name as their module where that is not the module's path (the map of a JIT compiler's code; kNoModule alone has
-// one), the text what a reader should know about missing symbols.
+// frames name as their module where that is not the module's path (the map of a JIT compiler's code; kNoModule alone
+// has one), the text what a reader should know about missing symbols.
 struct SymbolModule {
   uint32_t module_id;      //  0  kNoModule: of the code that no loaded object covers
   SymbolDetail detail;     //  4
