@@ -4,6 +4,7 @@
 #include <sys/auxv.h>
 
 #include "lifecycle/gate.h"
+#include "lifecycle/program_starts.h"
 #include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
@@ -323,7 +324,7 @@ void go_idle() { keep_events_out(Mode::stopped); }
 
 void note_end(format::EndState state) {
   if (recording_control == nullptr || leave_as_guest()) return;
-  if (is_fresh_child()) begin_forked_child();
+  if (is_fresh_child() && (state != format::EndState::exec || tells_of_fresh_programs())) begin_forked_child();
   if (is_traced_process()) {
     say_who_was_called();
     say_if_removed();

@@ -4,6 +4,7 @@
 
 #include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
+#include "lifecycle/settings.h"
 #include "platform/clock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
@@ -34,11 +35,11 @@ bool is_readable(const char* path) {
   return sys::status_of_target(path, &status) != -EFAULT;
 }
 
-// Whether there is a trace to write to. A forked child that has done nothing yet begins its own.
+// Whether there is a trace to write to.
 bool has_trace() {
   if (recording_control == nullptr || is_confined_guest() || !sys::may_call()) return false;
-  if (is_fresh_child()) begin_forked_child();
-  return trace_header != nullptr;
+  if (is_fresh_child() && tells_of_fresh_programs()) begin_forked_child();
+  return trace_header != nullptr && !is_fresh_child();
 }
 
 // The kernel numbers what posix_spawn makes for another namespace after an unshare(CLONE_NEWPID), and tells us ours.
@@ -49,6 +50,8 @@ bool children_have_our_numbers() {
 }
 
 }  // namespace
+
+bool tells_of_fresh_programs() { return settings.snapshot_at_exit; }
 
 bool note_program_start(ProgramName program) {
   if (!has_trace()) return false;

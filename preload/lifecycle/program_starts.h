@@ -21,6 +21,10 @@ struct ProgramName {
 bool note_program_start(ProgramName program);
 void take_back_program_start();
 
+// Whether a forked child that has done nothing yet begins a trace for the exec's sake: where leaks are to be judged
+// (MEMPROF_SNAPSHOT=exit), for it costs.
+bool tells_of_fresh_programs();
+
 // posix_spawn made the process; `ticks` is a stamp from before.
 void note_spawned(uint64_t ticks, pid_t pid, const char* program);
 
