@@ -8,8 +8,8 @@
 namespace memprof {
 
 // Sets the stack pointer and the registers of the innermost frame that is neither the recorder's nor the C library's,
-// or that a signal interrupted: there all registers lie on the stack. Where the unwinder cannot go on, of the frame that
-// it came to. No locks; a few system calls.
+// or that a signal interrupted: there all registers lie on the stack. Where the unwinder cannot go on, of the frame
+// that it came to. No locks; a few system calls.
 void keep_host_frame(format::SnapshotThread* thread);
 
 }  // namespace memprof

@@ -29,11 +29,12 @@ inline bool starts_with(const char* at, const char* end, const char* prefix) {
   return true;
 }
 
-// visit(begin, end) for each line of the file, its end left out, while it returns true. False: the file or memory cannot
-// be had, or it returned false.
+// visit(begin, end) for each line of the file, its end left out, while it returns true. False: the file or memory
+// cannot be had, or it returned false.
 template <class Visit>
 bool visit_lines(const char* path, Visit&& visit) {
-  constexpr size_t kTextBytes = size_t{64} << 10;  // a line is shorter: paths have at most 4096 bytes, escaped ones 16384
+  constexpr size_t kTextBytes = size_t{64}
+                                << 10;  // a line is shorter: paths have at most 4096 bytes, escaped ones 16384
   auto* const text = static_cast<char*>(sys::map_anonymous(kTextBytes));
   const long opened = sys::open_file(path, O_RDONLY | O_CLOEXEC);
   bool good = text != nullptr && opened >= 0;
@@ -67,8 +68,8 @@ struct DirectoryEntry {
   char name[1];
 };
 
-// visit(number) for each entry of the directory that is a number, not 0, while it returns true. False: it cannot be read,
-// or it returned false.
+// visit(number) for each entry of the directory that is a number, not 0, while it returns true. False: it cannot be
+// read, or it returned false.
 template <class Visit>
 bool visit_numbers(const char* path, Visit&& visit) {
   const long opened = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -132,8 +132,8 @@ long begin_child(StoppedThreads& threads, SnapshotReason reason) {
   // Without a signal at its end, and without libc's handlers.
   const long child = sys::call(SYS_clone, 0, 0, 0, 0, 0);
   if (child == 0) {
-    const bool good =
-        leave_the_host(own, reason) && unforked.put_back() && write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
+    const bool good = leave_the_host(own, reason) && unforked.put_back() &&
+                      write_snapshot(threads, begin, begin_ns, monotonic_ns() - begin_ns);
     end_snapshot_stream();
     for (;;) sys::call(SYS_exit_group, good ? 0 : 1);
   }

@@ -230,8 +230,9 @@ void StoppedThreads::add_red_zones() {
   for (size_t place = 1; place < count_; ++place) {
     if (threads_[place].state != SnapshotThreadState::stopped || meeting.contexts[place] == nullptr) continue;
     const Asked* const asked = find(threads_[place].thread_id);
-    const bool is_in_call = asked != nullptr && asked->call >= 0 &&
-                            static_cast<uint64_t>(meeting.contexts[place]->uc_mcontext.gregs[REG_RIP]) == asked->call_end;
+    const bool is_in_call =
+        asked != nullptr && asked->call >= 0 &&
+        static_cast<uint64_t>(meeting.contexts[place]->uc_mcontext.gregs[REG_RIP]) == asked->call_end;
     if (!is_in_call) threads_[place].stack_pointer -= kRedZoneBytes;
   }
 #endif

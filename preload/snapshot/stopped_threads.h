@@ -3,14 +3,12 @@
 //
 // Invariants:
 //   * The signal is a real-time one that the program has left at its default, and that no thread blocks but such as
-//   block
-//     nearly all: so nobody waits for it. Those are sent one that the C library keeps for itself, and leaves out of all
-//     masks; what of it is not ours goes to the C library's handler, which is there again afterwards. It has its default again afterwards, but where a thread that got it did not
-//     come: it may still wait there, and the default would end the process. In a forked child the handler makes way for
-//     the default.
+//     block nearly all: so nobody waits for it. Those are sent one that the C library keeps for itself, and leaves out
+//     of all masks; what of it is not ours goes to the C library's handler.
+//   * Both have their old handlers again afterwards, but where a thread that was sent one did not come: it may still
+//     wait there, and the default would end the process. In a forked child the handler makes way for the default.
 //   * A stopped thread waits in the handler and touches nothing but its own place here. It goes on when it is told to,
-//   or
-//     when this process image is gone. A system call that the signal interrupted begins again.
+//     or when this process image is gone. A system call that the signal interrupted begins again.
 //   * A thread that blocks the signal, or does not run in time, is not waited for: it is unseen.
 //   * One stop at a time; from the first signal to the last thread's leave nothing of the host or of libc is called.
 #pragma once

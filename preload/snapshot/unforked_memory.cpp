@@ -41,18 +41,19 @@ bool UnforkedMemory::keep_mapping(uintptr_t start, uintptr_t end, bool is_shared
   ResidentRanges resident;
   const auto kind = is_shared ? format::SnapshotRangeKind::shared : format::SnapshotRangeKind::anonymous;
   bool good = true;
-  const bool is_known = resident.good() && resident.visit({start, end, kind, 0, 0, 0}, [&](uintptr_t from, uintptr_t to) {
-    if (!good) return;
-    bytes_ += to - from;
-    void* const copy = bytes_ <= kMostBytes ? sys::map_anonymous(to - from) : nullptr;
-    good = copy != nullptr && parts_.add({from, to - from, copy});
-    // What cannot be read stays zero: the child could not read it either.
-    for (uintptr_t at = from; good && at < to;) {
-      const long got = read_by_kernel(at, static_cast<char*>(copy) + (at - from), to - at);
-      if (got <= 0) break;
-      at += static_cast<size_t>(got);
-    }
-  });
+  const bool is_known =
+      resident.good() && resident.visit({start, end, kind, 0, 0, 0}, [&](uintptr_t from, uintptr_t to) {
+        if (!good) return;
+        bytes_ += to - from;
+        void* const copy = bytes_ <= kMostBytes ? sys::map_anonymous(to - from) : nullptr;
+        good = copy != nullptr && parts_.add({from, to - from, copy});
+        // What cannot be read stays zero: the child could not read it either.
+        for (uintptr_t at = from; good && at < to;) {
+          const long got = read_by_kernel(at, static_cast<char*>(copy) + (at - from), to - at);
+          if (got <= 0) break;
+          at += static_cast<size_t>(got);
+        }
+      });
   return good && is_known;
 }
 
@@ -84,8 +85,9 @@ bool UnforkedMemory::keep() {
 
 bool UnforkedMemory::put_back() const {
   for (const Part& part : parts_) {
-    const long moved = sys::call(SYS_mremap, sys::arg(part.copy), static_cast<long>(part.bytes),
-                                 static_cast<long>(part.bytes), MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<long>(part.start));
+    const long moved =
+        sys::call(SYS_mremap, sys::arg(part.copy), static_cast<long>(part.bytes), static_cast<long>(part.bytes),
+                  MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<long>(part.start));
     if (moved != static_cast<long>(part.start)) return false;
   }
   return true;
@@ -101,7 +103,8 @@ bool is_fork_watched() {
     Text<64> link, information;
     link.add("/proc/thread-self/fd/").add_number(descriptor);
     char target[64] = {};
-    if (sys::read_link(link.c_str(), target, sizeof(target) - 1) <= 0 || !text_equals(target, "anon_inode:[userfaultfd]"))
+    if (sys::read_link(link.c_str(), target, sizeof(target) - 1) <= 0 ||
+        !text_equals(target, "anon_inode:[userfaultfd]"))
       return true;
     information.add("/proc/thread-self/fdinfo/").add_number(descriptor);
     // "API:	aa:FEATURES:IOCTLS". What it does not say may be so.

@@ -668,8 +668,9 @@ TEST_CASE("a program whose environment lacks the library does not pass, and one 
           "[hosts][check][script]") {
   const std::string host = host_path("leaks_on_request");
   FreshDirectory directory;
-  for (const std::string& line : std::vector<std::string>
-       {"LD_PRELOAD= " + host + " keep; :", "env -i " + host + " keep; :", "env -u LD_PRELOAD " + host + " keep; :"}) {
+  for (const std::string& line :
+       std::vector<std::string>{"LD_PRELOAD= " + host + " keep; :", "env -i " + host + " keep; :",
+                                "env -u LD_PRELOAD " + host + " keep; :"}) {
     INFO(line);
     const Outcome outcome = run_gate(directory, {"--", "/bin/sh", "-c", line});
     CHECK(outcome.exit_status == 1);

@@ -167,7 +167,8 @@ TEST_CASE("a snapshot that finds no room is not whole, and the program ends as e
 
 TEST_CASE("a program whose forks wait for it has no snapshot, and ends", "[hosts][snapshot]") {
   FreshDirectory directory;
-  const Outcome outcome = run({{host_path("watches_forks")}, recording_environment({kAtExit}), directory.path(), "", {}});
+  const Outcome outcome =
+      run({{host_path("watches_forks")}, recording_environment({kAtExit}), directory.path(), "", {}});
   if (outcome.exit_status == 77) return skip("no userfaultfd is allowed");
   CHECK(outcome.exit_status == 0);
   CHECK(outcome.err == "memprof: no whole snapshot could be taken at exit (MEMPROF_SNAPSHOT)\n");

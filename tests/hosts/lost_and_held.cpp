@@ -433,14 +433,14 @@ void held_by_wiped() { held_where_no_fork_sees(MADV_WIPEONFORK); }
 #if defined(__x86_64__)
 // A function that calls none keeps its words below the stack pointer.
 void* hold_in_red_zone(void* block) {
-  asm volatile(
-      "mov %0, -64(%%rsp)\n xor %k0, %k0\n movl $1, %1\n 1: pause\n jmp 1b"
-      : "+D"(block), "=m"(is_held_in_red_zone));
+  asm volatile("mov %0, -64(%%rsp)\n xor %k0, %k0\n movl $1, %1\n 1: pause\n jmp 1b"
+               : "+D"(block), "=m"(is_held_in_red_zone));
   return block;
 }
 void held_in_red_zone() {
   pthread_t thread;
-  pthread_create(&thread, nullptr, [](void*) { return hold_in_red_zone(malloc(100)); }, nullptr);
+  pthread_create(
+      &thread, nullptr, [](void*) { return hold_in_red_zone(malloc(100)); }, nullptr);
   while (__atomic_load_n(&is_held_in_red_zone, __ATOMIC_SEQ_CST) == 0) usleep(1000);
 }
 #endif

@@ -1,5 +1,6 @@
 // Keeps blocks by one pointer each, in every kind of memory, and says where: "points KIND ADDRESS BLOCK", and for a
-// register "holds BLOCK". points blocked: a thread blocks all signals besides, as libc lets it; points deaf: all that there are.
+// register "holds BLOCK". points blocked: a thread blocks all signals besides, as libc lets it; points deaf: all that
+// there are.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

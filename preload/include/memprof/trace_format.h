@@ -189,9 +189,9 @@ struct FileHeader {
   uint64_t thread_count;       // 384  thread serials handed out
   uint64_t recorder_bytes;     // 392  resident memory of the recorder itself, when it closed the file; 0 unknown
   uint64_t last_fork_ns;       // 400  CLOCK_MONOTONIC when the process had last forked; 0 never. For later recordings
-  uint64_t begun_pages;        // 408  pages whose state became `open`, added up behind that; 0 unknown. A closed file that
-                               //      has fewer has lost some: a hole in it looks like pages that were never written
-  uint8_t gap3[32];            // 416
+  uint64_t begun_pages;  // 408  pages whose state became `open`, added up behind that; 0 unknown. A closed file that
+                         //      has fewer has lost some: a hole in it looks like pages that were never written
+  uint8_t gap3[32];      // 416
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
