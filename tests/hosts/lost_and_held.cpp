@@ -260,6 +260,7 @@ thread_local void* of_thread;
 void held_by_main_thread_local() { of_thread = malloc(100); }
 void* wait_with_thread_local(void*) {
   of_thread = malloc(120);
+  asm volatile("" : : "r"(&of_thread) : "memory");
   sem_post(&ready);
   for (;;) pause();
 }
