@@ -258,9 +258,10 @@ void held_by_stacks_of_threads() {
 }
 thread_local void* of_thread;
 void held_by_main_thread_local() { of_thread = malloc(100); }
+thread_local void* kept_of_thread;
 void* wait_with_thread_local(void*) {
-  of_thread = malloc(120);
-  asm volatile("" : : "r"(&of_thread) : "memory");
+  kept_of_thread = malloc(120);
+  asm volatile("" : : "r"(&kept_of_thread) : "memory");
   sem_post(&ready);
   for (;;) pause();
 }
