@@ -65,10 +65,7 @@ constexpr const char* kRuntimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++
 
 constinit RareLock noting;
 
-bool is_ours(void* function) {
-  const auto address = reinterpret_cast<uintptr_t>(function);
-  return address >= reinterpret_cast<uintptr_t>(__ehdr_start) && address < reinterpret_cast<uintptr_t>(_end);
-}
+bool is_ours(void* function) { return is_in_own_module(reinterpret_cast<uintptr_t>(function)); }
 
 void* search(const char* name, const void* caller) {
   void* function = dlsym(RTLD_NEXT, name);

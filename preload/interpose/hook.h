@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "platform/clock.h"
+#include "platform/own_module.h"
 #include "unwind/unwinder.h"
 
 #define MEMPROF_EXPORT extern "C" __attribute__((visibility("default")))
@@ -38,17 +39,11 @@ struct NestedCode {
 };
 extern NestedCode nested_code;
 
-extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern "C" const char _end[] __attribute__((visibility("hidden")));
-
 bool is_in_runtime_operator(uintptr_t address);
 
 inline bool is_nested(const void* return_address) {
   const auto address = reinterpret_cast<uintptr_t>(return_address);
-  if (address - reinterpret_cast<uintptr_t>(__ehdr_start) <
-      reinterpret_cast<uintptr_t>(_end) - reinterpret_cast<uintptr_t>(__ehdr_start)) {
-    return true;
-  }
+  if (is_in_own_module(address)) return true;
   if (__builtin_expect(address - nested_code.hull.begin >= nested_code.hull.end - nested_code.hull.begin, 1)) {
     return false;
   }

@@ -4,10 +4,8 @@
 
 #include <atomic>
 
+#include "platform/own_module.h"
 #include "platform/text.h"
-
-extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern "C" const char _end[] __attribute__((visibility("hidden")));
 
 namespace memprof {
 
@@ -49,9 +47,9 @@ void watch(RealFunctions& functions) {
 }
 
 void watch_for_arrivals(RealFunctions& functions) {
-  const char* first = static_cast<const char*>(dlsym(RTLD_DEFAULT, "malloc"));
+  const void* first = dlsym(RTLD_DEFAULT, "malloc");
   Dl_info other;
-  if ((first >= __ehdr_start && first < _end) || dladdr(first, &other) == 0) return;
+  if (is_in_own_module(reinterpret_cast<uintptr_t>(first)) || dladdr(first, &other) == 0) return;
   other_path.add(other.dli_fname);
   unwatched = functions;
   watch<&RealFunctions::malloc>(functions);

@@ -3,15 +3,10 @@
 
 #include <stdint.h>
 
+#include "platform/own_module.h"
 #include "platform/syscalls.h"
 
 namespace memprof {
-
-extern "C" {
-// The linker's: where this library begins and ends.
-extern const char __ehdr_start __attribute__((visibility("hidden")));
-extern const char _end __attribute__((visibility("hidden")));
-}
 
 // visit(start, end) for each part of the range that is not the recorder's, in the order of addresses.
 template <class Visit>
@@ -24,7 +19,7 @@ void visit_foreign_memory(uintptr_t start, uintptr_t end, Visit&& visit) {
       own_start = from < start ? start : from;
       own_end = to;
     };
-    look_at(reinterpret_cast<uintptr_t>(&__ehdr_start), reinterpret_cast<uintptr_t>(&_end));
+    look_at(own_module_start(), own_module_end());
     sys::visit_own_mappings(look_at);
     if (start < own_start) visit(start, own_start);
     start = own_end;

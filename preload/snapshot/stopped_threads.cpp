@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "platform/clock.h"
+#include "platform/own_module.h"
 #include "platform/signal_action.h"
 #include "platform/syscalls.h"
 #include "snapshot/host_frame.h"
@@ -182,8 +183,9 @@ void StoppedThreads::ask(Asked& asked) {
   asked.signal = signal_;
   if ((status.blocked & sys::set_of(signal_)) != 0 && has_library_signal_) asked.signal = kLibrarySignal;
   if ((status.blocked & sys::set_of(asked.signal)) != 0) {
-    // The recorder does so for a moment, and seldom sleeps in it. Who sleeps so may wait for signals.
-    asked.looks += call.number >= 0;
+    // The recorder does so for a moment; where it sleeps then, a disk is slow. Another who sleeps so may wait for
+    // signals.
+    asked.looks += call.number >= 0 && !is_in_own_module(call.end);
     if (asked.looks < kMostLooks) asked.fate = Fate::blocking;
     return;
   }

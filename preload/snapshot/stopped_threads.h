@@ -42,7 +42,7 @@ class StoppedThreads {
   struct Asked {
     uint32_t thread;
     Fate fate;
-    uint32_t looks;  // at it, while it slept and blocked the signal
+    uint32_t looks;  // at it, while it slept outside the recorder and blocked the signal
     int signal;      // that it was sent
     long call;       // the system call that it was in; -1: none
     uint64_t call_end;
