@@ -31,9 +31,12 @@ Domains::Domains(const Metadata& metadata) : tags_(size_t{UINT16_MAX} + 1, TagEn
   for (const FunctionInfo& info : format::kFunctions)
     tags_[static_cast<uint16_t>(info.function)] = {index_of_domain(static_cast<uint16_t>(info.domain)), info.family,
                                                    true};
+  for (const Metadata::Function& defined : metadata.functions) {
+    tags_[defined.tag] = {index_of_domain(defined.domain), static_cast<Family>(defined.family), true};
+    functions_.insert_or_assign(defined.tag, defined.name);
+  }
   for (const Metadata::Tag& defined : metadata.tags) {
-    const FunctionInfo* function = find_function(defined.function);
-    tags_[defined.tag] = {index_of_domain(defined.domain), function ? function->family : Family::none, true};
+    tags_[defined.tag] = {index_of_domain(defined.domain), family_of(defined.function), true};
     defined_.insert_or_assign(defined.tag, defined);
   }
 }
@@ -44,10 +47,16 @@ uint16_t Domains::index_of_domain(uint16_t number) {
   return found->second;
 }
 
+Family Domains::family_of(uint16_t function) const {
+  if (const FunctionInfo* info = find_function(function)) return info->family;
+  return functions_.count(function) != 0 ? tags_[function].family : Family::none;
+}
+
 std::string Domains::function_name(uint16_t tag) const {
   const auto defined = defined_.find(tag);
   const uint16_t number = defined == defined_.end() ? tag : defined->second.function;
   if (const FunctionInfo* info = find_function(number)) return info->name;
+  if (const auto function = functions_.find(number); function != functions_.end()) return function->second;
   return fmt::format("tag {}", tag);
 }
 

@@ -37,15 +37,17 @@ class Domains {
   std::string tag_name(uint16_t tag) const;
   // The client's tag name of a defined tag, else empty: goes to `tags` of the chunks report.
   std::string user_tag(uint16_t tag) const;
-  // Function name without user tag.
+  // Function name without user tag; raw bytes.
   std::string function_name(uint16_t tag) const;
 
  private:
   uint16_t index_of_domain(uint16_t number);
+  format::Family family_of(uint16_t function) const;
 
   std::vector<Domain> domains_;
   std::vector<TagEntry> tags_;                           // all 65,536
   std::unordered_map<uint16_t, Metadata::Tag> defined_;  // by tag; the last definition counts
+  std::unordered_map<uint16_t, std::string> functions_;  // by tag, that the trace defines
   std::unordered_map<uint16_t, uint16_t> index_;         // of a domain, by its number
 };
 

@@ -36,6 +36,7 @@ std::string ending_name(const TraceFile& file) {
     case EndState::quick_exit: return "quick_exit";
     case EndState::immediate_exit: return "_exit";
     case EndState::exec: return "exec";
+    case EndState::detached: return "detached";
     case EndState::running: break;
   }
   return is_alive(file.header()) ? "running" : "died";
@@ -47,6 +48,7 @@ std::string describe_ending(const TraceFile& file) {
     case EndState::quick_exit: return "ended by quick_exit";
     case EndState::immediate_exit: return "ended by _exit";
     case EndState::exec: return "replaced itself by exec";
+    case EndState::detached: return "went on after memprof was detached";
     case EndState::running: break;
   }
   return is_alive(file.header()) ? "still running" : "died without closing the trace (a signal?)";

@@ -72,6 +72,18 @@ bool add_record(Metadata& metadata, const Record& record) {
       metadata.domains.push_back({head.domain, std::move(name)});
       return true;
     }
+    case MetadataRecord::function: {
+      format::FunctionDefinition head;
+      if (!split_name(record.payload, head, name) || head.tag < format::kFirstDefinedTag) return false;
+      metadata.functions.push_back({head.tag, head.domain, head.family, std::move(name)});
+      return true;
+    }
+    case MetadataRecord::type: {
+      format::TypeDefinition head;
+      if (!split_name(record.payload, head, name)) return false;
+      metadata.types.push_back({head.type, std::move(name)});
+      return true;
+    }
     case MetadataRecord::scope_begin: {
       format::ScopeBegin head;
       if (!split_name(record.payload, head, name)) return false;

@@ -40,7 +40,15 @@ struct Metadata {
     uint16_t domain;
     std::string name;
   };
-
+  struct Function {
+    uint16_t tag, domain;
+    uint8_t family;
+    std::string name;
+  };
+  struct Type {
+    uint32_t type;
+    std::string name;
+  };
   struct ProgramStart {
     uint64_t ticks, process_start;
     uint32_t pid;
@@ -60,6 +68,8 @@ struct Metadata {
   std::vector<ProgramStart> program_starts;
   std::vector<Tag> tags;
   std::vector<Domain> domains;
+  std::vector<Function> functions;
+  std::vector<Type> types;
   // Of a trace that was made of another one.
   std::optional<format::Window> window;
   format::Stripped stripped{};

@@ -191,7 +191,7 @@ TraceBuilder rich_trace() {
   b.add_command({"./app", "--flag"});
   b.add_metadata(format::MetadataRecord::setting, "MEMPROF_MAX_DEPTH=64");
   b.define_domain(20, "pool");
-  b.define_tag(256, Function::pool, 20, "arena");
+  b.define_tag(256, Function::pool_alloc, 20, "arena");
   const uint32_t module = b.add_module("/usr/bin/app", 0x400000, 0x500000, 0x400000, "0123456789abcdef0123");
   const uint32_t outer = b.add_node(format::kRootWhole, module, 0x1150);
   const uint32_t inner = b.add_node(outer, module, 0x1204, true);

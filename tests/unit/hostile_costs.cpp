@@ -71,7 +71,7 @@ TEST_CASE("every number of a domain may be in use", "[hostile]") {
     b.define_domain(static_cast<uint16_t>(number), "");
   // Only tags can name the numbers that the format keeps for itself.
   for (uint16_t number = 0; number < format::kFirstDefinedDomain; ++number)
-    b.define_tag(static_cast<uint16_t>(format::kFirstDefinedTag + number), Function::pool, number, "");
+    b.define_tag(static_cast<uint16_t>(format::kFirstDefinedTag + number), Function::pool_alloc, number, "");
   b.alloc_tagged(1, 10, 0x1000, 24, b.stack(0x100), format::kFirstDefinedTag + 15);
   b.close(100);
   Trace trace(open_bytes(b.build()));

@@ -70,8 +70,8 @@ TEST_CASE("no name of a trace reaches a terminal as it is", "[hostile]") {
   b.add_metadata(MetadataRecord::mark, numbers + kHostile);
   b.add_metadata(MetadataRecord::thread_name, numbers.substr(8) + kHostile);
   b.define_domain(20, kHostile);
-  b.define_tag(256, format::Function::pool, 0, kHostile);
-  b.define_tag(257, format::Function::pool, 20, kHostile);
+  b.define_tag(256, format::Function::pool_alloc, 0, kHostile);
+  b.define_tag(257, format::Function::pool_alloc, 20, kHostile);
   const uint32_t module = b.add_module("/lib/" + kHostile, 0x1000, 0x2000, 0, kHostile);
   const uint32_t stack = b.add_node(b.add_node(format::kRootGaveUp, module, 0x1150), module, 0x1100);
   b.alloc_tagged(1, 10, 0x1000, 24, stack, 256);

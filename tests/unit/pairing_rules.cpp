@@ -269,7 +269,7 @@ TEST_CASE("a block is temporary when the very next event of its thread ends it",
 TEST_CASE("domains are separate accounts of the same addresses", "[pairing]") {
   TraceBuilder b;
   b.define_domain(16, "gpu memory of \"X\"");
-  b.define_tag(300, Function::pool, 16, "textures");
+  b.define_tag(300, Function::pool_alloc, 16, "textures");
   const uint32_t s = b.stack(0x100);
   b.alloc(1, 10, 0x1000, 24, s);
   b.alloc_tagged(1, 20, 0x1000, 4096, s, 300);

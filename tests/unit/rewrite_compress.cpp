@@ -39,7 +39,7 @@ TraceBuilder long_trace(size_t events) {
   std::mt19937_64 random(3);
   b.add_command({"./app"});
   b.define_domain(20, "pool");
-  b.define_tag(256, format::Function::pool, 20, "arena");
+  b.define_tag(256, format::Function::pool_alloc, 20, "arena");
   const uint32_t module = b.add_module("/usr/bin/app", 0x400000, 0x500000, 0x400000, "0123456789abcdef0123");
   std::vector<uint32_t> stacks;
   for (uint32_t i = 0; i < 40; ++i)

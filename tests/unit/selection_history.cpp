@@ -44,8 +44,8 @@ SelectionHistory::SelectionHistory(const HistoryPlan& wanted) : plan(wanted), ra
     builder.header.nominal_ticks_per_second = uint64_t{1'000'000'000} * plan.ticks_per_ns;
   }
   builder.define_domain(kPoolDomain, "arena");
-  builder.define_tag(kPoolGet, Function::pool, kPoolDomain, "get");
-  builder.define_tag(kPoolPut, Function::pool, kPoolDomain, "put");
+  builder.define_tag(kPoolGet, Function::pool_alloc, kPoolDomain, "get");
+  builder.define_tag(kPoolPut, Function::pool_alloc, kPoolDomain, "put");
   make_stacks();
   Pool heap;
   for (const Function f : {Function::malloc, Function::calloc, Function::operator_new, Function::operator_new_array})

@@ -118,6 +118,7 @@ enum class EndState : uint32_t {
   quick_exit = 2,
   immediate_exit = 3,  // _exit, _Exit
   exec = 4,
+  detached = 5,  // the recorder was taken off the program, which went on
 };
 
 enum class DropCause : uint32_t {
@@ -137,6 +138,18 @@ inline constexpr uint32_t kDropCauses = 16;
 inline constexpr const char* kDropCauseNames[] = {"nested",      "no_space",  "file_limit", "trace_limit",
                                                   "file_lost",   "no_memory", "io_error",   "table_full",
                                                   "no_syscalls", "after_end", "interrupted"};
+
+// What a program may get wrong in its calls of the client API. The call did nothing then.
+enum class Misuse : uint32_t {
+  unknown_pool = 0,    // a pool that was never made, or was destroyed
+  unknown_block = 1,   // a free of a block that its pool does not hold
+  unknown_domain = 2,  // a domain that was never defined, or the one of mappings
+  pop_without_push = 3,
+  too_many = 4,  // more names, pools or nested tags than there is room for: events go without
+};
+inline constexpr uint32_t kMisuses = 8;
+inline constexpr const char* kMisuseNames[] = {"unknown_pool", "unknown_block", "unknown_domain", "pop_without_push",
+                                               "too_many"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.
@@ -191,7 +204,7 @@ struct FileHeader {
   uint64_t last_fork_ns;       // 400  CLOCK_MONOTONIC when the process had last forked; 0 never. For later recordings
   uint64_t begun_pages;  // 408  pages whose state became `open`, added up behind that; 0 unknown. A closed file that
                          //      has fewer has lost some: a hole in it looks like pages that were never written
-  uint8_t gap3[32];      // 416
+  uint32_t misuses[kMisuses];            // 416  by Misuse
   uint64_t dropped_events[kDropCauses];  // 448  by DropCause
 };
 static_assert(offsetof(FileHeader, page_size) == 20);
@@ -208,6 +221,7 @@ static_assert(offsetof(FileHeader, stopped) == 344);
 static_assert(offsetof(FileHeader, verify_checked) == 360);
 static_assert(offsetof(FileHeader, recorder_bytes) == 392);
 static_assert(offsetof(FileHeader, begun_pages) == 408);
+static_assert(offsetof(FileHeader, misuses) == 416);
 static_assert(offsetof(FileHeader, dropped_events) == 448);
 static_assert(sizeof(FileHeader) == 576);
 inline constexpr uint32_t kFixedBytes = 192;
@@ -389,6 +403,8 @@ enum class MetadataRecord : uint16_t {
   scope_end = 15,             // ScopeEnd
   program_start = 16,         // ProgramStart, followed by the program's name
   program_start_failed = 17,  // ProgramStartFailed
+  function = 18,              // FunctionDefinition, followed by its name
+  type = 19,                  // TypeDefinition, followed by its name
 };
 
 struct Mark {
@@ -400,12 +416,26 @@ struct ThreadName {
   uint32_t thread_serial;
   uint32_t thread_id;
 };
-// A tag number that an event may carry besides the Function numbers: a function within a domain under user tags.
+// A tag number that an event may carry besides the Function numbers: a function within a domain. Its name is the user's
+// tag, or the pool's; empty where there is none.
 struct TagDefinition {
   uint16_t tag;       // >= kFirstDefinedTag
-  uint16_t function;  // Function
+  uint16_t function;  // Function, or the tag of a FunctionDefinition
   uint16_t domain;    // Domain, or one that a domain record defined
   uint16_t reserved;
+};
+// A function that the Function numbers lack: of an allocator with an API of its own. Events carry its tag; the name is
+// what the program called.
+struct FunctionDefinition {
+  uint16_t tag;     // >= kFirstDefinedTag
+  uint16_t domain;  // Domain, or one that a domain record defined
+  uint8_t family;   // Family, or a number >= kFirstDefinedFamily: of definitions with the same number
+  uint8_t reserved[3];
+};
+// A type that the program gives to blocks; see EventExtension::block_type.
+struct TypeDefinition {
+  uint32_t type;
+  uint32_t reserved;
 };
 struct DomainDefinition {
   uint16_t domain;  // >= kFirstDefinedDomain
@@ -473,7 +503,7 @@ static_assert(offsetof(ProgramStart, process_start) == 8 && offsetof(ProgramStar
 static_assert(sizeof(ScopeBegin) == 32 && sizeof(ScopeEnd) == 16);
 static_assert(offsetof(ScopeBegin, max_leaked_bytes) == 8 && offsetof(ScopeBegin, thread_serial) == 24);
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
-              sizeof(DomainDefinition) == 8);
+              sizeof(DomainDefinition) == 8 && sizeof(FunctionDefinition) == 8 && sizeof(TypeDefinition) == 8);
 
 // ---- Samples -------------------------------------------------------------------------------------------------
 
@@ -542,12 +572,14 @@ static_assert(sizeof(SymbolModule) == 16);
 
 // ---- Tags ----------------------------------------------------------------------------------------------------
 
-enum class Domain : uint16_t { cpu = 0, mmap = 1, gpu = 2, external = 3 };
-inline constexpr const char* kDomainNames[] = {"cpu", "mmap", "gpu", "external"};
+// pool: blocks that lie in blocks or mappings of another domain, which hold them until their pool is reset.
+enum class Domain : uint16_t { cpu = 0, mmap = 1, gpu = 2, external = 3, pool = 4 };
+inline constexpr const char* kDomainNames[] = {"cpu", "mmap", "gpu", "external", "pool"};
 inline constexpr uint16_t kFirstDefinedDomain = 16;
 
 // What a block is freed with must be of the family that it was allocated with: malloc, new or new[].
 enum class Family : uint8_t { none, malloc, scalar_new, array_new, mapping };
+inline constexpr uint8_t kFirstDefinedFamily = 16;
 
 // The function that the program called. An event's tag is a Function number, or >= kFirstDefinedTag.
 enum class Function : uint16_t {
@@ -576,7 +608,15 @@ enum class Function : uint16_t {
   xallocx = 22,
   dallocx = 23,
   sdallocx = 24,
-  pool = 25,
+  pool_alloc = 25,  // the client API's, as the following
+  pool_free = 26,
+  pool_reset = 27,
+  track_alloc = 28,
+  track_realloc = 29,
+  track_free = 30,
+  mmap_shared = 31,       // MAP_SHARED without a file
+  mmap_file = 32,         // a private mapping of a file
+  mmap_shared_file = 33,  // MAP_SHARED of a file
 };
 
 struct FunctionInfo {
@@ -611,7 +651,15 @@ inline constexpr FunctionInfo kFunctions[] = {
     {Function::xallocx, "xallocx", Domain::cpu, Family::malloc},
     {Function::dallocx, "dallocx", Domain::cpu, Family::malloc},
     {Function::sdallocx, "sdallocx", Domain::cpu, Family::malloc},
-    {Function::pool, "pool", Domain::external, Family::none},
+    {Function::pool_alloc, "pool_alloc", Domain::pool, Family::none},
+    {Function::pool_free, "pool_free", Domain::pool, Family::none},
+    {Function::pool_reset, "pool_reset", Domain::pool, Family::none},
+    {Function::track_alloc, "track_alloc", Domain::external, Family::none},
+    {Function::track_realloc, "track_realloc", Domain::external, Family::none},
+    {Function::track_free, "track_free", Domain::external, Family::none},
+    {Function::mmap_shared, "mmap-shared", Domain::mmap, Family::mapping},
+    {Function::mmap_file, "mmap-file", Domain::mmap, Family::mapping},
+    {Function::mmap_shared_file, "mmap-shared-file", Domain::mmap, Family::mapping},
 };
 inline constexpr uint16_t kFunctionCount = sizeof(kFunctions) / sizeof(kFunctions[0]);
 inline constexpr uint16_t kFirstDefinedTag = 256;
@@ -701,6 +749,11 @@ enum class EventExtension : uint8_t {
   // No bytes. Written by programs that make a trace of another one, never by the recorder: the thread had events
   // between the record before, of whichever of its streams, and the next one here, and they were left out.
   gap = 1,
+  // The program says what type a block is of, from then on: pv units since the record before, pv TypeDefinition's
+  // number, pv domain, raw64 address.
+  //
+  //   Example: 02 02 0b  05 03 00 50 01 ab 02 00 00 00 00    5 units later, type 3, domain 0, address 0x2ab0150
+  block_type = 2,
 };
 
 inline constexpr uint32_t kTimeShift = 4;
