@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 
+#include "client/block_types.h"
+#include "client/tags.h"
 #include "lifecycle/gate.h"
 #include "lifecycle/program_starts.h"
 #include "lifecycle/settings.h"
@@ -13,6 +15,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
+#include "recorder/functions.h"
 #include "samples/sampler.h"
 #include "snapshot/snapshot.h"
 #include "stack_table/module_table.h"
@@ -95,6 +98,9 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
   }
   traced_pid = pid;
   write_process_records(parent_trace);
+  define_functions_again();
+  define_tags_again();
+  define_types_again();
   start_samples();
   if (settings.verbose) {
     Text<1024> line;
@@ -363,6 +369,12 @@ bool take_called_snapshot() {
 }
 
 bool may_write_records() { return mode.load(std::memory_order_relaxed) == Mode::recording && is_traced_process(); }
+
+bool takes_client_calls() {
+  if (recording_control == nullptr) return false;
+  if (is_fresh_child()) begin_forked_child();
+  return may_yet_record() && trace_header != nullptr;
+}
 
 bool is_recording() { return mode.load(std::memory_order_relaxed) == Mode::recording && !settings.filter.paused; }
 

@@ -49,6 +49,9 @@ void note_exec_failed();
 void start_recording();
 void pause_recording();
 bool is_recording();
+
+// Whether calls of the client API have a trace to go to; a forked child makes its own. Async-signal-safe.
+bool takes_client_calls();
 // memprof_snapshot().
 bool take_called_snapshot();
 

@@ -140,4 +140,19 @@ unsigned char* EventEncoder::realloc(unsigned char* at, uint64_t begin_ticks, ui
   return at;
 }
 
+unsigned char* EventEncoder::block_type(unsigned char* at, uint64_t ticks, uint64_t address, uint16_t domain,
+                                        uint32_t type) const {
+  const uint64_t units = units_up(ticks);
+  *at++ = 0x02;
+  *at++ = static_cast<unsigned char>(format::EventExtension::block_type);
+  unsigned char* const length = at++;
+  at = put_number(at, units > time_ ? units - time_ : 0);
+  at = put_number(at, type);
+  at = put_number(at, domain);
+  __builtin_memcpy(at, &address, sizeof(address));
+  at += sizeof(address);
+  *length = static_cast<unsigned char>(at - length - 1);
+  return at;
+}
+
 }  // namespace memprof

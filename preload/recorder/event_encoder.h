@@ -66,6 +66,9 @@ class EventEncoder {
   unsigned char* realloc(unsigned char* at, uint64_t begin_ticks, uint64_t end_ticks, uint64_t old_address,
                          uint64_t address, uint64_t size, uint32_t stack, uint16_t tag);
 
+  // The program gives the block a type.
+  unsigned char* block_type(unsigned char* at, uint64_t ticks, uint64_t address, uint16_t domain, uint32_t type) const;
+
   // A free rounds down, an allocation up.
   static uint64_t units_down(uint64_t ticks) { return ticks >> format::kTimeShift; }
   static uint64_t units_up(uint64_t ticks) { return (ticks + (1u << format::kTimeShift) - 1) >> format::kTimeShift; }

@@ -62,36 +62,54 @@ bool is_jemalloc_function(Function function) {
   return function == Function::mallocx || function == Function::rallocx || function == Function::xallocx;
 }
 
-bool names_allocator(Word word, const format::FunctionInfo& info) {
-  if (word.is("memalign")) return is_aligned_function(info.function);
-  if (word.is("jemalloc")) return is_jemalloc_function(info.function);
-  return word.is(info.name);
+// An allocating function, of those that the format numbers or of the others.
+struct Named {
+  Function function;
+  const char* name;
+  format::Domain domain;
+};
+template <class Visit>
+void visit_functions(Visit&& visit) {
+  for (const format::FunctionInfo& info : format::kFunctions) visit(Named{info.function, info.name, info.domain});
+  for (const OwnFunctionInfo& info : kOwnFunctions) visit(Named{number_of(info.function), info.name, info.domain});
 }
-bool names_domain(Word word, const format::FunctionInfo& info) {
-  return word.is(format::kDomainNames[static_cast<unsigned>(info.domain)]);
+
+bool names_allocator(Word word, const Named& named) {
+  if (word.is("memalign")) return is_aligned_function(named.function);
+  if (word.is("jemalloc")) return is_jemalloc_function(named.function);
+  return word.is(named.name);
+}
+bool names_domain(Word word, const Named& named) {
+  return word.is(format::kDomainNames[static_cast<unsigned>(named.domain)]);
 }
 
 // Denies every function that none of the bar-separated values names. False when a value names nothing at all.
-bool restrict_functions(Word values, bool (*names)(Word, const format::FunctionInfo&), const char* also_valid,
-                        Filter* out) {
-  bool named[format::kFunctionCount] = {};
+bool restrict_functions(Word values, bool (*names)(Word, const Named&), bool may_be_unknown, Filter* out) {
+  bool is_named[sizeof(out->denied)] = {};
   const char* at = values.begin;
   do {
     const char* bar = at;
     while (bar != values.end && *bar != '|') ++bar;
     const Word value{at, bar};
-    bool known = also_valid != nullptr && value.is(also_valid);
-    for (const format::FunctionInfo& info : format::kFunctions) {
-      if (!names(value, info)) continue;
-      named[static_cast<unsigned>(info.function)] = true;
+    bool known = may_be_unknown;
+    visit_functions([&](const Named& named) {
+      if (!names(value, named)) return;
+      is_named[static_cast<unsigned>(named.function)] = true;
       known = true;
-    }
+    });
     if (!known || value.empty()) return false;
     at = bar == values.end ? bar : bar + 1;
     if (bar != values.end && at == values.end) return false;  // a bar with nothing behind it
   } while (at != values.end);
-  for (unsigned i = 0; i < format::kFunctionCount; ++i) out->denied[i] |= !named[i];
+  for (unsigned i = 0; i < sizeof(out->denied); ++i) out->denied[i] |= !is_named[i];
   return true;
+}
+
+// Once: one block has one.
+bool keep_names(Word values, Text<256>* out) {
+  if (values.empty() || out->length() != 0) return false;
+  out->add(values.begin, static_cast<size_t>(values.end - values.begin));
+  return !out->cut();
 }
 
 bool restrict_size(char comparison, bool or_equal, Word value, Filter* out) {
@@ -124,8 +142,9 @@ bool parse_condition(Word condition, Filter* out) {
   const Word value{at, condition.end};
   if (name.is("size")) return restrict_size(comparison, or_equal, value, out);
   if (comparison != '=') return false;
-  if (name.is("domain")) return restrict_functions(value, names_domain, "gpu", out);
-  if (name.is("allocator")) return restrict_functions(value, names_allocator, nullptr, out);
+  if (name.is("tag")) return keep_names(value, &out->tags);
+  if (name.is("domain")) return keep_names(value, &out->domains) && restrict_functions(value, names_domain, true, out);
+  if (name.is("allocator")) return restrict_functions(value, names_allocator, false, out);
   return false;
 }
 
@@ -135,6 +154,16 @@ bool parse_size(const char* text, uint64_t* out) {
   const char* end = text;
   while (*end != '\0') ++end;
   return parse_size_word({text, end}, out);
+}
+
+bool names_contain(const char* names, const char* name, size_t bytes) {
+  for (const char* at = names;; ++at) {
+    const char* end = at;
+    while (*end != '\0' && *end != '|') ++end;
+    if (static_cast<size_t>(end - at) == bytes && __builtin_memcmp(at, name, bytes) == 0) return true;
+    if (*end == '\0') return false;
+    at = end;
+  }
 }
 
 bool parse_filter(const char* text, Filter* out) {

@@ -1,31 +1,51 @@
 // MEMPROF_FILTER: which allocations are recorded. Conditions joined by commas must all hold; values joined by bars
-// are alternatives: domain=cpu|mmap,allocator=malloc|new,size>=4096. The text is folded into one allowed flag per
-// function and one size interval, so that the test per event is a load and two comparisons.
+// are alternatives: domain=cpu|mmap,allocator=malloc|new,size>=4096,tag=parse. The text is folded into one allowed flag
+// per function and one size interval, so that the test per event is a load and two comparisons; the names of tags are
+// compared when one is pushed.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "memprof/trace_format.h"
+#include "platform/text.h"
+#include "recorder/functions.h"
 
 namespace memprof {
 
 struct Filter {
   bool active = false;
   bool paused = false;  // by the client API: nothing but frees is recorded
-  bool denied[format::kFunctionCount] = {};
+  bool denied[format::kFirstDefinedTag + kOwnFunctionCount] = {};
   uint64_t least_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;
+  Text<256> tags;     // joined by bars, as they were given; empty: every block, with or without
+  Text<256> domains;  // the same; empty: all. What the functions' own domains say stands in `denied`
 
-  bool accepts(format::Function function, uint64_t bytes) const {
+  // `has_tag`: the program gave the block one of `tags`.
+  bool accepts(format::Function function, uint64_t bytes, bool has_tag = false) const {
     if (paused) return false;
     if (!active) return true;
-    return !denied[static_cast<unsigned>(function)] && bytes >= least_bytes && bytes <= most_bytes;
+    return !denied[static_cast<unsigned>(function)] && accepts_block(bytes, has_tag);
+  }
+  // Of a client's block, whose function may be of any domain.
+  bool accepts_client(uint64_t bytes, bool has_domain, bool has_tag) const {
+    return !paused && (!active || (has_domain && accepts_block(bytes, has_tag)));
+  }
+
+ private:
+  bool accepts_block(uint64_t bytes, bool has_tag) const {
+    return bytes >= least_bytes && bytes <= most_bytes && (has_tag || tags.length() == 0);
   }
 };
 
 // False when the text is not a filter; *out may then be half changed. `memalign` stands for all aligned functions
-// (memalign aligned_alloc posix_memalign valloc pvalloc), `jemalloc` for jemalloc's own API.
+// (memalign aligned_alloc posix_memalign valloc pvalloc), `jemalloc` for jemalloc's own API. A domain that none of the
+// functions is of may be one that the program will define.
 bool parse_filter(const char* text, Filter* out);
+
+// Whether one of `names`, joined by bars, is the `bytes` of `name`.
+bool names_contain(const char* names, const char* name, size_t bytes);
 
 // Bytes, or with K, M, G (powers of 1024). False when it is no such size or does not fit.
 bool parse_size(const char* text, uint64_t* out);

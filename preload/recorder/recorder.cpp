@@ -1,5 +1,6 @@
 #include "recorder/recorder.h"
 
+#include "client/tags.h"
 #include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
@@ -92,22 +93,10 @@ inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode)
 
 inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }
 
-__attribute__((always_inline)) inline void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks,
-                                                      const CapturePoint& caller) {
-  ThreadState* state = enter();
-  if (state == nullptr) return;
-  const uint32_t stack = settings.free_stacks ? take_stack(state, caller, function) : format::kNoStack;
-  write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
-    return encoder.free(at, ticks, address_of(block), size_bytes, stack, static_cast<uint16_t>(function));
-  });
-  leave(state);
-}
-
-}  // namespace
-
-void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
-  const CapturePoint caller{pc, sp, bp};
-  if (!settings.filter.accepts(function, size_bytes)) return;
+// `tag()` is asked when the trace is there: it may have to be told of a new one.
+template <typename Tag>
+__attribute__((always_inline)) inline void write_alloc(void* block, size_t size_bytes, Function function,
+                                                       const CapturePoint& caller, Tag tag) {
   ThreadState* state = enter();
   if (state == nullptr) return;
   const uint64_t ticks = read_ticks();
@@ -118,7 +107,52 @@ void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_
     return;
   }
   write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
-    return encoder.alloc(at, ticks, address_of(block), size_bytes, stack, static_cast<uint16_t>(function));
+    return encoder.alloc(at, ticks, address_of(block), size_bytes, stack, tag());
+  });
+  leave(state);
+}
+
+template <typename Tag>
+__attribute__((always_inline)) inline void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks,
+                                                      const CapturePoint& caller, Tag tag) {
+  ThreadState* state = enter();
+  if (state == nullptr) return;
+  const uint32_t stack = settings.free_stacks ? take_stack(state, caller, function) : format::kNoStack;
+  write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
+    return encoder.free(at, ticks, address_of(block), size_bytes, stack, tag());
+  });
+  leave(state);
+}
+
+__attribute__((always_inline)) inline void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks,
+                                                      const CapturePoint& caller) {
+  write_free(block, size_bytes, function, ticks, caller, [function] { return static_cast<uint16_t>(function); });
+}
+
+}  // namespace
+
+void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) return;
+  write_alloc(block, size_bytes, function, {pc, sp, bp}, [&] { return event_tag(function); });
+}
+
+void record_client_alloc(void* block, size_t size_bytes, Function function, uint16_t domain, uint16_t user_tag,
+                         const CapturePoint& caller) {
+  if (!settings.filter.accepts_client(size_bytes, is_filtered_for_domain(domain), is_filtered_for_tag(user_tag)))
+    return;
+  write_alloc(block, size_bytes, function, caller, [&] { return tag_of(function, domain, user_tag); });
+}
+
+void record_client_free(void* block, Function function, uint16_t domain, const CapturePoint& caller) {
+  write_free(block, 0, function, read_ticks(), caller, [&] { return tag_of(function, domain, 0); });
+}
+
+void record_block_type(void* block, uint16_t domain, uint32_t type) {
+  ThreadState* state = enter();
+  if (state == nullptr) return;
+  const uint64_t ticks = read_ticks();
+  write_event(state, ticks, [&](EventEncoder& encoder, unsigned char* at) {
+    return encoder.block_type(at, ticks, address_of(block), domain, type);
   });
   leave(state);
 }
@@ -138,7 +172,7 @@ void record_unmapped(void* start, size_t size_bytes, Function function, uint64_t
 
 void record_realloc(void* old_block, void* new_block, size_t size_bytes, Function function, uint64_t begin_ticks,
                     const CapturePoint& caller) {
-  if (!settings.filter.accepts(function, size_bytes)) {
+  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) {
     write_free(old_block, 0, function, begin_ticks, caller);
     return;
   }
@@ -153,7 +187,7 @@ void record_realloc(void* old_block, void* new_block, size_t size_bytes, Functio
   }
   write_event(state, begin_ticks, [&](EventEncoder& encoder, unsigned char* at) {
     return encoder.realloc(at, begin_ticks, end_ticks, address_of(old_block), address_of(new_block), size_bytes, stack,
-                           static_cast<uint16_t>(function));
+                           event_tag(function));
   });
   leave(state);
 }

@@ -32,6 +32,12 @@ void record_realloc(void* old_block, void* new_block, size_t size_bytes, Functio
 // A realloc that ended the block (size 0).
 void record_realloc_free(void* old_block, Function function, uint64_t begin_ticks, const CapturePoint& caller);
 
+// Of the client API: blocks of a domain that it names, under a tag (client/tags.h; 0: none).
+void record_client_alloc(void* block, size_t size_bytes, Function function, uint16_t domain, uint16_t user_tag,
+                         const CapturePoint& caller);
+void record_client_free(void* block, Function function, uint16_t domain, const CapturePoint& caller);
+void record_block_type(void* block, uint16_t domain, uint32_t type);
+
 // A range that is not mapped any more, whole mappings or parts of them.
 void record_unmapped(void* start, size_t size_bytes, Function function, uint64_t begin_ticks,
                      const CapturePoint& caller);

@@ -250,6 +250,11 @@ Mapped map_pages(uint64_t first_page, uint64_t pages, bool are_new) {
   return {nullptr, 0, DropCause::file_lost};
 }
 
+void flush_file() {
+  const int fd = descriptor();
+  if (fd >= 0) sys::call(SYS_fdatasync, fd);
+}
+
 void cut_file(uint64_t pages) {
   const int fd = descriptor();
   if (fd < 0 || pages >= file.allocated) return;

@@ -52,6 +52,8 @@ struct Mapped {
 // Maps pages of the file that have blocks. Closed and reused between two calls, the number may be another file's when
 // it is mapped: then again. `are_new`: nobody has written there yet.
 Mapped map_pages(uint64_t first_page, uint64_t pages, bool are_new);
+// Waits until what was written is on the disk.
+void flush_file();
 // Gives back the blocks behind so many pages.
 void cut_file(uint64_t pages);
 

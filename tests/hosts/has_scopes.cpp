@@ -28,14 +28,14 @@ namespace {
 
 // A scope with a leak of 300 bytes, one of the same name without, and a leak outside of both.
 void one_leaks() {
-  MEMPROF_SCOPE_BEGIN("first", 0, 0);
+  memprof_scope_begin("first", 0, 0);
   lose(300);
   use(50);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
   lose(40);
-  MEMPROF_SCOPE_BEGIN("second", 0, 0);
+  memprof_scope_begin("second", 0, 0);
   use(70);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
 }
 
 // "outer" keeps its budget of 100, of which it uses 100; "inner" has none and leaks 20 in 2 blocks.
@@ -55,33 +55,33 @@ void* work(void* argument) {
   const auto number = static_cast<int>(reinterpret_cast<size_t>(argument));
   snprintf(name, sizeof(name), "worker %d", number);
   for (int i = 0; i < 50; ++i) {
-    MEMPROF_SCOPE_BEGIN(name, 0, 0);
+    memprof_scope_begin(name, 0, 0);
     use(static_cast<size_t>(10 + i));
     if (number == 2 && i == 25) lose(123);  // in this thread's scope alone
-    MEMPROF_SCOPE_END();
+    memprof_scope_end();
   }
   return nullptr;
 }
 
 void threads() {
   pthread_t all[4];
-  MEMPROF_SCOPE_BEGIN("main", 0, 0);
+  memprof_scope_begin("main", 0, 0);
   for (size_t i = 0; i < 4; ++i) pthread_create(&all[i], nullptr, work, reinterpret_cast<void*>(i));
   for (pthread_t thread : all) pthread_join(thread, nullptr);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
 }
 
 // Allocated in a scope and freed by another thread: no leak. The other's scope allocates nothing.
 void* free_of_another(void* block) {
-  MEMPROF_SCOPE_BEGIN("frees", 0, 0);
+  memprof_scope_begin("frees", 0, 0);
   free(block);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
   return nullptr;
 }
 void handed_over() {
-  MEMPROF_SCOPE_BEGIN("allocates", 0, 0);
+  memprof_scope_begin("allocates", 0, 0);
   void* const block = malloc(500);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
   pthread_t thread;
   pthread_create(&thread, nullptr, free_of_another, block);
   pthread_join(thread, nullptr);
@@ -89,21 +89,21 @@ void handed_over() {
 
 // Ends without a begin, a begin without an end that leaks 30, and names that nobody expects.
 void wrong() {
-  MEMPROF_SCOPE_END();
-  MEMPROF_SCOPE_END();
-  MEMPROF_SCOPE_BEGIN(nullptr, 0, 0);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
+  memprof_scope_end();
+  memprof_scope_begin(nullptr, 0, 0);
+  memprof_scope_end();
   static char long_name[100000];
   memset(long_name, 'x', sizeof(long_name) - 1);
-  MEMPROF_SCOPE_BEGIN(long_name, 0, 0);
-  MEMPROF_SCOPE_END();
-  MEMPROF_SCOPE_BEGIN("open", 0, 0);
+  memprof_scope_begin(long_name, 0, 0);
+  memprof_scope_end();
+  memprof_scope_begin("open", 0, 0);
   lose(30);
 }
 
 void in_handler(int) {
-  MEMPROF_SCOPE_BEGIN("handler", 0, 0);
-  MEMPROF_SCOPE_END();
+  memprof_scope_begin("handler", 0, 0);
+  memprof_scope_end();
 }
 // Handlers that interrupt begins and ends.
 void signals() {
@@ -111,21 +111,21 @@ void signals() {
   action.sa_handler = in_handler;
   sigaction(SIGUSR1, &action, nullptr);
   for (int i = 0; i < 200; ++i) {
-    MEMPROF_SCOPE_BEGIN("loop", 0, 0);
+    memprof_scope_begin("loop", 0, 0);
     raise(SIGUSR1);
     use(16);
-    MEMPROF_SCOPE_END();
+    memprof_scope_end();
   }
   lose(8);
 }
 
 // The child is outside of the parent's scope; both leak, in no scope and in it.
 void forks() {
-  MEMPROF_SCOPE_BEGIN("parent", 0, 0);
+  memprof_scope_begin("parent", 0, 0);
   fflush(stdout);
   const pid_t child = fork();
   lose(child == 0 ? 17 : 19);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
   if (child == 0) {
     clear_stack();
     exit(0);
@@ -135,9 +135,9 @@ void forks() {
 
 // The first thing that a thread does.
 void* begin_at_once(void*) {
-  MEMPROF_SCOPE_BEGIN("fresh", 0, 0);
+  memprof_scope_begin("fresh", 0, 0);
   lose(77);
-  MEMPROF_SCOPE_END();
+  memprof_scope_end();
   return nullptr;
 }
 void fresh_thread() {

@@ -26,7 +26,7 @@ static void* churn(void* unused) {
 
 static int snapshot(int by_signal) {
   if (by_signal) return raise(SIGUSR2) == 0;
-  return MEMPROF_SNAPSHOT();
+  return memprof_snapshot();
 }
 
 static int with_threads(int by_signal, int times) {

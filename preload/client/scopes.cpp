@@ -1,4 +1,4 @@
-#include "recorder/scopes.h"
+#include "client/scopes.h"
 
 #include <atomic>
 
@@ -12,6 +12,13 @@ namespace memprof {
 namespace {
 
 constexpr size_t kLongestName = 1023;
+
+Piece piece_of(const char* name) {
+  size_t bytes = 0;
+  if (name != nullptr)
+    while (bytes < kLongestName && name[bytes] != '\0') ++bytes;
+  return {name, bytes};
+}
 
 // The calling thread's, as its events have it. 0: nothing is recorded.
 uint32_t own_serial() {
@@ -33,12 +40,10 @@ void write_step(format::MetadataRecord type, const Piece* pieces, size_t count) 
 void begin_scope(const char* name, size_t max_leaked_bytes, size_t max_leaked_blocks) {
   const uint32_t serial = own_serial();
   if (serial == 0) return;
-  size_t name_bytes = 0;
-  if (name != nullptr)
-    while (name_bytes < kLongestName && name[name_bytes] != '\0') ++name_bytes;
+  const Piece name_piece = piece_of(name);
   const format::ScopeBegin head{read_ticks(), max_leaked_bytes, max_leaked_blocks, serial, 0};
-  const Piece pieces[] = {{&head, sizeof(head)}, {name, name_bytes}};
-  write_step(format::MetadataRecord::scope_begin, pieces, name_bytes != 0 ? 2 : 1);
+  const Piece pieces[] = {{&head, sizeof(head)}, name_piece};
+  write_step(format::MetadataRecord::scope_begin, pieces, name_piece.count != 0 ? 2 : 1);
 }
 
 void end_scope() {
@@ -47,6 +52,15 @@ void end_scope() {
   const format::ScopeEnd end{read_ticks(), serial, 0};
   const Piece piece{&end, sizeof(end)};
   write_step(format::MetadataRecord::scope_end, &piece, 1);
+}
+
+void write_mark(const char* name) {
+  const uint32_t serial = own_serial();
+  if (serial == 0) return;
+  const Piece name_piece = piece_of(name);
+  const format::Mark head{read_ticks(), serial, 0};
+  const Piece pieces[] = {{&head, sizeof(head)}, name_piece};
+  write_metadata_record(format::MetadataRecord::mark, pieces, name_piece.count != 0 ? 2 : 1);
 }
 
 }  // namespace memprof
