@@ -63,12 +63,14 @@ Start checkpoint_before_window(const Trace& trace) {
 // passes that tell each other of them begin at the same.
 class Pass {
  public:
-  Pass(const Trace& trace, const Choice* choice, ChunkVisitor* visitor, const Start& start)
+  Pass(const Trace& trace, const Choice* choice, ChunkVisitor* visitor, const Start& start,
+       const SitesByNumber* sites = nullptr)
       : trace_(trace), visitor_(visitor), feed_(trace.file) {
     config_ = Pairing::config_for(trace.file, trace.clock, feed_);
     config_.site_keys = trace.site_keys;
     config_.from_ticks = trace.clock.first_ticks_at(trace.selection.from_ns);
     config_.choice = choice;
+    config_.sites = sites && !sites->empty() ? sites : nullptr;
     pairing_ = new_pairing();
     if (start) start_at(*start);
   }
@@ -126,18 +128,27 @@ class Pass {
   std::vector<StreamPoint> points_;  // of the checkpoint
 };
 
+// Those that count for a type.
+SitesByNumber sites_by_number(const Start& start, const Trace& trace, ProgressSink* progress) {
+  if (!trace.sites_of_types) return {};
+  TypedSites typed(*trace.sites_of_types->types, trace.sites_of_types->site_of, trace.domains);
+  Pass(trace, nullptr, &typed, start).run(progress, nullptr);
+  return typed.take();
+}
+
 Analysis analyse_from(const Start& start, const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress,
                       SumObserver* observer) {
   const Selection& selection = trace.selection;
+  const SitesByNumber sites = sites_by_number(start, trace, progress);
   if (!selection.asks_for_allocation() && !selection.asks_for_fate())
-    return Pass(trace, nullptr, visitor, start).run(progress, observer);
+    return Pass(trace, nullptr, visitor, start, &sites).run(progress, observer);
   Choice choice(selection, trace.nodes, EventFeed(trace.file).threads());
   if (selection.asks_for_fate()) {
     Fates fates(selection, trace.clock);
     const Analysis first = Pass(trace, &choice, &fates, start).run(progress, nullptr);
     choice.set_fates(fates.take(first.end_ns()));
   }
-  return Pass(trace, &choice, visitor, start).run(progress, observer);
+  return Pass(trace, &choice, visitor, start, &sites).run(progress, observer);
 }
 
 }  // namespace

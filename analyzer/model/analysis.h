@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <unordered_map>
 
+#include "model/block_types.h"
 #include "model/clock.h"
 #include "model/domains.h"
 #include "model/pairing.h"
@@ -45,6 +48,12 @@ struct Trace {
   Clock clock;
   Domains domains;
   SiteKeys site_keys;
+  // Sites of blocks that the program gave a type; none: they count for their stacks.
+  struct SitesOfTypes {
+    const BlockTypes* types;
+    std::unordered_map<uint32_t, StackId> site_of;  // by type
+  };
+  std::optional<SitesOfTypes> sites_of_types;
   Selection selection;       // of every analysis
   unsigned threads;          // that an analysis runs on
   CacheDirectory cache{{}};  // for checkpoints; none unless it is set
@@ -64,7 +73,7 @@ struct Analysis {
   uint64_t end_ns() const;
 };
 
-// One pass over all events, two where the selection asks for the fate of blocks. `visitor`, `progress` and `observer`
+// One pass over all events, one more where the selection asks for the fate of blocks, one more for sites by type. `visitor`, `progress` and `observer`
 // may be null; `trace` outlives the result.
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
                  SumObserver* observer = nullptr);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "model/account.h"
+#include "model/block_types.h"
 #include "model/choice.h"
 #include "model/clock.h"
 #include "model/domains.h"
@@ -43,6 +44,7 @@ class Pairing {
     SiteKeys site_keys{};
     uint64_t from_ticks = 0;         // where the selection's window begins
     const Choice* choice = nullptr;  // null: every block
+    const SitesByNumber* sites = nullptr;  // of blocks that do not count for their stack; null: of none
   };
   static Config config_for(const TraceFile& file, const Clock& clock, const EventFeed& feed);
 
@@ -90,11 +92,15 @@ class Pairing {
   // The window begins: it becomes known which blocks are chosen.
   void begin_window();
   void carry_blocks(Account& account, uint16_t domain);
-  // kNotChosen, or the chunk's, which is known.
+  // kNotChosen, or what it counts for.
   StackId chosen_stack(const Chunk& chunk) const {
     const Choice* const choice = config_.choice;
-    return !choice || choice->has_block(chunk.stack, chunk.tag, chunk.size, chunk.thread, chunk.number) ? chunk.stack
-                                                                                                        : kNotChosen;
+    if (choice && !choice->has_block(chunk.stack, chunk.tag, chunk.size, chunk.thread, chunk.number)) return kNotChosen;
+    return __builtin_expect(config_.sites != nullptr, 0) ? counted_stack(chunk) : chunk.stack;
+  }
+  StackId counted_stack(const Chunk& chunk) const {
+    const auto site = config_.sites->find(chunk.number);
+    return site == config_.sites->end() ? chunk.stack : site->second;
   }
   // What its site is: the stack that allocated it, or the group.
   StackId site_of(const Chunk& chunk) const {

@@ -26,6 +26,7 @@ class ChunkLines : public ChunkVisitor {
         options_(options),
         out_(out),
         source_(trace, options.symbols),
+        types_(trace.file, trace.metadata),
         judge_(trace, source_) {}
 
   bool is_empty() const { return is_empty_; }
@@ -42,6 +43,7 @@ class ChunkLines : public ChunkVisitor {
     threads(thread(chunk.thread), thread(release.thread));
     functions(domain, allocator(chunk.tag), allocator(release.event.tag), chunk.tag);
     out_.print(",\"mismatched\":{},\"temporary\":{}", mismatched, release.is_temporary);
+    type(domain, address, chunk.alloc_ticks, release.event.ticks);
     end_line(stack, free_stack);
   }
 
@@ -52,6 +54,7 @@ class ChunkLines : public ChunkVisitor {
     threads(thread(chunk.thread), "null");
     functions(domain, allocator(chunk.tag), "null", chunk.tag);
     out_.print(",\"mismatched\":false{}", is_displaced ? ",\"allocated_again\":true" : "");
+    type(domain, address, chunk.alloc_ticks, UINT64_MAX);
     const bool may_be_known = classes_ && domain == Domains::kHeap && !is_displaced;
     if (const std::optional<Reach> reach = may_be_known ? classes_->reach_of(address, chunk.alloc_ticks) : std::nullopt)
       out_.print(",\"reach\":\"{}\"", reach_name(*reach));
@@ -107,6 +110,10 @@ class ChunkLines : public ChunkVisitor {
     out_.print(",\"domain\":{},\"allocator\":{},\"free_function\":{},\"tags\":[{}]",
                json_string(trace_.domains.all()[domain].name), allocator, free_function, user_tag);
   }
+  void type(uint16_t domain, uint64_t address, uint64_t alloc_ticks, uint64_t end_ticks) {
+    const auto type = types_.type_of(trace_.domains.all()[domain].number, address, alloc_ticks, end_ticks);
+    if (type) out_.print(",\"type\":{}", json_string(types_.name(*type)));
+  }
   void end_line(StackId stack, StackId free_stack) {
     out_.print(",\"truncated\":{},\"stack\":", trace_.nodes.is_truncated(stack));
     write_stack("stack", stack);
@@ -150,6 +157,7 @@ class ChunkLines : public ChunkVisitor {
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
+  const BlockTypes types_;
   MismatchJudge judge_;
   bool is_empty_ = true;
   const std::vector<Thread>* threads_ = nullptr;

@@ -97,6 +97,10 @@ void dump_metadata(const Trace& trace, Output& out) {
     out.print("  thread {} ({}) {}\n", name.thread_serial, name.thread_id, escape_text(name.name));
   for (const Metadata::Domain& domain : m.domains)
     out.print("  domain {} {}\n", domain.domain, escape_text(domain.name));
+  for (const Metadata::Function& function : m.functions)
+    out.print("  function {} domain {} family {} {}\n", function.tag, function.domain, function.family,
+              escape_text(function.name));
+  for (const Metadata::Type& type : m.types) out.print("  type {} {}\n", type.type, escape_text(type.name));
   for (const Metadata::Tag& tag : m.tags)
     out.print("  tag {} function {} domain {} {}\n", tag.tag, tag.function, tag.domain, escape_text(tag.name));
 }

@@ -64,6 +64,21 @@ std::string drop_cause_name(uint32_t cause) {
   return cause < std::size(format::kDropCauseNames) ? format::kDropCauseNames[cause] : fmt::format("cause_{}", cause);
 }
 
+std::string misuse_name(uint32_t misuse) {
+  return misuse < std::size(format::kMisuseNames) ? format::kMisuseNames[misuse] : fmt::format("misuse_{}", misuse);
+}
+
+std::string describe_misuse(uint32_t misuse) {
+  switch (static_cast<format::Misuse>(misuse)) {
+    case format::Misuse::unknown_pool: return "of a pool that does not exist, or no more";
+    case format::Misuse::unknown_block: return "memprof_pool_free of a block that the pool does not hold";
+    case format::Misuse::unknown_domain: return "of a domain that is not defined, or of mappings";
+    case format::Misuse::pop_without_push: return "memprof_pop_tag without a memprof_push_tag before";
+    case format::Misuse::too_many: return "more names, pools or nested tags than there is room for";
+  }
+  return misuse_name(misuse);
+}
+
 std::string describe_drop_cause(uint32_t cause) {
   switch (static_cast<format::DropCause>(cause)) {
     case format::DropCause::nested: return "signal handlers nested too deep";

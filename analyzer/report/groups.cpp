@@ -81,6 +81,7 @@ SiteGroups::Name SiteGroups::name_of(const Frame& frame) const {
 
 SiteGroups::~SiteGroups() {
   trace_.site_keys = {};
+  trace_.sites_of_types.reset();
   trace_.nodes.ungroup_stacks();
 }
 
@@ -136,7 +137,16 @@ void SiteGroups::group_by_types() {
       group_of[id] = group_of[trace_.nodes.node(id).parent];
     }
   }
+  types_.emplace(trace_.file, trace_.metadata);
+  Trace::SitesOfTypes given{&*types_, {}};
+  for (const auto& [type, name] : types_->names()) {
+    const auto [found, is_new] = indices.try_emplace(name, static_cast<StackId>(names_.size()));
+    if (is_new) names_.push_back({name, {}});
+    given.site_of.emplace(type, found->second);
+  }
   finish_groups(group_of);
+  for (auto& [type, site] : given.site_of) site += first_;
+  if (!given.site_of.empty()) trace_.sites_of_types = std::move(given);
 }
 
 void SiteGroups::finish_groups(std::vector<StackId>& group_of) {

@@ -24,7 +24,8 @@ std::string thread_label(const Trace& trace, const Thread& thread);
 std::string thread_name(const Trace& trace, const Thread& thread);
 
 // A stack counts for the innermost of its frames that is not the C++ library's: for `push_back`'s caller, not for
-// allocator_traits::allocate. Its type is what the innermost frame that names one says, up to that frame.
+// allocator_traits::allocate. Its type is what the innermost frame that names one says, up to that frame; a type that the program gave
+// to a block goes before.
 class SiteGroups {
  public:
   // The sites of every analysis of `trace` are the groups, as long as this lives.
@@ -40,7 +41,7 @@ class SiteGroups {
     std::string module;  // of a function
   };
   Name name(const Analysis& analysis, StackId site) const;
-  // Of groups by type: the blocks whose stacks name none.
+  // Of groups by type: the blocks that have none and whose stacks name none.
   StackId untyped() const { return first_; }
   // Of groups by thread: the index of the thread.
   size_t thread_of(StackId site) const { return site - first_; }
@@ -55,6 +56,7 @@ class SiteGroups {
   Trace& trace_;
   const GroupBy by_;
   FrameSource source_;
+  std::optional<BlockTypes> types_;  // of groups by type
   StackId first_ = 0;
   std::vector<Name> names_;  // by id - first_; of functions, files and modules
 };

@@ -49,6 +49,13 @@ Json dropped_json(const TraceFile& file) {
   return dropped;
 }
 
+Json misuses_json(const TraceFile& file) {
+  Json misuses = Json::object();
+  for (uint32_t misuse = 0; misuse < format::kMisuses; ++misuse)
+    if (const uint32_t count = file.header().misuses[misuse]; count != 0) misuses[misuse_name(misuse)] = count;
+  return misuses;
+}
+
 // All but the one that the document is about.
 Json domains_json(const Analysis& analysis, uint16_t but) {
   Json domains = Json::object();
@@ -106,6 +113,7 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
   document["verify"] = {{"checked", analysis.trace.file.header().verify_checked},
                         {"mismatches", analysis.trace.file.header().verify_mismatches}};
   document["dropped"] = dropped_json(analysis.trace.file);
+  document["client_api_misuse"] = misuses_json(analysis.trace.file);
   document["domains"] = domains_json(analysis, *domain);
   Json& tops = document["top"] = Json::object();
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {

@@ -87,6 +87,9 @@ class SummaryText {
     for (uint32_t cause = 0; cause < format::kDropCauses; ++cause)
       if (const uint64_t count = file.header().dropped_events[cause]; count != 0)
         out_.print("DROPPED: {} not recorded: {}\n", count_of(count, "event", "events"), describe_drop_cause(cause));
+    for (uint32_t misuse = 0; misuse < format::kMisuses; ++misuse)
+      if (const uint32_t count = file.header().misuses[misuse]; count != 0)
+        out_.print("CLIENT API: {} did nothing: {}\n", count_of(count, "call", "calls"), describe_misuse(misuse));
     if (file.flags() & format::kFiltered) out_.write("filtered by MEMPROF_FILTER: only what it lets through is here\n");
   }
 

@@ -84,6 +84,8 @@ class Rewriter {
            : put_record(payload, MetadataRecord::stripped, result_.left_out);
     put_record(payload, MetadataRecord::last_event, std::max(last_ticks_, trace_.metadata.last_event_ticks));
     out_.append(head, payload);
+    ++head.stream_id;
+    write_block_types(head);
   }
 
   const KeptTrace& result() const { return result_; }
@@ -93,6 +95,24 @@ class Rewriter {
     EventPages pages;
     bool kept_last = false;
   };
+
+  // What the events pages of the other trace said, in as many pages as that takes.
+  void write_block_types(format::PageHeader head) {
+    if (!trace_.metadata.block_types.empty()) return;  // copied: the events pages were written anew before
+    const BlockTypes types(trace_.file, trace_.metadata);
+    std::span<const format::BlockType> left(types.all());
+    const size_t room = (out_.payload_capacity() - sizeof(format::RecordHeader)) / sizeof(format::BlockType);
+    for (; !left.empty(); ++head.sequence) {
+      const auto bytes = std::as_bytes(left.first(std::min(room, left.size())));
+      const format::RecordHeader record{static_cast<uint16_t>(MetadataRecord::block_types), 0,
+                                        static_cast<uint32_t>(bytes.size())};
+      std::vector<std::byte> payload;
+      for (const auto part : {std::as_bytes(std::span(&record, 1)), bytes})
+        payload.insert(payload.end(), part.begin(), part.end());
+      out_.append(head, payload);
+      left = left.subspan(bytes.size() / sizeof(format::BlockType));
+    }
+  }
 
   // Contents of whole words need no padding.
   template <class Content>

@@ -17,6 +17,9 @@ class EventPage {
   // Of the page, events that were read before may be read over. One that cannot be used has none (and damage is noted).
   void open(const TraceFile& file, const PageEntry& page, uint32_t events_to_skip = 0);
 
+  // Of the pages that are opened: types that the program gives to blocks are appended there.
+  void note_block_types_in(std::vector<format::BlockType>* types) { reader_.note_block_types_in(types); }
+
   // The next events, times never going back within the page; both halves of a realloc or none. 0 at the end. `out`
   // holds at least 2.
   size_t read(std::span<Event> out);

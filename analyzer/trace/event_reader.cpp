@@ -173,8 +173,23 @@ EventReader::Outcome EventReader::read_extension() {
   const auto type = static_cast<format::EventExtension>(read_byte());
   const uint64_t length = read_prefix_varint();
   if (at_ > end_ || length > static_cast<uint64_t>(end_ - at_)) return Outcome::malformed;
+  const std::byte* const content = at_;
   at_ += length;
   follows_gap_ |= type == format::EventExtension::gap;
+  if (type == format::EventExtension::block_type && block_types_) return read_block_type(content);
+  return Outcome::no_event;
+}
+
+EventReader::Outcome EventReader::read_block_type(const std::byte* content) {
+  const std::byte* const end = std::exchange(at_, content);
+  const uint64_t units = read_prefix_varint(), type = read_prefix_varint(), domain = read_prefix_varint();
+  uint64_t address;
+  std::memcpy(&address, at_, sizeof address);
+  const bool is_whole = at_ + sizeof address == end;
+  at_ = end;
+  if (!is_whole || units > most_time_ - time_ || type > UINT32_MAX || domain > UINT16_MAX) return Outcome::malformed;
+  block_types_->push_back(
+      {(time_ + units) << time_shift_, address, static_cast<uint32_t>(type), static_cast<uint16_t>(domain), 0});
   return Outcome::no_event;
 }
 

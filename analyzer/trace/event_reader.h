@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "trace/event.h"
 #include "trace/event_predictor.h"
@@ -21,6 +22,9 @@ class EventReader {
 
   // Behind the payload lie TraceFile::kPayloadPadding readable bytes (read_page sees to it).
   void start(std::span<const std::byte> payload, const PageStart& start);
+
+  // Types that the program gives to blocks are appended there; null: to nothing. Stays over start().
+  void note_block_types_in(std::vector<format::BlockType>* types) { block_types_ = types; }
 
   // Decodes as many events as fit; both halves of a realloc or none. 0: the page has no more. `out` holds at least 2.
   size_t read(std::span<Event> out);
@@ -47,6 +51,7 @@ class EventReader {
   Outcome read_free(uint8_t token, Event& out);
   Outcome read_realloc(uint8_t token, Event* out);
   Outcome read_extension();
+  Outcome read_block_type(const std::byte* content);
   Outcome put_alloc(Event& out, uint64_t address, uint64_t size, EventPredictor::SizeClass size_class, uint32_t stack,
                     uint16_t tag);
   Outcome put_free(Event& out, EventPredictor::Context& x, uint64_t address, uint16_t tag, uint64_t size,
@@ -69,6 +74,7 @@ class EventReader {
   uint32_t time_shift_ = 0;
   bool is_damaged_ = false;
   bool follows_gap_ = false;
+  std::vector<format::BlockType>* block_types_ = nullptr;
   EventPredictor predictor_;
 };
 

@@ -84,6 +84,12 @@ bool add_record(Metadata& metadata, const Record& record) {
       metadata.types.push_back({head.type, std::move(name)});
       return true;
     }
+    case MetadataRecord::block_types: {
+      ByteReader reader(record.payload);
+      format::BlockType type;
+      while (reader.remaining() >= sizeof type && reader.read(type)) metadata.block_types.push_back(type);
+      return reader.remaining() == 0;
+    }
     case MetadataRecord::scope_begin: {
       format::ScopeBegin head;
       if (!split_name(record.payload, head, name)) return false;

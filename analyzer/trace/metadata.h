@@ -70,6 +70,7 @@ struct Metadata {
   std::vector<Domain> domains;
   std::vector<Function> functions;
   std::vector<Type> types;
+  std::vector<format::BlockType> block_types;  // of a trace that was made of another one
   // Of a trace that was made of another one.
   std::optional<format::Window> window;
   format::Stripped stripped{};

@@ -65,12 +65,26 @@ TEST_CASE("sizes compare exactly and take K, M and G", "[filter]") {
 }
 
 TEST_CASE("a text that is no filter is refused", "[filter]") {
-  for (const char* text : {"", ",", "size", "size>=", "size>=x", "size>=4KB", "size>=-1",
-                           "allocator=", "allocator=tcmalloc", "allocator=malloc|", "allocator=|malloc", "domain=moon",
-                           "colour=red", "allocator>malloc", "size>=4096,", "size<0", "size>=99999999999999999999"}) {
+  for (const char* text :
+       {"", ",", "size", "size>=", "size>=x", "size>=4KB", "size>=-1", "allocator=", "allocator=tcmalloc",
+        "allocator=malloc|", "allocator=|malloc", "domain=", "domain=cpu,domain=gpu", "tag=", "colour=red",
+        "allocator>malloc", "size>=4096,", "size<0", "size>=99999999999999999999"}) {
     CAPTURE(text);
     CHECK(refuses(text));
   }
+}
+
+TEST_CASE("tags and domains of the program are asked for by name", "[filter]") {
+  const Filter filter = filter_of("domain=cpu|moon,tag=parse|lex,size>=10");
+  CHECK(filter.accepts(Function::malloc, 10, true));
+  CHECK_FALSE(filter.accepts(Function::malloc, 10, false));
+  CHECK_FALSE(filter.accepts(Function::mmap, 10, true));
+  CHECK(filter.accepts_client(10, true, true));
+  CHECK_FALSE(filter.accepts_client(9, true, true));
+  CHECK_FALSE(filter.accepts_client(10, false, true));
+  CHECK(memprof::names_contain(filter.domains.c_str(), "moon", 4));
+  CHECK_FALSE(memprof::names_contain(filter.domains.c_str(), "moo", 3));
+  CHECK_FALSE(memprof::names_contain(filter.tags.c_str(), "parse|lex", 9));
 }
 
 TEST_CASE("while paused nothing is accepted", "[filter]") {

@@ -405,6 +405,7 @@ enum class MetadataRecord : uint16_t {
   program_start_failed = 17,  // ProgramStartFailed
   function = 18,              // FunctionDefinition, followed by its name
   type = 19,                  // TypeDefinition, followed by its name
+  block_types = 20,           // BlockType, any number: of events pages that were written anew; never the recorder's
 };
 
 struct Mark {
@@ -502,6 +503,14 @@ static_assert(sizeof(ProgramStart) == 24 && sizeof(ProgramStartFailed) == 16);
 static_assert(offsetof(ProgramStart, process_start) == 8 && offsetof(ProgramStart, pid) == 16);
 static_assert(sizeof(ScopeBegin) == 32 && sizeof(ScopeEnd) == 16);
 static_assert(offsetof(ScopeBegin, max_leaked_bytes) == 8 && offsetof(ScopeBegin, thread_serial) == 24);
+struct BlockType {
+  uint64_t ticks;
+  uint64_t address;
+  uint32_t type;
+  uint16_t domain;
+  uint16_t reserved;
+};
+static_assert(sizeof(BlockType) == 24);
 static_assert(sizeof(Mark) == 16 && sizeof(ThreadName) == 8 && sizeof(TagDefinition) == 8 &&
               sizeof(DomainDefinition) == 8 && sizeof(FunctionDefinition) == 8 && sizeof(TypeDefinition) == 8);
 

@@ -1,0 +1,126 @@
+// The client API: what a program says of its blocks, and what the trace has of it.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+#include "host.h"
+
+using namespace memprof::tests;
+
+namespace {
+
+// "STATE DOMAIN ALLOCATOR FREE_FUNCTION SIZE [TAG] (TYPE)" of each block, sorted. Of the heap only those that have a
+// tag or a type: the rest is the runtime's.
+std::vector<std::string> blocks_of(const std::filesystem::path& trace) {
+  const Outcome chunks = analyze({"chunks", trace.string()});
+  REQUIRE(chunks.exit_status == 0);
+  std::vector<std::string> blocks;
+  std::istringstream lines(chunks.out);
+  const auto text = [](const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); };
+  for (std::string line; std::getline(lines, line);) {
+    const Json chunk = Json::parse(line);
+    const std::string tag = chunk.at("tags").empty() ? "" : " [" + text(chunk.at("tags")[0]) + "]";
+    const std::string type = chunk.contains("type") ? " (" + text(chunk.at("type")) + ")" : "";
+    if (chunk.at("domain") == "cpu" && tag.empty() && type.empty()) continue;
+    const std::string size = chunk.at("size").is_null() ? "-" : chunk.at("size").dump();
+    blocks.push_back(text(chunk.at("state")) + " " + text(chunk.at("domain")) + " " + text(chunk.at("allocator")) +
+                     " " + text(chunk.at("free_function")) + " " + size + tag + type);
+  }
+  std::sort(blocks.begin(), blocks.end());
+  return blocks;
+}
+
+std::vector<std::string> times(size_t count, const std::string& line) { return std::vector<std::string>(count, line); }
+
+std::string summary_of(const HostRun& host) { return analyze({host.trace().path().string()}).out; }
+
+// The same program, linked to run at any address or at one alone: weak symbols would be dead in the latter.
+std::string any_host() { return GENERATE("client_calls", "client_calls_fixed"); }
+
+}  // namespace
+
+TEST_CASE("blocks that memprof does not see are recorded in the domain that the program names", "[hosts][client]") {
+  const HostRun host({any_host(), "blocks"});
+  CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed gpu track_alloc track_realloc 64",
+                                                                   "closed textures track_alloc track_free 4096",
+                                                                   "open gpu track_alloc - 256",
+                                                                   "open gpu track_realloc - 128"});
+  const Outcome stacks = analyze({"stacks", "--domain", "textures", "--by", "allocated", host.trace().path().string()});
+  CHECK_THAT(stacks.out, Catch::Contains("blocks()") && Catch::Contains("client_calls.cpp"));
+  CHECK_THAT(analyze({"dump", "--metadata", host.trace().path().string()}).out, Catch::Contains(" begin\n"));
+}
+
+TEST_CASE("blocks have the innermost tag of their thread, and the last type they were given", "[hosts][client]") {
+  const HostRun host({any_host(), "tags"});
+  const std::vector<std::string> blocks = blocks_of(host.trace().path());
+  CHECK(blocks == std::vector<std::string>{"closed cpu malloc free 51 [parse]", "closed cpu malloc realloc 21 [lex]",
+                                           "closed cpu new delete 96 [shapes] (Shape)",
+                                           "closed cpu realloc free 22 [lex]", "open cpu malloc - 100 [parse] (Word)"});
+  const std::string trace = host.trace().path().string();
+  CHECK_THAT(analyze({"stacks", "--group", "type", "--by", "allocated", trace}).out,
+             Catch::Contains("     Word\n     100 B allocated in 1") && Catch::Contains("     Shape\n     96 B"));
+  CHECK_THAT(analyze({"stacks", "--tag", "parse", "--by", "allocated", trace}).out, Catch::Contains("151 B"));
+  // A trace without the temporary blocks still says what the others are.
+  const std::string stripped = (host.directory() / "stripped.bin").string();
+  REQUIRE(analyze({"strip", "--size", ">=60", "-o", stripped, trace}).exit_status == 0);
+  CHECK(blocks_of(stripped) ==
+        std::vector<std::string>{"closed cpu new delete 96 [shapes] (Shape)", "open cpu malloc - 100 [parse] (Word)"});
+}
+
+TEST_CASE("each thread has tags of its own", "[hosts][client]") {
+  const HostRun host({any_host(), "threads"});
+  std::vector<std::string> freed;
+  for (const std::string& block : blocks_of(host.trace().path()))
+    if (block.find("malloc free 6") != std::string::npos) freed.push_back(block);
+  CHECK(freed == std::vector<std::string>{"closed cpu malloc free 62 [other]", "closed cpu malloc free 63 [main]"});
+}
+
+TEST_CASE("a pool's reset and its end free all of its blocks", "[hosts][client]") {
+  const HostRun host({any_host(), "pools"});
+  std::vector<std::string> wanted = times(999, "closed pool pool_alloc pool_reset 48 [arena]");
+  wanted.insert(wanted.begin(),
+                {"closed pool pool_alloc pool_free 11 [kept]", "closed pool pool_alloc pool_free 48 [arena]",
+                 "closed pool pool_alloc pool_reset 10 [arena]"});
+  wanted.push_back("open pool pool_alloc - 12 [kept]");
+  CHECK(blocks_of(host.trace().path()) == wanted);
+}
+
+TEST_CASE("a tracked memory resource is a pool", "[hosts][client]") {
+  const HostRun host({any_host(), "resources"});
+  CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed pool pool_alloc pool_free 33 [strings]",
+                                                                   "closed pool pool_alloc pool_reset 44 [strings]"});
+}
+
+TEST_CASE("mistakes are counted and told, and do nothing", "[hosts][client]") {
+  const HostRun host({any_host(), "mistakes"});
+  CHECK(blocks_of(host.trace().path()).empty());
+  const std::string summary = summary_of(host);
+  CHECK_THAT(summary, Catch::Contains("CLIENT API: 2 calls did nothing: of a pool that does not exist, or no more\n") &&
+                          Catch::Contains("CLIENT API: 1 call did nothing: memprof_pool_free of a block") &&
+                          Catch::Contains("CLIENT API: 2 calls did nothing: of a domain that is not defined") &&
+                          Catch::Contains("CLIENT API: 1 call did nothing: memprof_pop_tag without"));
+}
+
+TEST_CASE("a forked child's trace knows the names that its parent gave", "[hosts][client]") {
+  const HostRun host({any_host(), "forks"});
+  CHECK(blocks_of(host.trace().path()) ==
+        std::vector<std::string>{"closed cpu malloc free 31 [parent]", "open pool pool_alloc - 70 [shared]"});
+  const std::vector<Trace> children = host.traces_of_children();
+  REQUIRE(children.size() == 1);
+  CHECK(blocks_of(children[0].path()) ==
+        std::vector<std::string>{"closed cpu malloc free 32 [parent]", "closed pool pool_alloc pool_reset 71 [shared]",
+                                 "open cpu malloc - 34 [parent] (Child)", "orphaned pool - pool_reset -"});
+}
+
+TEST_CASE("a filter chooses by tag and by a domain of the program's", "[hosts][client]") {
+  const HostRun tags({"client_calls", "tags"}, {"MEMPROF_FILTER=tag=lex|shapes"});
+  CHECK(blocks_of(tags.trace().path()) == std::vector<std::string>{"closed cpu malloc realloc 21 [lex]",
+                                                                   "closed cpu new delete 96 [shapes] (Shape)",
+                                                                   "closed cpu realloc free 22 [lex]"});
+  const HostRun domains({"client_calls", "blocks"}, {"MEMPROF_FILTER=domain=textures"});
+  CHECK(blocks_of(domains.trace().path()) == std::vector<std::string>{"closed textures track_alloc track_free 4096"});
+  const HostRun gpu({"client_calls", "blocks"}, {"MEMPROF_FILTER=domain=gpu,size>100"});
+  CHECK(blocks_of(gpu.trace().path()) ==
+        std::vector<std::string>{"open gpu track_alloc - 256", "open gpu track_realloc - 128"});
+}

@@ -1,0 +1,129 @@
+// Calls every function of memprof/memprof.h, rightly and wrongly. What it prints does not depend on memprof.
+#include <memprof/memprof.h>
+#include <memprof/tracked.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct Shape {
+  double sides[4];
+};
+
+namespace {
+
+void* at(unsigned long address) { return reinterpret_cast<void*>(address); }
+
+void blocks() {
+  const uint16_t textures = memprof_domain("textures");
+  memprof_track_alloc(textures, at(0x1000), 4096);
+  memprof_track_alloc(MEMPROF_GPU, at(0x1000), 64);
+  memprof_track_realloc(MEMPROF_GPU, at(0x1000), at(0x2000), 128);
+  memprof_track_alloc(memprof_domain("gpu"), at(0x3000), 256);
+  memprof_track_free(textures, at(0x1000));
+}
+
+void tags() {
+  const memprof::scoped_tag outer("parse");
+  void* const tagged = malloc(100);
+  memprof_set_type(tagged, "Token");
+  memprof_set_type(tagged, "Word");
+  {
+    const memprof::scoped_tag inner("lex");
+    free(realloc(malloc(21), 22));
+  }
+  void* const other = malloc(51);
+  free(other);
+  std::vector<Shape, memprof::tracked_allocator<Shape>> shapes(memprof::tracked_allocator<Shape>("shapes"));
+  shapes.resize(3);
+}
+
+// A thread has tags of its own.
+void threads() {
+  memprof_push_tag("main");
+  std::thread([] {
+    free(malloc(61));
+    const memprof::scoped_tag tag("other");
+    free(malloc(62));
+  }).join();
+  free(malloc(63));
+  memprof_pop_tag();
+}
+
+void pools() {
+  const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "arena");
+  for (unsigned long i = 1; i <= 1000; ++i) memprof_pool_alloc(pool, at(i * 64), 48);
+  memprof_pool_free(pool, at(64));
+  memprof_pool_reset(pool);
+  memprof_pool_alloc(pool, at(64), 10);
+  memprof_pool_destroy(pool);
+  const memprof_pool kept = memprof_pool_create(MEMPROF_POOL, "kept");
+  memprof_pool_alloc(kept, at(64), 11);
+  memprof_pool_alloc(kept, at(128), 12);
+  memprof_pool_free(kept, at(64));
+}
+
+void resources() {
+  std::pmr::monotonic_buffer_resource arena;
+  memprof::tracked_resource resource("strings", &arena);
+  void* const first = resource.allocate(33);
+  resource.allocate(44);
+  resource.deallocate(first, 33);
+  resource.reset();
+  arena.release();
+}
+
+void mistakes() {
+  memprof_pop_tag();
+  const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "gone");
+  memprof_pool_free(pool, at(64));
+  memprof_pool_destroy(pool);
+  memprof_pool_alloc(pool, at(64), 10);
+  memprof_pool_reset(pool);
+  memprof_pool_create(1, "of mappings");
+  memprof_track_alloc(77, at(64), 10);
+  memprof_track_alloc(MEMPROF_GPU, nullptr, 10);  // no mistake: nothing was allocated
+}
+
+// The first call of a fresh child is one of the API.
+void fork_child() {
+  memprof_push_tag("parent");
+  free(malloc(31));
+  const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "shared");
+  memprof_pool_alloc(pool, at(64), 70);
+  const pid_t child = fork();
+  if (child == 0) {
+    memprof_pool_alloc(pool, at(128), 71);
+    memprof_pool_reset(pool);
+    free(malloc(32));
+    memprof_set_type(malloc(34), "Child");
+    memprof_pop_tag();
+    free(malloc(33));
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  memprof_pop_tag();
+  printf("child %d\n", status);
+}
+
+}  // namespace
+
+int main(int, char** arguments) {
+  const char* const what = arguments[1];
+  memprof_mark("begin");
+  if (strcmp(what, "blocks") == 0) blocks();
+  if (strcmp(what, "tags") == 0) tags();
+  if (strcmp(what, "threads") == 0) threads();
+  if (strcmp(what, "pools") == 0) pools();
+  if (strcmp(what, "resources") == 0) resources();
+  if (strcmp(what, "mistakes") == 0) mistakes();
+  if (strcmp(what, "forks") == 0) fork_child();
+  memprof_flush();
+  return 0;
+}
