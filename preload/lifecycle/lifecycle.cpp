@@ -188,9 +188,25 @@ void take_signalled_snapshot(int, siginfo_t*, void*) {
   if (may_write_records()) take_snapshot(format::SnapshotReason::signal);
 }
 
-// A handler of the program's own for the signal takes its place.
-void wait_for_snapshot_signal() {
+// Signals that come to several threads at once toggle one after the other.
+constinit RareLock toggling;
+
+void toggle_recording(int, siginfo_t*, void*) {
+  if (is_fresh_child()) begin_forked_child();
+  if (!is_traced_process()) return;  // a vfork child: the switch is its parent's
+  const RareGuard guard(toggling);
+  if (!guard.held()) return;
+  if (is_recording()) {
+    pause_recording();
+  } else {
+    start_recording();
+  }
+}
+
+// A handler of the program's own for a signal takes its place.
+void wait_for_signals() {
   if (settings.snapshot_signal != 0) sys::handle_signal(settings.snapshot_signal, take_signalled_snapshot);
+  if (settings.toggle_signal != 0) sys::handle_signal(settings.toggle_signal, toggle_recording);
 }
 
 // Registered while the loader runs the last destructors, so that exit() calls it after all of them.
@@ -240,7 +256,7 @@ __attribute__((constructor(101))) void begin_process(int argc, char** argv, char
   } else {
     let_events_in();
   }
-  wait_for_snapshot_signal();
+  wait_for_signals();
 }
 
 __attribute__((destructor(101))) void end_process() {

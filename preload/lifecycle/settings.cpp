@@ -101,6 +101,11 @@ bool set_snapshot(const char* value) {
   return true;
 }
 
+bool set_toggle(const char* value) {
+  settings.toggle_signal = parse_signal(value, text_length(value));
+  return settings.toggle_signal != 0 || text_equals(value, "never");
+}
+
 constexpr Setting kSettings[] = {
     {"MEMPROF_OUTPUT", "a path of fewer than 4096 bytes with %p, %e, %n or %%", set_output},
     {"MEMPROF_FILTER", "conditions such as domain=cpu,allocator=malloc|new,size>=4096",
@@ -116,6 +121,7 @@ constexpr Setting kSettings[] = {
      }},
     {"MEMPROF_SNAPSHOT", "exit, a signal (SIGUSR1, SIGUSR2, SIGHUP or 35 to 64), both with a comma, or never",
      set_snapshot},
+    {"MEMPROF_TOGGLE", "a signal (SIGUSR1, SIGUSR2, SIGHUP or 35 to 64) or never", set_toggle},
     {"MEMPROF_LIMIT", "a size in bytes, or with K, M or G",
      [](const char* value) { return parse_size(value, &settings.limit_bytes) && settings.limit_bytes > 0; }},
     {"MEMPROF_RUN", "a number of the run, above 0",
@@ -206,6 +212,10 @@ void read_settings(char** environment) {
   for (char** entry = environment; *entry != nullptr; ++entry) {
     if (!starts_with(*entry, kPrefix) || value_of(*entry, kOptionsOfLlvm) != nullptr) continue;
     if (!set(*entry)) say_unknown(*entry);
+  }
+  if (settings.toggle_signal != 0 && settings.toggle_signal == settings.snapshot_signal) {
+    settings.toggle_signal = 0;
+    say("MEMPROF_TOGGLE: MEMPROF_SNAPSHOT has the same signal; it takes snapshots and toggles nothing");
   }
 }
 

@@ -21,6 +21,7 @@ struct Settings {
   bool snapshot_at_exit = false;  // MEMPROF_SNAPSHOT
   int snapshot_signal = 0;        // MEMPROF_SNAPSHOT; 0: none
   bool start_paused = false;      // MEMPROF_START
+  int toggle_signal = 0;          // MEMPROF_TOGGLE; 0: none
   uint64_t run = 0;               // MEMPROF_RUN, 0: not said
   bool verbose = false;           // MEMPROF_VERBOSE
 };
