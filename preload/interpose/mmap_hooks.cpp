@@ -1,7 +1,7 @@
 // Mappings that the program makes itself: the domain mmap. What libc maps for malloc does not come through here.
 //
-// Not seen: a bare system call, also by syscall(); brk and sbrk; remap_file_pages, which changes no range; what libc maps
-// for itself (arenas, stacks of threads, libraries).
+// Not seen: a bare system call, also by syscall(); brk and sbrk; remap_file_pages, which changes no range; what libc
+// maps for itself (arenas, stacks of threads, libraries).
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -111,8 +111,8 @@ MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int fl
   if (wanted != nullptr) note_unreadable(wanted, bytes);
   if (moved == MAP_FAILED) return moved;
   const CapturePoint caller = MEMPROF_CALLER();
-  // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays. What shrinks in place
-  // loses its tail and is what it was; all else begins anew here, as a realloc does.
+  // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays. What shrinks in
+  // place loses its tail and is what it was; all else begins anew here, as a realloc does.
   constexpr int kDontUnmap = 4;
   const size_t old_whole = whole_pages(old_bytes), whole = whole_pages(bytes);
   if (moved == region && old_bytes != 0 && whole <= old_whole) {

@@ -120,9 +120,14 @@ TEST_CASE("shared and file-backed mappings are told apart", "[hosts][functions]"
       ++found[{chunk.at("allocator").get<std::string>() + " " + chunk.at("state").get<std::string>(),
                chunk.at("size").get<uint64_t>() / 4096}];
   const decltype(found) wanted = {
-      {{"mmap open", 1}, 1},         {{"mmap-shared open", 2}, 1},       {{"mmap-file open", 3}, 1},
-      {{"mmap-shared-file open", 4}, 1}, {{"mmap-shared-file open", 5}, 1}, {{"mmap-shared open", 16}, 1},
-      {{"mmap-shared open", 7}, 1},  {{"mmap-shared closed", 7}, 1},
+      {{"mmap open", 1}, 1},
+      {{"mmap-shared open", 2}, 1},
+      {{"mmap-file open", 3}, 1},
+      {{"mmap-shared-file open", 4}, 1},
+      {{"mmap-shared-file open", 5}, 1},
+      {{"mmap-shared open", 16}, 1},
+      {{"mmap-shared open", 7}, 1},
+      {{"mmap-shared closed", 7}, 1},
   };
   CHECK(found == wanted);
 }
