@@ -30,6 +30,10 @@ struct Thread {
   uint32_t id;  // the kernel's
 };
 
+struct Range {
+  uint64_t begin, end;
+};
+
 // What ended a block.
 struct Release {
   Event event;
@@ -49,6 +53,8 @@ class ChunkVisitor {
   // Before the first block; thread indices point into it.
   virtual void begin(const std::vector<Thread>& threads) = 0;
   virtual void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) = 0;
+  // Of a mapping that lost a part, right before its open(): what is left of it, in whole memory pages.
+  virtual void left_over(const std::vector<Range>&) {}
   virtual void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) = 0;
   virtual void orphaned(uint16_t domain, const Release& release, OrphanKind kind) = 0;
   // An event took a part of a mapping. Of every one, also before the window: what is chosen is not known then.

@@ -43,6 +43,16 @@ class Mappings {
       if (region.mapped_bytes != 0) visit(region.address, region.chunk, region.open_bytes);
   }
 
+  // What is left of the regions that lost a part: visit(chunk, begin, end), by address.
+  template <class Visit>
+  void visit_left_over(Visit&& visit) const {
+    for (const auto& [begin, part] : parts_) {
+      const Region& region = regions_[part.region];
+      if (region.mapped_bytes != end_of(region.address, region.chunk.size) - region.address)
+        visit(region.chunk, begin, part.end);
+    }
+  }
+
   // Count of regions, each: address, chunk (put_chunk(chunk)), bytes mapped and open; count of parts, each: begin, end,
   // which of the regions.
   template <class Put>

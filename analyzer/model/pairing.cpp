@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 namespace memprof {
 
@@ -300,7 +301,16 @@ void Pairing::report_open(const Account& account, uint16_t domain) {
   std::sort(open.begin(), open.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second.alloc_ticks, a.first) < std::pair(b.second.alloc_ticks, b.first);
   });
-  for (const auto& [address, chunk] : open) visitor_->open(domain, address, chunk, site_of(chunk), false);
+  std::unordered_map<uint64_t, std::vector<Range>> left_over;  // by the chunk's number
+  if (account.mappings)
+    account.mappings->visit_left_over([&](const Chunk& chunk, uint64_t begin, uint64_t end) {
+      left_over[chunk.number].push_back({begin, end});
+    });
+  for (const auto& [address, chunk] : open) {
+    if (const auto ranges = left_over.find(chunk.number); ranges != left_over.end())
+      visitor_->left_over(ranges->second);
+    visitor_->open(domain, address, chunk, site_of(chunk), false);
+  }
 }
 
 }  // namespace memprof

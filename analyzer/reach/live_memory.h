@@ -57,6 +57,9 @@ class LiveMemoryCollector : public ChunkVisitor {
 
   void begin(const std::vector<Thread>& threads) override;
   void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, const Release& release) override;
+  void left_over(const std::vector<Range>& ranges) override {
+    if (next_) next_->left_over(ranges);
+  }
   void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) override;
   void orphaned(uint16_t domain, const Release& release, OrphanKind kind) override;
   void cut(const Chunk& chunk, const Event& event, uint64_t number) override;

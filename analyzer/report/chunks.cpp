@@ -3,6 +3,8 @@
 #include <tsl/robin_map.h>
 
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "reach/classification.h"
 #include "report/escape.h"
@@ -47,7 +49,10 @@ class ChunkLines : public ChunkVisitor {
     end_line(stack, free_stack);
   }
 
+  void left_over(const std::vector<Range>& ranges) override { left_over_ = ranges; }
+
   void open(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, bool is_displaced) override {
+    const std::vector<Range> left_over = std::exchange(left_over_, {});
     if (!wants(domain)) return;
     begin_line("open", address, chunk.size);
     times(time(chunk.alloc_ticks), "null");
@@ -55,6 +60,12 @@ class ChunkLines : public ChunkVisitor {
     functions(domain, allocator(chunk.tag), "null", chunk.tag);
     out_.print(",\"mismatched\":false{}", is_displaced ? ",\"allocated_again\":true" : "");
     type(domain, address, chunk.alloc_ticks, UINT64_MAX);
+    const char* comma = ",\"left_over\":[";
+    for (const Range& range : left_over) {
+      out_.print("{}{{\"address\":\"{:#x}\",\"bytes\":{}}}", comma, range.begin, range.end - range.begin);
+      comma = ",";
+    }
+    if (!left_over.empty()) out_.write("]");
     const bool may_be_known = classes_ && domain == Domains::kHeap && !is_displaced;
     if (const std::optional<Reach> reach = may_be_known ? classes_->reach_of(address, chunk.alloc_ticks) : std::nullopt)
       out_.print(",\"reach\":\"{}\"", reach_name(*reach));
@@ -160,6 +171,7 @@ class ChunkLines : public ChunkVisitor {
   const BlockTypes types_;
   MismatchJudge judge_;
   bool is_empty_ = true;
+  std::vector<Range> left_over_;
   const std::vector<Thread>* threads_ = nullptr;
   tsl::robin_map<StackId, StackText> stacks_;
   size_t stack_bytes_ = 0;

@@ -1,6 +1,11 @@
 // Mappings that the program makes itself: the domain mmap. What libc maps for malloc does not come through here.
+//
+// Not seen: a bare system call, also by syscall(); brk and sbrk; segments of System V (shmat); remap_file_pages,
+// which changes no range; what libc
+// maps for itself (arenas, stacks of threads, libraries).
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "interpose/hook.h"
 #include "real_allocator/real_allocator.h"
@@ -10,6 +15,17 @@
 using namespace memprof;
 
 namespace {
+
+Function kind_of(int flags) {
+  const bool is_shared = (flags & MAP_SHARED) != 0;  // MAP_SHARED_VALIDATE has this bit too
+  if ((flags & MAP_ANONYMOUS) != 0) return is_shared ? Function::mmap_shared : Function::mmap;
+  return is_shared ? Function::mmap_shared_file : Function::mmap_file;
+}
+
+size_t whole_pages(size_t bytes) {
+  const size_t mask = static_cast<size_t>(getpagesize()) - 1;
+  return (bytes + mask) & ~mask;
+}
 
 void find_if_early() {
   if (real.malloc == nullptr) find_real_functions();
@@ -30,7 +46,7 @@ void* map(void* wanted, size_t bytes, int protection, int flags, int fd, off_t o
 MEMPROF_EXPORT void* mmap(void* wanted, size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   find_if_early();
   void* region = map(wanted, bytes, protection, flags, fd, offset);
-  if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
+  if (region != MAP_FAILED) record_alloc(region, bytes, kind_of(flags), MEMPROF_CALLER());
   return region;
 }
 
@@ -38,7 +54,7 @@ MEMPROF_EXPORT void* mmap(void* wanted, size_t bytes, int protection, int flags,
 MEMPROF_EXPORT void* mmap64(void* wanted, size_t bytes, int protection, int flags, int fd, off64_t offset) noexcept {
   find_if_early();
   void* region = map(wanted, bytes, protection, flags, fd, offset);
-  if (region != MAP_FAILED) record_alloc(region, bytes, Function::mmap, MEMPROF_CALLER());
+  if (region != MAP_FAILED) record_alloc(region, bytes, kind_of(flags), MEMPROF_CALLER());
   return region;
 }
 
@@ -85,8 +101,16 @@ MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int fl
   if (wanted != nullptr) note_unreadable(wanted, bytes);
   if (moved == MAP_FAILED) return moved;
   const CapturePoint caller = MEMPROF_CALLER();
-  // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays.
+  // With an old size of 0 a shared mapping is duplicated; with MREMAP_DONTUNMAP the old one stays. What shrinks in
+  // place loses its tail and is what it was; all else begins anew here, as a realloc does.
   constexpr int kDontUnmap = 4;
+  const size_t old_whole = whole_pages(old_bytes), whole = whole_pages(bytes);
+  if (moved == region && old_bytes != 0 && whole <= old_whole) {
+    if (whole < old_whole) {
+      record_unmapped(static_cast<char*>(region) + whole, old_whole - whole, Function::mremap, begin_ticks, caller);
+    }
+    return moved;
+  }
   if (old_bytes != 0 && (flags & kDontUnmap) == 0) {
     record_unmapped(region, old_bytes, Function::mremap, begin_ticks, caller);
   }

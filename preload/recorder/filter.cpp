@@ -77,6 +77,7 @@ void visit_functions(Visit&& visit) {
 bool names_allocator(Word word, const Named& named) {
   if (word.is("memalign")) return is_aligned_function(named.function);
   if (word.is("jemalloc")) return is_jemalloc_function(named.function);
+  if (word.is("mmap")) return is_mapping_function(named.function);
   return word.is(named.name);
 }
 bool names_domain(Word word, const Named& named) {

@@ -40,7 +40,8 @@ struct Filter {
 };
 
 // False when the text is not a filter; *out may then be half changed. `memalign` stands for all aligned functions
-// (memalign aligned_alloc posix_memalign valloc pvalloc), `jemalloc` for jemalloc's own API. A domain that none of the
+// (memalign aligned_alloc posix_memalign valloc pvalloc), `jemalloc` for jemalloc's own API, `mmap` for every kind
+// of mapping. A domain that none of the
 // functions is of may be one that the program will define.
 bool parse_filter(const char* text, Filter* out);
 

@@ -8,6 +8,12 @@
 
 namespace memprof {
 
+constexpr bool is_mapping_function(format::Function function) {
+  using format::Function;
+  return function == Function::mmap || function == Function::munmap || function == Function::mremap ||
+         (function >= Function::mmap_shared && function <= Function::mmap_shared_file);
+}
+
 // A block that one of a family allocated must be freed by one of it.
 enum OwnFamily : uint8_t {
   kAnyFamily = static_cast<uint8_t>(format::Family::none),

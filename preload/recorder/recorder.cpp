@@ -30,8 +30,7 @@ inline void leave(ThreadState* state) {
 
 // An allocator may map memory with its lock held: loading libunwind would allocate below it.
 inline bool is_to_be_checked(Function function) {
-  return __builtin_expect(settings.verify_stacks != 0, 0) && function != Function::mmap &&
-         function != Function::munmap && function != Function::mremap;
+  return __builtin_expect(settings.verify_stacks != 0, 0) && !is_mapping_function(function);
 }
 
 __attribute__((noinline)) uint32_t take_changed_stack(ThreadState* state, const CapturePoint& caller,

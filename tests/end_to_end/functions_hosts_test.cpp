@@ -1,5 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <map>
+#include <set>
+#include <sstream>
+
 #include "host.h"
 
 using namespace memprof::tests;
@@ -67,4 +71,68 @@ TEST_CASE("each kind of mismatched free is seen, and no other", "[hosts][functio
 TEST_CASE("mappings are counted in a domain of their own, in whole and in part", "[hosts][functions]") {
   const HostRun host({"mappings"});
   check_trace(host.trace(), host.recorded());
+}
+
+namespace {
+
+using Pages = std::set<uint64_t>;
+
+void add_pages(Pages& pages, uint64_t begin, uint64_t end) {
+  for (; begin < end; begin += 4096) pages.insert(begin);
+}
+uint64_t number(const Json& address) { return std::stoull(address.get<std::string>(), nullptr, 16); }
+
+}  // namespace
+
+TEST_CASE("what is mapped after thousands of calls is what the kernel says", "[hosts][functions]") {
+  const HostRun host({"random_mappings"});
+  Pages mapped, open;
+  std::istringstream lines(host.recorded().out);
+  for (std::string word, begin, end; lines >> word >> begin >> end;)
+    add_pages(mapped, std::stoull(begin, nullptr, 16), std::stoull(end, nullptr, 16));
+  REQUIRE(mapped.size() > 100);
+  uint64_t bytes = 0;
+  for (const Json& chunk : host.trace().chunks("open")) {
+    const uint64_t address = number(chunk.at("address"));
+    if (chunk.at("domain") != "mmap" || address < 0x200000000000 || address >= 0x201000000000) continue;
+    const size_t before = open.size();
+    uint64_t expected_bytes = 0;
+    const auto add = [&](uint64_t begin, uint64_t size) {
+      add_pages(open, begin, begin + size);
+      expected_bytes += (size + 4095) & ~uint64_t{4095};
+    };
+    if (chunk.contains("left_over"))
+      for (const Json& range : chunk.at("left_over")) add(number(range.at("address")), range.at("bytes"));
+    else
+      add(address, chunk.at("size"));
+    CHECK((open.size() - before) * 4096 == expected_bytes);  // no page is in two regions
+    bytes += expected_bytes;
+  }
+  CHECK(open == mapped);
+  CHECK(bytes == mapped.size() * 4096);
+}
+
+TEST_CASE("shared and file-backed mappings are told apart", "[hosts][functions]") {
+  std::map<std::pair<std::string, uint64_t>, int> found;  // by kind and pages
+  const HostRun host({"kinds_of_mappings"});
+  for (const Json& chunk : host.trace().chunks())
+    if (chunk.at("domain") == "mmap")
+      ++found[{chunk.at("allocator").get<std::string>() + " " + chunk.at("state").get<std::string>(),
+               chunk.at("size").get<uint64_t>() / 4096}];
+  const decltype(found) wanted = {
+      {{"mmap open", 1}, 1},
+      {{"mmap-shared open", 2}, 1},
+      {{"mmap-file open", 3}, 1},
+      {{"mmap-shared-file open", 4}, 1},
+      {{"mmap-shared-file open", 5}, 1},
+      {{"mmap-shared open", 16}, 1},
+  };
+  CHECK(found == wanted);
+}
+
+TEST_CASE("a filter for mmap takes every kind of mapping", "[hosts][functions]") {
+  const HostRun host({"kinds_of_mappings"}, {"MEMPROF_FILTER=allocator=mmap"});
+  CHECK(host.trace().chunks("open").size() == 6);
+  const HostRun one({"kinds_of_mappings"}, {"MEMPROF_FILTER=allocator=mmap-file"});
+  CHECK(one.trace().chunks("open").size() == 1);
 }
