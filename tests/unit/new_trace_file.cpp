@@ -61,8 +61,7 @@ int status_when_killed(const std::string& path, Temporary temporary, int signal)
   const Bytes bytes = small_trace().build();
   const pid_t child = ::fork();
   if (child == 0) {
-    ::signal(SIGINT, SIG_DFL);  // Catch2 has its own
-    ::signal(SIGTERM, SIG_DFL);
+    for (const int own : {SIGINT, SIGTERM, SIGHUP}) ::signal(own, SIG_DFL);  // Catch2's, nohup's
     try {
       const NewTraceFile out = copy_of(bytes, path, temporary);
       ::kill(::getpid(), signal);

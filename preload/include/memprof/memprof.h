@@ -110,7 +110,8 @@ static inline uint16_t memprof_domain(const char* name) { return memprof_found_ 
 static inline void memprof_track_alloc(uint16_t domain, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->track_alloc(domain, block, bytes);
 }
-/* The old block became this one, of `bytes`; call it after. The two may be the same. */
+/* The old block became this one, of `bytes`; call it after. The two may be the same. Where other threads allocate
+ * meanwhile and may get the old address, say memprof_track_free() before and memprof_track_alloc() after instead. */
 static inline void memprof_track_realloc(uint16_t domain, const void* old_block, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->track_realloc(domain, old_block, block, bytes);
 }
