@@ -3,7 +3,6 @@
 #include "client/misuse.h"
 #include "lifecycle/settings.h"
 #include "platform/syscalls.h"
-#include "recorder/functions.h"
 #include "trace_writer/record_stream.h"
 
 namespace memprof {
@@ -35,7 +34,7 @@ constinit NameTable domains{define_domain};
 constexpr uint32_t kPlaces = 1u << 17;
 constinit std::atomic<std::atomic<uint64_t>*> combinations{nullptr};
 constinit RareLock combinations_lock;
-constinit uint32_t next_tag = kFirstFreeTag;
+constinit uint32_t next_tag = format::kFirstDefinedTag;
 
 uint64_t key_of(Function function, uint16_t domain, uint16_t user_tag) {
   return uint64_t{static_cast<uint16_t>(function)} << 48 | uint64_t{domain} << 32 | uint64_t{user_tag} << 16;
@@ -82,10 +81,7 @@ __attribute__((noinline, cold)) uint16_t add_combination(uint64_t key) {
 bool is_name_of(const char* names, NameTable::Name name) { return names_contain(names, name.text, name.bytes); }
 
 uint16_t own_domain(Function function) {
-  const auto number = static_cast<uint16_t>(function);
-  return static_cast<uint16_t>(number < format::kFirstDefinedTag
-                                   ? format::kFunctions[number].domain
-                                   : kOwnFunctions[number - format::kFirstDefinedTag].domain);
+  return static_cast<uint16_t>(format::kFunctions[static_cast<uint16_t>(function)].domain);
 }
 
 }  // namespace

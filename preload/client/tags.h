@@ -2,7 +2,7 @@
 //
 // An event's tag is the number of its function, unless a tag or another domain than the function's comes with it: then
 // it is a number that stands for the three. These are given out as they are first met, each told to the trace before
-// any event carries it; there is room for 65,024.
+// any event carries it; there is room for 65,280.
 // Thread-safe and async-signal-safe. A signal handler has the tags of the thread that it interrupted.
 #pragma once
 

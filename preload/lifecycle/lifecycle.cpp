@@ -15,7 +15,6 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
-#include "recorder/functions.h"
 #include "samples/sampler.h"
 #include "snapshot/snapshot.h"
 #include "stack_table/module_table.h"
@@ -98,7 +97,6 @@ bool open_trace(uint32_t pid, uint32_t flags, uint32_t parent_pid, uint64_t fork
   }
   traced_pid = pid;
   write_process_records(parent_trace);
-  define_functions_again();
   define_tags_again();
   define_types_again();
   start_samples();

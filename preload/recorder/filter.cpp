@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "recorder/functions.h"
+
 namespace memprof {
 namespace {
 
@@ -62,30 +64,19 @@ bool is_jemalloc_function(Function function) {
   return function == Function::mallocx || function == Function::rallocx || function == Function::xallocx;
 }
 
-// An allocating function, of those that the format numbers or of the others.
-struct Named {
-  Function function;
-  const char* name;
-  format::Domain domain;
-};
-template <class Visit>
-void visit_functions(Visit&& visit) {
-  for (const format::FunctionInfo& info : format::kFunctions) visit(Named{info.function, info.name, info.domain});
-  for (const OwnFunctionInfo& info : kOwnFunctions) visit(Named{number_of(info.function), info.name, info.domain});
+bool names_allocator(Word word, const format::FunctionInfo& info) {
+  if (word.is("memalign")) return is_aligned_function(info.function);
+  if (word.is("jemalloc")) return is_jemalloc_function(info.function);
+  if (word.is("mmap")) return is_mapping_function(info.function);
+  return word.is(info.name);
 }
-
-bool names_allocator(Word word, const Named& named) {
-  if (word.is("memalign")) return is_aligned_function(named.function);
-  if (word.is("jemalloc")) return is_jemalloc_function(named.function);
-  if (word.is("mmap")) return is_mapping_function(named.function);
-  return word.is(named.name);
-}
-bool names_domain(Word word, const Named& named) {
-  return word.is(format::kDomainNames[static_cast<unsigned>(named.domain)]);
+bool names_domain(Word word, const format::FunctionInfo& info) {
+  return word.is(format::kDomainNames[static_cast<unsigned>(info.domain)]);
 }
 
 // Denies every function that none of the bar-separated values names. False when a value names nothing at all.
-bool restrict_functions(Word values, bool (*names)(Word, const Named&), bool may_be_unknown, Filter* out) {
+bool restrict_functions(Word values, bool (*names)(Word, const format::FunctionInfo&), bool may_be_unknown,
+                        Filter* out) {
   bool is_named[sizeof(out->denied)] = {};
   const char* at = values.begin;
   do {
@@ -93,11 +84,11 @@ bool restrict_functions(Word values, bool (*names)(Word, const Named&), bool may
     while (bar != values.end && *bar != '|') ++bar;
     const Word value{at, bar};
     bool known = may_be_unknown;
-    visit_functions([&](const Named& named) {
-      if (!names(value, named)) return;
-      is_named[static_cast<unsigned>(named.function)] = true;
+    for (const format::FunctionInfo& info : format::kFunctions) {
+      if (!names(value, info)) continue;
+      is_named[static_cast<unsigned>(info.function)] = true;
       known = true;
-    });
+    }
     if (!known || value.empty()) return false;
     at = bar == values.end ? bar : bar + 1;
     if (bar != values.end && at == values.end) return false;  // a bar with nothing behind it

@@ -9,14 +9,13 @@
 
 #include "memprof/trace_format.h"
 #include "platform/text.h"
-#include "recorder/functions.h"
 
 namespace memprof {
 
 struct Filter {
   bool active = false;
   bool paused = false;  // by the client API: nothing but frees is recorded
-  bool denied[format::kFirstDefinedTag + kOwnFunctionCount] = {};
+  bool denied[format::kFunctionCount] = {};
   uint64_t least_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;
   Text<256> tags;     // joined by bars, as they were given; empty: every block, with or without

@@ -4,6 +4,7 @@
 #include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
+#include "recorder/functions.h"
 #include "recorder/stack_check.h"
 #include "samples/sampler.h"
 #include "thread_state/thread_state.h"
