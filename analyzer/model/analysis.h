@@ -73,8 +73,8 @@ struct Analysis {
   uint64_t end_ns() const;
 };
 
-// One pass over all events, one more where the selection asks for the fate of blocks, one more for sites by type. `visitor`, `progress` and `observer`
-// may be null; `trace` outlives the result.
+// One pass over all events, one more where the selection asks for the fate of blocks, one more for sites by type.
+// `visitor`, `progress` and `observer` may be null; `trace` outlives the result.
 Analysis analyse(const Trace& trace, ChunkVisitor* visitor = nullptr, ProgressSink* progress = nullptr,
                  SumObserver* observer = nullptr);
 // The same, and never from a checkpoint: the numbers of events count from the begin of the trace.

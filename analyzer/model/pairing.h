@@ -42,8 +42,8 @@ class Pairing {
     size_t thread_count = 0;
     size_t stream_count = 0;
     SiteKeys site_keys{};
-    uint64_t from_ticks = 0;         // where the selection's window begins
-    const Choice* choice = nullptr;  // null: every block
+    uint64_t from_ticks = 0;               // where the selection's window begins
+    const Choice* choice = nullptr;        // null: every block
     const SitesByNumber* sites = nullptr;  // of blocks that do not count for their stack; null: of none
   };
   static Config config_for(const TraceFile& file, const Clock& clock, const EventFeed& feed);

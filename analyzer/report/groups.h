@@ -24,8 +24,8 @@ std::string thread_label(const Trace& trace, const Thread& thread);
 std::string thread_name(const Trace& trace, const Thread& thread);
 
 // A stack counts for the innermost of its frames that is not the C++ library's: for `push_back`'s caller, not for
-// allocator_traits::allocate. Its type is what the innermost frame that names one says, up to that frame; a type that the program gave
-// to a block goes before.
+// allocator_traits::allocate. Its type is what the innermost frame that names one says, up to that frame; a type that
+// the program gave to a block goes before.
 class SiteGroups {
  public:
   // The sites of every analysis of `trace` are the groups, as long as this lives.
