@@ -150,11 +150,10 @@ Pool* find_pool(uint64_t number) {
   return &all[place];
 }
 
-void free_all(Pool& pool, const CapturePoint& caller) {
+void free_all(Pool& pool, format::Function function, const CapturePoint& caller) {
   if (pool.blocks == nullptr) return;
-  visit(*pool.blocks, [&](uint64_t address) {
-    record_client_free(reinterpret_cast<void*>(address), format::Function::pool_reset, pool.domain, caller);
-  });
+  visit(*pool.blocks,
+        [&](uint64_t address) { record_client_free(reinterpret_cast<void*>(address), function, pool.domain, caller); });
   AddressSet* const old = pool.blocks;
   std::atomic_ref(pool.blocks).store(nullptr, std::memory_order_release);
   drop_set(old);
@@ -167,7 +166,10 @@ uint64_t create_pool(uint16_t domain, const char* name) {
     count_misuse(Misuse::unknown_domain);
     return 0;
   }
-  const uint16_t user_tag = user_tag_of(name);
+  return create_pool_in(domain, user_tag_of(name));
+}
+
+uint64_t create_pool_in(uint16_t domain, uint16_t user_tag) {
   const RareGuard guard(pools_lock);
   if (!guard.held()) return 0;
   if (pools.load(std::memory_order_relaxed) == nullptr) {
@@ -196,16 +198,20 @@ void reset_pool(uint64_t number, const CapturePoint& caller) {
   Pool* const pool = find_pool(number);
   if (pool == nullptr) return;
   const PoolGuard guard(*pool);
-  if (guard.held()) free_all(*pool, caller);
+  if (guard.held()) free_all(*pool, format::Function::pool_reset, caller);
 }
 
 void destroy_pool(uint64_t number, const CapturePoint& caller) {
+  end_pool(number, format::Function::pool_reset, caller);
+}
+
+void end_pool(uint64_t number, format::Function function, const CapturePoint& caller) {
   Pool* const pool = find_pool(number);
   if (pool == nullptr) return;
   {
     const PoolGuard guard(*pool);
     if (!guard.held()) return;
-    free_all(*pool, caller);
+    free_all(*pool, function, caller);
     std::atomic_ref(pool->number).store(0, std::memory_order_release);
   }
   const RareGuard guard(pools_lock);
@@ -214,16 +220,23 @@ void destroy_pool(uint64_t number, const CapturePoint& caller) {
   first_free = static_cast<uint32_t>(number & (kMostPools - 1));
 }
 
-void note_pool_alloc(uint64_t number, void* block, size_t size_bytes, const CapturePoint& caller) {
+bool keep_in_pool(uint64_t number, void* block) {
   Pool* const pool = find_pool(number);
-  if (pool == nullptr || block == nullptr) return;
-  const auto address = reinterpret_cast<uint64_t>(block);
-  {
-    const PoolGuard guard(*pool);
-    if (!guard.held()) return;
-    if (!make_room(*pool)) return count_dropped(format::DropCause::no_memory);
-    put(*pool->blocks, address);
+  if (pool == nullptr || block == nullptr) return false;
+  const PoolGuard guard(*pool);
+  if (!guard.held()) return false;
+  if (!make_room(*pool)) {
+    count_dropped(format::DropCause::no_memory);
+    return false;
   }
+  put(*pool->blocks, reinterpret_cast<uint64_t>(block));
+  return true;
+}
+
+void note_pool_alloc(uint64_t number, void* block, size_t size_bytes, const CapturePoint& caller) {
+  if (!keep_in_pool(number, block)) return;
+  const Pool* const pool = find_pool(number);
+  if (pool == nullptr) return;  // destroyed meanwhile
   record_client_alloc(block, size_bytes, format::Function::pool_alloc, pool->domain, pool->user_tag, caller);
 }
 

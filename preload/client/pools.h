@@ -14,15 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memprof/trace_format.h"
 #include "unwind/unwinder.h"
 
 namespace memprof {
 
 // 0: there is no room, or no such domain.
 uint64_t create_pool(uint16_t domain, const char* name);
+// Without a name.
+uint64_t create_pool_in(uint16_t domain, uint16_t user_tag);
 void destroy_pool(uint64_t pool, const CapturePoint& caller);
 void reset_pool(uint64_t pool, const CapturePoint& caller);
 void note_pool_alloc(uint64_t pool, void* block, size_t size_bytes, const CapturePoint& caller);
 void note_pool_free(uint64_t pool, void* block, const CapturePoint& caller);
+
+// Of pools that an allocator of the program's makes (foreign_pools.h): who calls records the block. False: lost.
+bool keep_in_pool(uint64_t pool, void* block);
+// Destroys the pool; its blocks end by `function`.
+void end_pool(uint64_t pool, format::Function function, const CapturePoint& caller);
 
 }  // namespace memprof

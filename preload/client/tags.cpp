@@ -1,5 +1,6 @@
 #include "client/tags.h"
 
+#include "allocators/defined_functions.h"
 #include "client/misuse.h"
 #include "lifecycle/settings.h"
 #include "platform/syscalls.h"
@@ -34,10 +35,15 @@ constinit NameTable domains{define_domain};
 constexpr uint32_t kPlaces = 1u << 17;
 constinit std::atomic<std::atomic<uint64_t>*> combinations{nullptr};
 constinit RareLock combinations_lock;
-constinit uint32_t next_tag = format::kFirstDefinedTag;
+constinit uint32_t next_tag = kFirstClientTag;
 
 uint64_t key_of(Function function, uint16_t domain, uint16_t user_tag) {
   return uint64_t{static_cast<uint16_t>(function)} << 48 | uint64_t{domain} << 32 | uint64_t{user_tag} << 16;
+}
+
+// A tag of a function that the format has no number for is told behind the function.
+void tell_if_defined(Function function) {
+  if (is_defined_function(function)) tell_function(function);
 }
 
 void define_tag(uint64_t combination) {
@@ -73,6 +79,7 @@ __attribute__((noinline, cold)) uint16_t add_combination(uint64_t key) {
   if (const uint16_t tag = find_combination(places, key, &place)) return tag;  // another was quicker
   if (next_tag > UINT16_MAX) return 0;
   const uint64_t combination = key | next_tag++;
+  tell_if_defined(static_cast<Function>(key >> 48));
   define_tag(combination);
   places[place].store(combination, std::memory_order_release);
   return static_cast<uint16_t>(combination);
@@ -80,9 +87,7 @@ __attribute__((noinline, cold)) uint16_t add_combination(uint64_t key) {
 
 bool is_name_of(const char* names, NameTable::Name name) { return names_contain(names, name.text, name.bytes); }
 
-uint16_t own_domain(Function function) {
-  return static_cast<uint16_t>(format::kFunctions[static_cast<uint16_t>(function)].domain);
-}
+uint16_t own_domain(Function function) { return static_cast<uint16_t>(domain_of_function(function)); }
 
 }  // namespace
 
@@ -138,7 +143,10 @@ bool may_track_in(uint16_t domain) {
 }
 
 uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
-  if (user_tag == 0 && domain == own_domain(function)) return static_cast<uint16_t>(function);
+  if (user_tag == 0 && domain == own_domain(function)) {
+    tell_if_defined(function);
+    return static_cast<uint16_t>(function);
+  }
   const uint64_t key = key_of(function, domain, user_tag);
   const std::atomic<uint64_t>* const places = combinations.load(std::memory_order_acquire);
   uint32_t place = 0;
@@ -152,10 +160,14 @@ uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
 uint16_t with_pushed_tag(Function function) { return tag_of(function, own_domain(function), pushed_tags.innermost()); }
 
 void define_tags_again() {
+  forget_told_functions();
   for (uint32_t number = 1; number <= domains.count(); ++number) define_domain(number, domains.name(number));
   const std::atomic<uint64_t>* const places = combinations.load(std::memory_order_acquire);
   for (uint32_t at = 0; places != nullptr && at < kPlaces; ++at)
-    if (const uint64_t combination = places[at].load(std::memory_order_relaxed)) define_tag(combination);
+    if (const uint64_t combination = places[at].load(std::memory_order_relaxed)) {
+      tell_if_defined(static_cast<Function>(combination >> 48));
+      define_tag(combination);
+    }
 }
 
 }  // namespace memprof

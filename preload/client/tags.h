@@ -2,7 +2,7 @@
 //
 // An event's tag is the number of its function, unless a tag or another domain than the function's comes with it: then
 // it is a number that stands for the three. These are given out as they are first met, each told to the trace before
-// any event carries it; there is room for 65,280.
+// any event carries it; there is room for 65,024.
 // Thread-safe and async-signal-safe. A signal handler has the tags of the thread that it interrupted.
 #pragma once
 
@@ -39,9 +39,10 @@ bool may_track_in(uint16_t domain);
 
 // What an event of `function` carries.
 uint16_t tag_of(format::Function function, uint16_t domain, uint16_t user_tag);
-uint16_t with_pushed_tag(format::Function function);  // in the function's own domain, while a tag is pushed
+uint16_t with_pushed_tag(format::Function function);  // in the function's own domain
 inline uint16_t event_tag(format::Function function) {
-  if (__builtin_expect(pushed_tags.depth == 0, 1)) return static_cast<uint16_t>(function);
+  const auto number = static_cast<uint16_t>(function);
+  if (__builtin_expect(pushed_tags.depth == 0 && number < format::kFirstDefinedTag, 1)) return number;
   return with_pushed_tag(function);
 }
 

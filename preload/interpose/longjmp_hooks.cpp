@@ -28,6 +28,7 @@ uintptr_t target_stack(const struct __jmp_buf_tag* buffer) {
 }
 
 [[noreturn]] void jump(Jump* next, struct __jmp_buf_tag* buffer, int value) {
+  leave_calls_below(target_stack(buffer));
   const ThreadState* state = current_state;
   if (state != nullptr && state->busy != Busy::idle) forget_abandoned(target_stack(buffer));
   next(buffer, value);

@@ -23,11 +23,25 @@ void* new_without_runtime(size_t size_bytes) {
   return block;
 }
 
+class PassingOn {
+ public:
+  PassingOn(CxxOperator which, const CapturePoint& caller) : before_(inside_calls.passed_on_for) {
+    if (is_passed_on(which)) inside_calls.passed_on_for = &caller;
+  }
+  ~PassingOn() { inside_calls.passed_on_for = before_; }
+  PassingOn(const PassingOn&) = delete;
+  PassingOn& operator=(const PassingOn&) = delete;
+
+ private:
+  const CapturePoint* const before_;
+};
+
 template <typename... More>
 inline void* new_hook(CxxOperator which, Function function, const CapturePoint& caller, size_t size_bytes,
                       More... more) {
   const auto* return_address = reinterpret_cast<const void*>(caller.pc);
   auto operation = reinterpret_cast<void* (*)(size_t, More...)>(find_cxx_operator(which, return_address));
+  const PassingOn passing_on(which, caller);
   void* block = operation != nullptr ? operation(size_bytes, more...) : new_without_runtime(size_bytes);
   if (block != nullptr && !is_nested(return_address) && !is_passed_on(which))
     record_alloc(block, size_bytes, function, caller);
@@ -39,6 +53,7 @@ inline void delete_hook(CxxOperator which, Function function, const CapturePoint
   const auto* return_address = reinterpret_cast<const void*>(caller.pc);
   auto operation = reinterpret_cast<void (*)(void*, More...)>(find_cxx_operator(which, return_address));
   if (block != nullptr && !is_nested(return_address) && !is_passed_on(which)) record_free(block, function, caller);
+  const PassingOn passing_on(which, caller);
   if (operation != nullptr) {
     operation(block, more...);
   } else {

@@ -146,6 +146,9 @@ void say_who_was_called() {
   said = true;
   Text<1024> line;
   line.add("malloc of ").add(other).add(" is called instead of memprof's: its blocks are not recorded");
+  if (const auto [function, reason] = first_malloc_refusal; function != nullptr) {
+    line.add(" (").add(function).add(" cannot be hooked, because ").add(reason).add(')');
+  }
   say(line.c_str());
 }
 

@@ -15,6 +15,14 @@ inline bool text_equals(const char* a, const char* b) {
   while (*a != '\0' && *a == *b) ++a, ++b;
   return *a == *b;
 }
+inline bool text_contains(const char* text, const char* part) {
+  for (; *text != '\0'; ++text) {
+    const char *at = text, *wanted = part;
+    while (*wanted != '\0' && *at == *wanted) ++at, ++wanted;
+    if (*wanted == '\0') return true;
+  }
+  return *part == '\0';
+}
 
 template <size_t kCapacity>
 class Text {

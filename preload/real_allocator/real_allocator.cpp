@@ -11,6 +11,7 @@ namespace memprof {
 
 constinit RealFunctions real = {};
 constinit bool next_is_glibc = false;
+constinit FirstMallocRefusal first_malloc_refusal = {};
 alignas(16) constinit char bootstrap_arena[kBootstrapBytes] = {};
 
 namespace {
@@ -61,6 +62,20 @@ void watch_for_arrivals(RealFunctions& functions) {
 
 const char* malloc_called_instead() {
   return other_path.length() == 0 || has_arrived.load(std::memory_order_relaxed) ? nullptr : other_path.c_str();
+}
+
+void note_first_malloc_refused(const char* function, const char* reason) { first_malloc_refusal = {function, reason}; }
+
+void note_first_malloc_hooked() { has_arrived.store(true, std::memory_order_relaxed); }
+
+void call_original_behind_us(uintptr_t function, void* original) {
+  const auto exchange = [&](RealFunctions& functions) {
+    void** const first = reinterpret_cast<void**>(&functions);
+    for (size_t i = 0; i < sizeof(functions) / sizeof(void*); ++i)
+      if (reinterpret_cast<uintptr_t>(first[i]) == function) first[i] = original;
+  };
+  exchange(real);
+  exchange(unwatched);
 }
 
 bool find_real_functions() {

@@ -50,6 +50,16 @@ uint32_t next_allocator_size_bias();
 // Path of the object whose malloc the program calls instead of ours, as long as no call has reached us: the program
 // itself, or a library that was preloaded before. nullptr: ours is called, maybe by way of another one.
 const char* malloc_called_instead();
+// That one is hooked (allocators/): nothing is missing. Or not, as this function of it cannot be; texts are not copied.
+void note_first_malloc_hooked();
+void note_first_malloc_refused(const char* function, const char* reason);
+struct FirstMallocRefusal {
+  const char* function;  // null: none
+  const char* reason;
+};
+extern FirstMallocRefusal first_malloc_refusal;
+// `function` leads to memprof from now on; the calls of its own that memprof hands on go to `original`.
+void call_original_behind_us(uintptr_t function, void* original);
 
 // While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
 constexpr size_t kBootstrapBytes = 16 * 1024;

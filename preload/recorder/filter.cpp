@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "allocators/allocator.h"
 #include "recorder/functions.h"
 
 namespace memprof {
@@ -83,7 +84,7 @@ bool restrict_functions(Word values, bool (*names)(Word, const format::FunctionI
     const char* bar = at;
     while (bar != values.end && *bar != '|') ++bar;
     const Word value{at, bar};
-    bool known = may_be_unknown;
+    bool known = may_be_unknown || is_allocator_name(value.begin, static_cast<size_t>(value.end - value.begin));
     for (const format::FunctionInfo& info : format::kFunctions) {
       if (!names(value, info)) continue;
       is_named[static_cast<unsigned>(info.function)] = true;
@@ -136,7 +137,9 @@ bool parse_condition(Word condition, Filter* out) {
   if (comparison != '=') return false;
   if (name.is("tag")) return keep_names(value, &out->tags);
   if (name.is("domain")) return keep_names(value, &out->domains) && restrict_functions(value, names_domain, true, out);
-  if (name.is("allocator")) return restrict_functions(value, names_allocator, false, out);
+  if (name.is("allocator")) {
+    return keep_names(value, &out->allocators) && restrict_functions(value, names_allocator, false, out);
+  }
   return false;
 }
 

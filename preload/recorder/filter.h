@@ -16,16 +16,21 @@ struct Filter {
   bool active = false;
   bool paused = false;  // by the client API: nothing but frees is recorded
   bool denied[format::kFunctionCount] = {};
+  bool denied_definitions[256] = {};  // of functions that are numbered from kFirstDefinedTag, as they are met
   uint64_t least_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;
-  Text<256> tags;     // joined by bars, as they were given; empty: every block, with or without
-  Text<256> domains;  // the same; empty: all. What the functions' own domains say stands in `denied`
+  Text<256> tags;        // joined by bars, as they were given; empty: every block, with or without
+  Text<256> domains;     // the same; empty: all. What the functions' own domains say stands in `denied`
+  Text<256> allocators;  // the same
 
   // `has_tag`: the program gave the block one of `tags`.
   bool accepts(format::Function function, uint64_t bytes, bool has_tag = false) const {
     if (paused) return false;
     if (!active) return true;
-    return !denied[static_cast<unsigned>(function)] && accepts_block(bytes, has_tag);
+    const auto number = static_cast<unsigned>(function);
+    const bool is_denied =
+        number < format::kFirstDefinedTag ? denied[number] : denied_definitions[number - format::kFirstDefinedTag];
+    return !is_denied && accepts_block(bytes, has_tag);
   }
   // Of a client's block, whose function may be of any domain.
   bool accepts_client(uint64_t bytes, bool has_domain, bool has_tag) const {
@@ -39,9 +44,9 @@ struct Filter {
 };
 
 // False when the text is not a filter; *out may then be half changed. `memalign` stands for all aligned functions
-// (memalign aligned_alloc posix_memalign valloc pvalloc), `jemalloc` for jemalloc's own API, `mmap` for every kind
-// of mapping. A domain that none of the
-// functions is of may be one that the program will define.
+// (memalign aligned_alloc posix_memalign valloc pvalloc), `mmap` for every kind of mapping; the name of an
+// allocator (allocators/) for all that it has. A domain that none of the functions is of may be one that the program
+// will define.
 bool parse_filter(const char* text, Filter* out);
 
 // Whether one of `names`, joined by bars, is the `bytes` of `name`.

@@ -1,5 +1,6 @@
 #include "recorder/recorder.h"
 
+#include "allocators/defined_functions.h"
 #include "client/tags.h"
 #include "lifecycle/gate.h"
 #include "lifecycle/lifecycle.h"
@@ -126,7 +127,10 @@ __attribute__((always_inline)) inline void write_free(void* block, size_t size_b
 
 __attribute__((always_inline)) inline void write_free(void* block, size_t size_bytes, Function function, uint64_t ticks,
                                                       const CapturePoint& caller) {
-  write_free(block, size_bytes, function, ticks, caller, [function] { return static_cast<uint16_t>(function); });
+  write_free(block, size_bytes, function, ticks, caller, [function] {
+    if (__builtin_expect(is_defined_function(function), 0)) tell_function(function);
+    return static_cast<uint16_t>(function);
+  });
 }
 
 }  // namespace

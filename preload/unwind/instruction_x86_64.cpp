@@ -156,6 +156,7 @@ class Decoder {
       if (mode == 0 && base == 5) displacement = 4;
     } else if (mode == 0 && rm == 5) {
       displacement = 4;  // from the program counter
+      result_.displacement_at = static_cast<uint8_t>(in_.at() - start_);
     }
     in_.skip(displacement);
   }

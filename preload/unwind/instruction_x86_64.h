@@ -1,5 +1,6 @@
-// What one x86-64 instruction is, as far as the proof of a frame record (frame_record.h) asks: its length, where
-// control goes, and whether it may change rbp or rsp. Source: Intel's manual, volume 2, appendix A (opcode maps).
+// What one x86-64 instruction is, as far as the proof of a frame record (frame_record.h) and the moving of a function's
+// first instructions (entry_patch/) ask: its length, where control goes, whether it may change rbp or rsp, and what in
+// it depends on where it lies. Source: Intel's manual, volume 2, appendix A (opcode maps).
 //
 // On the safe side: what is not understood has no length, and what is not known to leave a register alone "may write"
 // it.
@@ -28,6 +29,7 @@ struct Instruction {
   bool is_padding;    // nop, int3
   bool has_target;    // of a call, jump or branch
   int32_t target;     // counted from the instruction's end
+  uint8_t displacement_at;  // byte of the 32 bits of an operand that is counted from the instruction's end; 0: none
 };
 
 // The instruction at the reader's place, which is not moved.

@@ -1,6 +1,9 @@
 // Other allocators below memprof, and programs with operators of their own: the same counts, natively the same output.
 #include <catch2/catch.hpp>
 
+#include <sstream>
+#include <utility>
+
 #include "host.h"
 #include "paths.h"
 #include "skip.h"
@@ -38,6 +41,14 @@ void check_same(const Outcome& native, const Outcome& recorded) {
   CHECK(recorded.signal == native.signal);
   CHECK(recorded.out == native.out);
   CHECK(recorded.err == native.err);
+}
+
+// Some of these libraries have one function under several names, new and new[] say: what was called cannot be told.
+Outcome without_names(Outcome outcome) {
+  std::istringstream lines(std::exchange(outcome.out, ""));
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("expect by.")) outcome.out += line + "\n";
+  return outcome;
 }
 
 bool is_there(const std::string& library) {
@@ -82,7 +93,7 @@ TEST_CASE("every function on an allocator that the program is linked with", "[ho
   }
 }
 
-TEST_CASE("an allocator that is preloaded before memprof is called instead, and that is said", "[hosts][allocators]") {
+TEST_CASE("every function on an allocator that is preloaded before memprof, which hooks it", "[hosts][allocators]") {
   for (const Allocator& allocator : kAllocators) {
     INFO(allocator.name);
     if (!is_there(allocator.library)) {
@@ -94,14 +105,8 @@ TEST_CASE("an allocator that is preloaded before memprof is called instead, and 
     const Outcome native = run({command, with_preload(allocator.library), directory.path(), "", {}});
     const Outcome recorded = run(
         {command, with_preload(allocator.library + (":" + std::string(paths::kLibrary))), directory.path(), "", {}});
-    CHECK(recorded.out == native.out);
-    CHECK(recorded.exit_status == native.exit_status);
-    CHECK(recorded.err.starts_with("memprof: malloc of /"));
-    CHECK(recorded.err.ends_with(allocator.library +
-                                 std::string(" is called instead of memprof's: its blocks are not recorded\n")));
-    const Trace trace(directory / "trace.bin");
-    CHECK(trace.summary().at("double_allocations") == 0);
-    CHECK(count_if(trace.chunks(), [](const Json& chunk) { return chunk.at("allocator") == "malloc"; }) == 0);
+    check_same(native, recorded);
+    check_trace(Trace(directory / "trace.bin"), without_names(recorded), Runtime::cxx_or_threads);
   }
 }
 

@@ -1,4 +1,4 @@
-// A program with a malloc of its own: memprof never sees its blocks, and must say so.
+// A program with a malloc of its own, whose free is a single instruction: memprof cannot hook it, and must say so.
 #include <stddef.h>
 #include <unistd.h>
 

@@ -1,0 +1,339 @@
+#include "allocators/find_allocators.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+
+#include "allocators/defined_functions.h"
+#include "allocators/hooked_function.h"
+#include "allocators/module_symbols.h"
+#include "entry_patch/entry_patch.h"
+#include "interpose/next_function.h"
+#include "platform/diagnostics.h"
+#include "platform/own_module.h"
+#include "platform/syscalls.h"
+#include "platform/text.h"
+#include "real_allocator/real_allocator.h"
+
+extern "C" void memprof_hook_call() __attribute__((visibility("hidden")));
+
+namespace memprof {
+
+using format::Domain;
+using format::Family;
+using format::Function;
+
+namespace {
+
+// Not what the program may have in its place: a sanitizer's works only once that is set up.
+constinit NextFunction<int(int (*)(dl_phdr_info*, size_t, void*), void*)> visit_modules("dl_iterate_phdr");
+
+constexpr unsigned kMostHooked = 2048, kMostBatches = 128;
+
+struct Batch {
+  uintptr_t stubs;  // 0: free
+  size_t stub_bytes;
+  uintptr_t first_function;
+  const Allocator* allocator;
+};
+
+struct State {
+  HookedFunction hooked[kMostHooked];  // module_end 0: free
+  Batch batches[kMostBatches];
+};
+constinit State* state = nullptr;
+
+constexpr AllocatorFunction kReportModules[] = {{.name = "_dl_debug_state", .does = Does::report_modules}};
+constexpr const char* kNoPrefix[] = {"", nullptr};
+constexpr Allocator kLoader = {"loader", "_dl_debug_state", kNoPrefix, Domain::external, false, kReportModules, 1};
+
+HookedFunction* free_hooked() {
+  for (HookedFunction& function : state->hooked)
+    if (function.module_end == 0) return &function;
+  return nullptr;
+}
+
+Batch* free_batch() {
+  for (Batch& batch : state->batches)
+    if (batch.stubs == 0) return &batch;
+  return nullptr;
+}
+
+// What the format calls the function, if it has a number for it.
+Function known_function(const char* prefix, const char* name) {
+  if (*prefix != '\0') return Function::none;
+  if (text_contains(name, "_Znw")) return Function::operator_new;
+  if (text_contains(name, "_Zna")) return Function::operator_new_array;
+  if (text_contains(name, "_Zdl")) return Function::operator_delete;
+  if (text_contains(name, "_Zda")) return Function::operator_delete_array;
+  if (text_equals(name, "cfree")) return Function::free;
+  for (const format::FunctionInfo& info : format::kFunctions)
+    if (text_equals(info.name, name)) return info.function;
+  return Function::none;
+}
+
+// Of allocators whose blocks libc's free takes as well: malloc's. Memory of devices, of the host and arrays are freed
+// by functions of their own each, the driver's as well as the runtime's.
+uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function, bool serves_malloc) {
+  if (serves_malloc && allocator.domain == Domain::cpu) {
+    const bool is_tcmalloc = text_equals(allocator.name, "tcmalloc");
+    if (is_tcmalloc && (text_contains(function.name, "newarray") || text_contains(function.name, "deletearray"))) {
+      return static_cast<uint8_t>(Family::array_new);
+    }
+    if (is_tcmalloc && (text_contains(function.name, "_new") || text_contains(function.name, "_delete"))) {
+      return static_cast<uint8_t>(Family::scalar_new);
+    }
+    return static_cast<uint8_t>(Family::malloc);
+  }
+  constexpr unsigned kKinds = 3;
+  unsigned first = 0;
+  while (!text_equals(kAllocators[first].name, allocator.name)) ++first;
+  const unsigned kind = allocator.domain != Domain::gpu    ? 0
+                        : text_contains(function.name, "Host")  ? 1
+                        : text_contains(function.name, "Array") ? 2
+                                                           : 0;
+  return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kKinds + kind);
+}
+
+uint8_t family_of(Function known) {
+  return static_cast<uint8_t>(format::kFunctions[static_cast<uint16_t>(known)].family);
+}
+
+void say_refused(const dl_phdr_info& module, const Allocator& allocator, const char* prefix, const char* function,
+                 PatchRefusal refusal) {
+  Text<1024> line;
+  line.add("blocks of ").add(allocator.name).add(" in ");
+  line.add(module.dlpi_name != nullptr && *module.dlpi_name != '\0' ? module.dlpi_name : "the program");
+  line.add(" are not recorded: ").add(prefix).add(function).add(" cannot be hooked, because ").add(text_of(refusal));
+  say(line.c_str());
+}
+
+// One allocator of one module, under one prefix.
+class Hooking {
+ public:
+  Hooking(const dl_phdr_info& module, const ModuleSymbols& symbols, const Allocator& allocator, const char* prefix,
+          bool serves_malloc)
+      : module_(module), symbols_(symbols), allocator_(allocator), prefix_(prefix), serves_malloc_(serves_malloc) {}
+
+  bool hook(uintptr_t anchor) {
+    Batch* const batch = free_batch();
+    if (batch == nullptr) return refuse(allocator_.anchor, PatchRefusal::too_many);
+    PatchBatch patches(symbols_.code_of(anchor));
+    const bool is_whole = add_all(patches) && commit(patches);
+    if (!is_whole) {
+      for (unsigned i = 0; i < count_; ++i) *added_[i] = {};
+      return false;
+    }
+    if (patches.count() == 0) return true;
+    *batch = {patches.stubs(), patches.stub_bytes(), entries_[0], &allocator_};
+    for (unsigned i = 0; i < count_; ++i) call_original_behind_us(entries_[i], added_[i]->original);
+    return true;
+  }
+
+ private:
+  bool refuse(const char* function, PatchRefusal refusal) {
+    if (&allocator_ == &kReplacedMalloc && symbols_.exports("malloc")) {
+      note_first_malloc_refused(function, text_of(refusal));
+    } else {
+      say_refused(module_, allocator_, prefix_, function, refusal);
+    }
+    return false;
+  }
+
+  // Whoever calls it is led to memprof's own function of that name.
+  bool is_met_already(const AllocatorFunction& function) const {
+    return &allocator_ != &kReplacedMalloc && *prefix_ == '\0' &&
+           known_function(prefix_, function.name) != Function::none && is_name_of_libc(function.name);
+  }
+  static bool is_name_of_libc(const char* name) {
+    for (unsigned i = 0; i < kReplacedMalloc.count; ++i)
+      if (text_equals(kReplacedMalloc.functions[i].name, name)) return true;
+    return false;
+  }
+  bool is_patched_before(uintptr_t address) const {
+    for (const Batch& batch : state->batches)
+      if (batch.stubs != 0 && is_patched(address, batch.stubs, batch.stub_bytes)) return true;
+    for (unsigned i = 0; i < count_; ++i)
+      if (entries_[i] == address) return true;
+    return false;
+  }
+
+  uint8_t family_named(const AllocatorFunction& function) const {
+    const Function known = known_function(prefix_, function.name);
+    return known != Function::none ? family_of(known) : family_of(allocator_, function, serves_malloc_);
+  }
+
+  // Where malloc's and the operators' names lead to one function, nobody can tell what was called: it fits them all.
+  bool has_names_of_other_families(uintptr_t address, uint8_t family) const {
+    if (!serves_malloc_) return false;
+    for (unsigned i = 0; i < kReplacedMalloc.count; ++i) {
+      const char* const name = kReplacedMalloc.functions[i].name;
+      if (family_of(known_function("", name)) != family && symbols_.find("", name).address == address) return true;
+    }
+    for (unsigned i = 0; i < allocator_.count; ++i) {
+      const AllocatorFunction& other = allocator_.functions[i];
+      if (family_named(other) != family && symbols_.find(prefix_, other.name).address == address) return true;
+    }
+    return false;
+  }
+
+  Function number_of(const AllocatorFunction& function, uintptr_t address) const {
+    if (allocator_.domain == Domain::external) return Function::none;  // the loader's
+    const Function known = known_function(prefix_, function.name);
+    const uint8_t family = family_named(function);
+    const bool fits_all = has_names_of_other_families(address, family);
+    if (known != Function::none && !fits_all) return known;
+    const char* const name =
+        known != Function::none ? format::kFunctions[static_cast<uint16_t>(known)].name : function.name;
+    return define_function(prefix_, name, allocator_.name, allocator_.domain,
+                           fits_all ? static_cast<uint8_t>(Family::none) : family);
+  }
+
+  bool add_all(PatchBatch& patches) {
+    for (unsigned i = 0; i < allocator_.count; ++i) {
+      const AllocatorFunction& function = allocator_.functions[i];
+      const FoundFunction found = symbols_.find(prefix_, function.name);
+      if (found.address == 0 || is_met_already(function) || is_patched_before(found.address)) continue;
+      HookedFunction* const added = free_hooked();
+      if (added == nullptr || count_ == PatchBatch::kMost) return refuse(function.name, PatchRefusal::too_many);
+      *added = {nullptr,           &function,
+                nullptr,           number_of(function, found.address),
+                allocator_.domain, allocator_.is_alone && !is_program(),
+                symbols_.begin(),  symbols_.end()};
+      if (function.helper != nullptr) {
+        added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
+      }
+      entries_[count_] = found.address;
+      added_[count_++] = added;
+      const PatchRefusal refusal = patches.add(found.address, found.bytes, memprof_hook_call, added, &added->original);
+      if (refusal != PatchRefusal::none) return refuse(function.name, refusal);
+    }
+    return true;
+  }
+
+  bool commit(PatchBatch& patches) {
+    const PatchRefusal refusal = patches.commit();
+    return refusal == PatchRefusal::none || refuse(allocator_.anchor, refusal);
+  }
+
+  // In a program other code lies beside the allocator's.
+  bool is_program() const { return module_.dlpi_name == nullptr || *module_.dlpi_name == '\0'; }
+
+  const dl_phdr_info& module_;
+  const ModuleSymbols& symbols_;
+  const Allocator& allocator_;
+  const char* const prefix_;
+  const bool serves_malloc_;
+  unsigned count_ = 0;
+  HookedFunction* added_[PatchBatch::kMost];
+  uintptr_t entries_[PatchBatch::kMost];
+};
+
+// Of a module that was unloaded, maybe with another one in its place: its code does not begin with our jumps.
+void forget_unloaded(const ModuleSymbols& symbols) {
+  for (Batch& batch : state->batches) {
+    const bool lies_here = batch.stubs != 0 && symbols.code_of(batch.first_function).end != 0;
+    if (!lies_here || is_patched(batch.first_function, batch.stubs, batch.stub_bytes)) continue;
+    for (HookedFunction& function : state->hooked) {
+      const auto original = reinterpret_cast<uintptr_t>(function.original);
+      if (original - batch.stubs < batch.stub_bytes) function = {};
+    }
+    sys::unmap(reinterpret_cast<void*>(batch.stubs), batch.stub_bytes);
+    batch = {};
+  }
+}
+
+bool is_hooked(const ModuleSymbols& symbols, const Allocator& allocator) {
+  for (const Batch& batch : state->batches) {
+    if (batch.stubs != 0 && batch.allocator == &allocator && symbols.code_of(batch.first_function).end != 0)
+      return true;
+  }
+  return false;
+}
+
+constexpr const char* kSanitizers[] = {"__asan_init", "__hwasan_init", "__tsan_init", "__msan_init",
+                                       "__lsan_do_leak_check"};
+// Sanitizers check what they hand out against their own record of it, and say themselves what leaks.
+bool is_sanitizer(const ModuleSymbols& symbols) {
+  for (const char* const name : kSanitizers)
+    if (symbols.find("", name).address != 0) return true;
+  return false;
+}
+
+struct Search {
+  const ProgramFile* program_file;
+  const void* first_malloc;  // the one that symbol look-ups of the process find; null: not asked for
+};
+
+int hook_module(dl_phdr_info* module, size_t, void* argument) {
+  const auto& search = *static_cast<const Search*>(argument);
+  const bool is_program = module->dlpi_name == nullptr || *module->dlpi_name == '\0';
+  const ModuleSymbols symbols(*module, is_program ? search.program_file : nullptr);
+  if (symbols.begin() == own_module_start()) return 0;
+  forget_unloaded(symbols);
+
+  const FoundFunction own_malloc = symbols.find("", "malloc");
+  const auto first_malloc = reinterpret_cast<uintptr_t>(search.first_malloc);
+  const bool replaces_malloc =
+      own_malloc.address != 0 && search.first_malloc != nullptr && (is_program || own_malloc.address == first_malloc);
+  const bool serves_malloc = own_malloc.address != 0;
+  if (replaces_malloc && !is_sanitizer(symbols)) {
+    const bool is_done = Hooking(*module, symbols, kReplacedMalloc, "", true).hook(own_malloc.address);
+    if (is_done) note_first_malloc_hooked();
+  }
+  for (unsigned i = 0; i < kAllocatorCount; ++i) {
+    const Allocator& allocator = kAllocators[i];
+    for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
+      const FoundFunction anchor = symbols.find(*prefix, allocator.anchor);
+      if (anchor.address == 0 || is_hooked(symbols, allocator)) continue;
+      Hooking(*module, symbols, allocator, *prefix, serves_malloc && **prefix == '\0').hook(anchor.address);
+    }
+  }
+  return 0;
+}
+
+int hook_loader(dl_phdr_info* module, size_t, void*) {
+  const ModuleSymbols symbols(*module, nullptr);
+  const auto report = static_cast<uintptr_t>(_r_debug.r_brk);
+  if (symbols.code_of(report).end == 0) return 0;
+  Hooking(*module, symbols, kLoader, "", false).hook(report);
+  return 1;
+}
+
+}  // namespace
+
+void hook_allocators() {
+  state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
+  if (state == nullptr) return;
+  ProgramFile program_file;
+  const auto ask_for_all = [&](const Allocator& allocator) {
+    for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
+      for (unsigned i = 0; i < allocator.count; ++i) {
+        program_file.ask_for(*prefix, allocator.functions[i].name);
+        if (allocator.functions[i].helper != nullptr) program_file.ask_for(*prefix, allocator.functions[i].helper);
+      }
+    }
+  };
+  ask_for_all(kReplacedMalloc);
+  for (unsigned i = 0; i < kAllocatorCount; ++i) ask_for_all(kAllocators[i]);
+  for (const char* const name : kSanitizers) program_file.ask_for("", name);
+  uintptr_t load_bias = 0;
+  visit_modules.get()(
+      [](dl_phdr_info* module, size_t, void* bias) {
+        *static_cast<uintptr_t*>(bias) = module->dlpi_addr;
+        return 1;  // the program comes first
+      },
+      &load_bias);
+  program_file.read("/proc/self/exe", load_bias);
+  Search search{&program_file, dlsym(RTLD_DEFAULT, "malloc")};
+  visit_modules.get()(hook_module, &search);
+  visit_modules.get()(hook_loader, nullptr);
+}
+
+void hook_new_modules() {
+  if (state == nullptr || _r_debug.r_state != r_debug::RT_CONSISTENT) return;
+  Search search{nullptr, nullptr};
+  visit_modules.get()(hook_module, &search);
+}
+
+}  // namespace memprof

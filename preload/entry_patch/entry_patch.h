@@ -1,0 +1,84 @@
+// Hooks at the entry of functions that no symbol look-up leads to memprof: the first instructions of the function
+// become a jump, and what they were goes on behind them from a copy.
+//
+//     function:    jmp stub               stub:      r11 = context, jmp hook
+//     function+n:  rest as it was         original:  the instructions moved, jmp function+n
+//
+// So every call is met: from the module itself, through pointers, from dlsym. A function whose beginning cannot be
+// moved is refused, and stays as it was: too short, instructions that the decoder does not know, a call through a
+// pointer among them (its return address would lie in the copy), a jump from the rest of the function into them.
+//
+// Invariants:
+//   * A batch is planned, then committed as a whole or not at all: no byte of the host's code changes before each
+//     function of the batch has its copy and each page of code has proved to be writable.
+//   * No thread may be in the beginning of a function that is patched. That is the caller's to see to: it patches
+//   before
+//     the first thread starts, or in a library that the loader has not handed out yet.
+//   * The stack is the function's own while its copy runs, so what it throws passes as it did.
+// Thread-safe never: one batch at a time. No allocation, no call but to the kernel.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace memprof {
+
+enum class PatchRefusal : uint8_t {
+  none,
+  machine,       // memprof cannot do it on this processor
+  too_short,     // the function is shorter than the jump
+  unknown_code,  // an instruction that the decoder does not know
+  call_inside,   // through a pointer
+  jump_inside,
+  no_room_near,  // no address space within the jump's reach
+  not_writable,  // the kernel does not let the code be changed
+  too_many,
+};
+// To follow "because ".
+const char* text_of(PatchRefusal refusal);
+
+// Called as the function was, with the context in r11 (entry_patch/hook_call_x86_64.cpp).
+using EntryHook = void (*)();
+
+struct CodeSegment {
+  uintptr_t begin;
+  uintptr_t end;
+  int protection;  // PROT_*
+};
+
+class PatchBatch {
+ public:
+  static constexpr unsigned kMost = 160;
+
+  explicit PatchBatch(const CodeSegment& code) : code_(code) {}
+  PatchBatch(const PatchBatch&) = delete;
+  PatchBatch& operator=(const PatchBatch&) = delete;
+  ~PatchBatch();  // takes back what was not committed
+
+  // Plans one function: `bytes` long, 0 where that is not known. Sets `*original` to what is to be called in its place.
+  PatchRefusal add(uintptr_t function, size_t bytes, EntryHook hook, const void* context, void** original);
+  PatchRefusal commit();
+
+  uintptr_t stubs() const { return stubs_; }  // where the batch's stubs and copies lie
+  size_t stub_bytes() const;
+  unsigned count() const { return count_; }
+
+ private:
+  struct Patch {
+    uintptr_t function;
+    unsigned char jump[5];
+  };
+
+  bool map_stubs_near();
+
+  const CodeSegment code_;
+  uintptr_t stubs_ = 0;
+  unsigned count_ = 0;
+  bool is_committed_ = false;
+  Patch patches_[kMost];
+};
+
+// Whether the function begins with a jump into [stubs, stubs + stub_bytes).
+bool is_patched(uintptr_t function, uintptr_t stubs, size_t stub_bytes);
+
+}  // namespace memprof
