@@ -16,10 +16,6 @@ constexpr Function allocates(const char* name, int8_t size) {
 constexpr Function allocates(const char* name, int8_t count, int8_t size) {
   return {.name = name, .does = Does::allocate, .size = size, .count = count};
 }
-// Its end by an exception is no return.
-constexpr Function allocates_or_throws(const char* name, int8_t size) {
-  return {.name = name, .does = Does::allocate, .size = size, .may_throw = true};
-}
 constexpr Function stores(const char* name, int8_t where, int8_t size) {
   return {.name = name, .does = Does::allocate, .size = size, .stores = where};
 }
@@ -58,13 +54,13 @@ constexpr Function kMallocFunctions[] = {
     releases("cfree"),
     releases("free_sized"),
     releases("free_aligned_sized"),
-    allocates_or_throws("_Znwm", 0),
+    allocates("_Znwm", 0),
     allocates("_ZnwmRKSt9nothrow_t", 0),
-    allocates_or_throws("_ZnwmSt11align_val_t", 0),
+    allocates("_ZnwmSt11align_val_t", 0),
     allocates("_ZnwmSt11align_val_tRKSt9nothrow_t", 0),
-    allocates_or_throws("_Znam", 0),
+    allocates("_Znam", 0),
     allocates("_ZnamRKSt9nothrow_t", 0),
-    allocates_or_throws("_ZnamSt11align_val_t", 0),
+    allocates("_ZnamSt11align_val_t", 0),
     allocates("_ZnamSt11align_val_tRKSt9nothrow_t", 0),
     releases("_ZdlPv"),
     releases("_ZdlPvm"),
@@ -140,13 +136,13 @@ constexpr Function kMimallocFunctions[] = {
     allocates("mi_valloc", 0),
     allocates("mi_pvalloc", 0),
     allocates("mi_aligned_alloc", 1),
-    allocates_or_throws("mi_new", 0),
-    allocates_or_throws("mi_new_aligned", 0),
+    allocates("mi_new", 0),
+    allocates("mi_new_aligned", 0),
     allocates("mi_new_nothrow", 0),
     allocates("mi_new_aligned_nothrow", 0),
-    {.name = "mi_new_n", .does = Does::allocate, .size = 1, .count = 0, .may_throw = true},
-    {.name = "mi_new_realloc", .does = Does::reallocate, .block = 0, .size = 1, .may_throw = true},
-    {.name = "mi_new_reallocn", .does = Does::reallocate, .block = 0, .size = 2, .count = 1, .may_throw = true},
+    {.name = "mi_new_n", .does = Does::allocate, .size = 1, .count = 0},
+    {.name = "mi_new_realloc", .does = Does::reallocate, .block = 0, .size = 1},
+    {.name = "mi_new_reallocn", .does = Does::reallocate, .block = 0, .size = 2, .count = 1},
     allocates("mi_heap_malloc", 1),
     allocates("mi_heap_zalloc", 1),
     allocates("mi_heap_calloc", 1, 2),
@@ -168,8 +164,8 @@ constexpr Function kMimallocFunctions[] = {
     allocates("mi_heap_calloc_aligned_at", 1, 2),
     reallocates("mi_heap_realloc_aligned", 1, 2),
     reallocates("mi_heap_realloc_aligned_at", 1, 2),
-    allocates_or_throws("mi_heap_alloc_new", 1),
-    {.name = "mi_heap_alloc_new_n", .does = Does::allocate, .size = 2, .count = 1, .may_throw = true},
+    allocates("mi_heap_alloc_new", 1),
+    {.name = "mi_heap_alloc_new_n", .does = Does::allocate, .size = 2, .count = 1},
     {.name = "mi_heap_destroy", .does = Does::destroy_heap, .block = 0, .helper = "mi_heap_visit_blocks"},
 };
 
@@ -187,13 +183,13 @@ constexpr Function kTcmallocFunctions[] = {
     stores("tc_posix_memalign", 0, 2),
     allocates("tc_valloc", 0),
     allocates("tc_pvalloc", 0),
-    allocates_or_throws("tc_new", 0),
+    allocates("tc_new", 0),
     allocates("tc_new_nothrow", 0),
-    allocates_or_throws("tc_newarray", 0),
+    allocates("tc_newarray", 0),
     allocates("tc_newarray_nothrow", 0),
-    allocates_or_throws("tc_new_aligned", 0),
+    allocates("tc_new_aligned", 0),
     allocates("tc_new_aligned_nothrow", 0),
-    allocates_or_throws("tc_newarray_aligned", 0),
+    allocates("tc_newarray_aligned", 0),
     allocates("tc_newarray_aligned_nothrow", 0),
     releases("tc_delete"),
     releases("tc_delete_sized"),

@@ -40,7 +40,6 @@ struct AllocatorFunction {
   int8_t size = -1;    // argument
   int8_t count = -1;   // argument that the size is multiplied by
   int8_t stores = -1;  // argument that points to where the block is stored
-  bool may_throw = false;
   bool returns_status = false;  // of those that release: 0 when they did
   bool releases_on_failure = false;
   bool has_stack_arguments = false;

@@ -88,10 +88,10 @@ uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function,
   constexpr unsigned kKinds = 3;
   unsigned first = 0;
   while (!text_equals(kAllocators[first].name, allocator.name)) ++first;
-  const unsigned kind = allocator.domain != Domain::gpu    ? 0
+  const unsigned kind = allocator.domain != Domain::gpu         ? 0
                         : text_contains(function.name, "Host")  ? 1
                         : text_contains(function.name, "Array") ? 2
-                                                           : 0;
+                                                                : 0;
   return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kKinds + kind);
 }
 
@@ -300,12 +300,7 @@ int hook_loader(dl_phdr_info* module, size_t, void*) {
   return 1;
 }
 
-}  // namespace
-
-void hook_allocators() {
-  state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
-  if (state == nullptr) return;
-  ProgramFile program_file;
+void read_symbols(ProgramFile& program_file) {
   const auto ask_for_all = [&](const Allocator& allocator) {
     for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
       for (unsigned i = 0; i < allocator.count; ++i) {
@@ -324,7 +319,16 @@ void hook_allocators() {
         return 1;  // the program comes first
       },
       &load_bias);
-  program_file.read("/proc/self/exe", load_bias);
+  program_file.read(load_bias);
+}
+
+}  // namespace
+
+void hook_allocators() {
+  state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
+  if (state == nullptr) return;
+  ProgramFile program_file("/proc/self/exe");
+  if (program_file.has_symbols()) read_symbols(program_file);
   Search search{&program_file, dlsym(RTLD_DEFAULT, "malloc")};
   visit_modules.get()(hook_module, &search);
   visit_modules.get()(hook_loader, nullptr);

@@ -40,46 +40,46 @@ bool is_function(const ElfW(Sym) & symbol) {
   return ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx != SHN_UNDEF && symbol.st_value != 0;
 }
 
-// A part of a file in memory; empty where the file says that it lies elsewhere.
-template <typename T>
-struct Part {
-  const T* begin = nullptr;
-  uint64_t count = 0;
-};
-
-class MappedFile {
- public:
-  explicit MappedFile(const char* path) {
-    const long fd = sys::open_file(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    struct stat status;
-    if (sys::status(static_cast<int>(fd), &status) == 0 && status.st_size > 0) {
-      bytes_ = static_cast<size_t>(status.st_size);
-      start_ = static_cast<const char*>(sys::map(bytes_, PROT_READ, MAP_PRIVATE, static_cast<int>(fd), 0));
-    }
-    sys::close_file(static_cast<int>(fd));
-  }
-  ~MappedFile() {
-    if (start_ != nullptr) sys::unmap(const_cast<char*>(start_), bytes_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  template <typename T>
-  Part<T> part(uint64_t offset, uint64_t count) const {
-    const bool lies_inside = start_ != nullptr && offset <= bytes_ && count <= (bytes_ - offset) / sizeof(T);
-    if (!lies_inside || offset % alignof(T) != 0) return {};
-    return {reinterpret_cast<const T*>(start_ + offset), count};
-  }
-
- private:
-  const char* start_ = nullptr;
-  size_t bytes_ = 0;
-};
-
 }  // namespace
 
 // ---- ProgramFile ---------------------------------------------------------------------------------------------------
+
+ProgramFile::ProgramFile(const char* path) {
+  const long fd = sys::open_file(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  struct stat status;
+  if (sys::status(static_cast<int>(fd), &status) == 0 && status.st_size > 0) {
+    bytes_ = static_cast<size_t>(status.st_size);
+    start_ = static_cast<const char*>(sys::map(bytes_, PROT_READ, MAP_PRIVATE, static_cast<int>(fd), 0));
+  }
+  sys::close_file(static_cast<int>(fd));
+  find_symbol_table();
+}
+
+template <typename T>
+const T* ProgramFile::part(uint64_t offset, uint64_t count) const {
+  const bool lies_inside = start_ != nullptr && offset <= bytes_ && count <= (bytes_ - offset) / sizeof(T);
+  return lies_inside && offset % alignof(T) == 0 ? reinterpret_cast<const T*>(start_ + offset) : nullptr;
+}
+
+void ProgramFile::find_symbol_table() {
+  const auto* const header = part<ElfW(Ehdr)>(0, 1);
+  if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return;
+  const auto* const sections = part<ElfW(Shdr)>(header->e_shoff, header->e_shnum);
+  for (unsigned i = 0; sections != nullptr && i < header->e_shnum; ++i) {
+    const ElfW(Shdr)& table = sections[i];
+    if (table.sh_type != SHT_SYMTAB || table.sh_link >= header->e_shnum) continue;
+    const ElfW(Shdr)& names = sections[table.sh_link];
+    const uint64_t count = table.sh_size / sizeof(ElfW(Sym));
+    symbols_ = part<ElfW(Sym)>(table.sh_offset, count);
+    strings_ = part<char>(names.sh_offset, names.sh_size);
+    const bool is_whole = symbols_ != nullptr && strings_ != nullptr && names.sh_size != 0;
+    if (!is_whole || strings_[names.sh_size - 1] != '\0') continue;
+    symbols_count_ = count;
+    strings_bytes_ = names.sh_size;
+    return;
+  }
+}
 
 bool ProgramFile::is_ready() {
   if (entries_ != nullptr) return true;
@@ -91,6 +91,7 @@ bool ProgramFile::is_ready() {
 }
 
 ProgramFile::~ProgramFile() {
+  if (start_ != nullptr) sys::unmap(const_cast<char*>(start_), bytes_);
   if (entries_ != nullptr) sys::unmap_anonymous(entries_, kMostNames * sizeof(Entry) + kPlaces * sizeof(uint16_t));
 }
 
@@ -106,30 +107,17 @@ void ProgramFile::ask_for(const char* prefix, const char* name) {
   places_[place] = static_cast<uint16_t>(++count_);
 }
 
-void ProgramFile::read(const char* path, uintptr_t load_bias) {
-  if (count_ == 0) return;
-  const MappedFile file(path);
-  const Part<ElfW(Ehdr)> header = file.part<ElfW(Ehdr)>(0, 1);
-  if (header.count == 0 || memcmp(header.begin->e_ident, ELFMAG, SELFMAG) != 0) return;
-  const Part<ElfW(Shdr)> sections = file.part<ElfW(Shdr)>(header.begin->e_shoff, header.begin->e_shnum);
-  for (uint64_t i = 0; i < sections.count; ++i) {
-    const ElfW(Shdr)& section = sections.begin[i];
-    if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.count) continue;
-    const Part<ElfW(Sym)> symbols = file.part<ElfW(Sym)>(section.sh_offset, section.sh_size / sizeof(ElfW(Sym)));
-    const ElfW(Shdr)& names = sections.begin[section.sh_link];
-    const Part<char> strings = file.part<char>(names.sh_offset, names.sh_size);
-    if (strings.count == 0 || strings.begin[strings.count - 1] != '\0') continue;
-    for (uint64_t at = 0; at < symbols.count; ++at) {
-      const ElfW(Sym)& symbol = symbols.begin[at];
-      if (!is_function(symbol) || symbol.st_name >= strings.count) continue;
-      const char* const name = strings.begin + symbol.st_name;
-      if (name[0] == '_' && name[1] == 'Z' && name[2] != 'n' && name[2] != 'd') continue;  // most of a C++ program's
-      const uint32_t hash = gnu_hash(kHashStart, name);
-      for (uint32_t place = hash % kPlaces; places_[place] != 0; place = (place + 1) % kPlaces) {
-        Entry& entry = entries_[places_[place] - 1];
-        if (entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
-          entry.found = {load_bias + symbol.st_value, symbol.st_size};
-        }
+void ProgramFile::read(uintptr_t load_bias) {
+  for (uint64_t at = 0; at < symbols_count_ && count_ != 0; ++at) {
+    const ElfW(Sym)& symbol = symbols_[at];
+    if (!is_function(symbol) || symbol.st_name >= strings_bytes_) continue;
+    const char* const name = strings_ + symbol.st_name;
+    if (name[0] == '_' && name[1] == 'Z' && name[2] != 'n' && name[2] != 'd') continue;  // most of a C++ program's
+    const uint32_t hash = gnu_hash(kHashStart, name);
+    for (uint32_t place = hash % kPlaces; places_[place] != 0; place = (place + 1) % kPlaces) {
+      Entry& entry = entries_[places_[place] - 1];
+      if (entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
+        entry.found = {load_bias + symbol.st_value, symbol.st_size};
       }
     }
   }

@@ -22,14 +22,15 @@ class ProgramFile {
  public:
   static constexpr unsigned kMostNames = 1024;
 
-  ProgramFile() = default;
+  explicit ProgramFile(const char* path);
   ProgramFile(const ProgramFile&) = delete;
   ProgramFile& operator=(const ProgramFile&) = delete;
   ~ProgramFile();
 
+  bool has_symbols() const { return symbols_count_ != 0; }
   // `prefix` and `name` are not copied.
   void ask_for(const char* prefix, const char* name);
-  void read(const char* path, uintptr_t load_bias);
+  void read(uintptr_t load_bias);
   FoundFunction find(const char* prefix, const char* name) const;
 
  private:
@@ -42,8 +43,17 @@ class ProgramFile {
   static constexpr unsigned kPlaces = 4096;
 
   bool is_ready();
-  Entry* entry_of(const char* text, uint32_t hash);
 
+  template <typename T>
+  const T* part(uint64_t offset, uint64_t count) const;  // null: it is not in the file
+  void find_symbol_table();
+
+  const char* start_ = nullptr;
+  size_t bytes_ = 0;
+  const ElfW(Sym) * symbols_ = nullptr;
+  uint64_t symbols_count_ = 0;
+  const char* strings_ = nullptr;
+  uint64_t strings_bytes_ = 0;
   Entry* entries_ = nullptr;
   uint16_t* places_ = nullptr;  // numbers of entries, from 1, by their hash
   unsigned count_ = 0;

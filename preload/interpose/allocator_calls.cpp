@@ -25,18 +25,16 @@ bool ends_pool(const HookedFunction& function) {
 // While one lives, calls that this one makes in its domain are part of it.
 class CallUnderWay {
  public:
-  // What may throw, and what may call the program's new-handler, makes no others of its domain.
   CallUnderWay(const HookedFunction& function, uintptr_t frame)
-      : mark_(inside_calls.frames[static_cast<unsigned>(function.domain)]), before_(mark_) {
-    if (!function.does->may_throw && !ends_pool(function)) mark_ = frame;
+      : mark_(inside_calls.frames[static_cast<unsigned>(function.domain)]) {
+    if (!ends_pool(function)) mark_ = frame;
   }
-  ~CallUnderWay() { mark_ = before_; }
+  ~CallUnderWay() { mark_ = 0; }
   CallUnderWay(const CallUnderWay&) = delete;
   CallUnderWay& operator=(const CallUnderWay&) = delete;
 
  private:
   uintptr_t& mark_;
-  const uintptr_t before_;
 };
 
 uint64_t call_original(const HookedFunction& function, const Arguments& a) {

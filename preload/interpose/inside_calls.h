@@ -2,8 +2,9 @@
 // malloc, cudaMallocManaged cuMemAllocManaged. The outermost of a domain counts; of another domain each counts (the
 // slab under g_slice_alloc is a heap block).
 //
-// A call is left by its return alone, though a longjmp or an exception may end it too. So a mark is believed only where
-// it can be true, close above on the stack, and the outer call of the next event puts another in its place.
+// A call that a longjmp or an exception ended has left its mark behind. So a mark is believed only where it can be
+// true, close above on the stack, and the next call that is not below it takes it away. What the program's new-handler
+// allocates, below an operator that found no memory, goes uncounted.
 #pragma once
 
 #include <stdint.h>

@@ -1,9 +1,6 @@
 // Other allocators below memprof, and programs with operators of their own: the same counts, natively the same output.
 #include <catch2/catch.hpp>
 
-#include <sstream>
-#include <utility>
-
 #include "host.h"
 #include "paths.h"
 #include "skip.h"
@@ -41,14 +38,6 @@ void check_same(const Outcome& native, const Outcome& recorded) {
   CHECK(recorded.signal == native.signal);
   CHECK(recorded.out == native.out);
   CHECK(recorded.err == native.err);
-}
-
-// Some of these libraries have one function under several names, new and new[] say: what was called cannot be told.
-Outcome without_names(Outcome outcome) {
-  std::istringstream lines(std::exchange(outcome.out, ""));
-  for (std::string line; std::getline(lines, line);)
-    if (!line.starts_with("expect by.")) outcome.out += line + "\n";
-  return outcome;
 }
 
 bool is_there(const std::string& library) {

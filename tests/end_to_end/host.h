@@ -45,6 +45,10 @@ bool says(const Outcome& outcome, const std::string& key);
 enum class Runtime { none, cxx_or_threads };
 void check_trace(const Trace& trace, const Outcome& outcome, Runtime runtime = Runtime::none);
 
+// Without what the host says of single functions: some allocators have one under several names, new and new[] say, and
+// where that is hooked itself nobody can tell what was called.
+Outcome without_names(Outcome outcome);
+
 // The traces in a directory: trace.bin, which must be there, then trace.PID.bin and the like.
 std::vector<Trace> traces_in(const std::filesystem::path& directory, const std::vector<std::string>& options = {});
 

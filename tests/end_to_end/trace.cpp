@@ -83,6 +83,7 @@ bool belongs_to_runtime(const Json& chunk) {
   if (!stack.empty() && stack[0].at("module").is_string() &&
       stack[0].at("module").get<std::string>().find("/libtcmalloc") != std::string::npos)
     return true;
+  if (caller(chunk).starts_with("TCMallocGuard::") || caller(chunk).starts_with("MallocExtension::")) return true;
   return stack_names(chunk, "pthread_create") || stack_names(chunk, "allocate_tls");
 }
 

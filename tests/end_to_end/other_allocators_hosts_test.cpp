@@ -1,0 +1,234 @@
+// Allocators with an API of their own, in libraries and in the program itself: each block once, by what was called.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+#include "host.h"
+#include "paths.h"
+#include "skip.h"
+
+using namespace memprof::tests;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+// "STATE DOMAIN ALLOCATOR FREE_FUNCTION SIZE", sorted, of the blocks that `is_wanted` says.
+template <class IsWanted>
+Lines blocks_of(const Trace& trace, IsWanted is_wanted) {
+  const Outcome chunks = analyze({"chunks", trace.path().string()});
+  REQUIRE(chunks.exit_status == 0);
+  Lines blocks;
+  std::istringstream lines(chunks.out);
+  const auto text = [](const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); };
+  for (std::string line; std::getline(lines, line);) {
+    const Json chunk = Json::parse(line);
+    if (!is_wanted(chunk)) continue;
+    blocks.push_back(text(chunk.at("state")) + " " + text(chunk.at("domain")) + " " + text(chunk.at("allocator")) +
+                     " " + text(chunk.at("free_function")) + " " + chunk.at("size").dump() +
+                     (chunk.at("mismatched").get<bool>() ? " mismatched" : ""));
+  }
+  std::sort(blocks.begin(), blocks.end());
+  return blocks;
+}
+
+// Of functions whose names hold one of `parts`. GLib has slices of its own: of pools, what the program itself calls
+// for.
+Lines blocks_by(const Trace& trace, const std::vector<std::string>& parts) {
+  return blocks_of(trace, [&](const Json& chunk) {
+    if (chunk.at("domain") == "pool" && caller(chunk).find("(anonymous namespace)::") == std::string::npos)
+      return false;
+    const auto holds = [&](const char* key) {
+      if (chunk.at(key).is_null()) return false;
+      const std::string name = chunk.at(key);
+      return std::any_of(parts.begin(), parts.end(),
+                         [&](const std::string& part) { return name.find(part) != std::string::npos; });
+    };
+    return holds("allocator") || holds("free_function");
+  });
+}
+
+// A library that the loader of this system finds at the beginning of a program.
+bool is_there(const std::string& library) {
+  if (library.find('/') != std::string::npos) return std::filesystem::exists(library);
+  std::vector<std::string> environment = plain_environment();
+  environment.push_back("LD_PRELOAD=" + library);
+  return run({{"true"}, environment, "/", "", {}}).err.empty();
+}
+
+struct Library {
+  const char* allocator;
+  std::string library;
+  std::vector<std::string> parts;
+  Lines blocks;
+};
+
+const std::vector<Library> kLibraries = {
+    {"mimalloc",
+     "libmimalloc.so.2",
+     {"mi_"},
+     {"closed cpu mi_calloc mi_free 123", "closed cpu mi_heap_malloc mi_heap_destroy 508",
+      "closed cpu mi_heap_malloc mi_heap_destroy 508", "closed cpu mi_heap_malloc mi_heap_destroy 508",
+      "closed cpu mi_malloc mi_realloc 101", "closed cpu mi_malloc_aligned mi_free 306",
+      "closed cpu mi_new mi_free_size 407", "closed cpu mi_realloc mi_free 5002", "closed cpu mi_rezalloc mi_free 609",
+      "closed cpu mi_strdup mi_free 8", "open cpu mi_zalloc - 205"}},
+    {"tbb",
+     "libtbbmalloc.so.2",
+     {"scalable_"},
+     {"closed cpu scalable_aligned_malloc scalable_aligned_free 405", "closed cpu scalable_calloc scalable_free 213",
+      "closed cpu scalable_malloc scalable_realloc 101", "closed cpu scalable_realloc scalable_free 5002",
+      "open cpu scalable_posix_memalign - 304"}},
+    {"openmp", "libgomp.so.1", {"omp_"}, {"closed cpu omp_alloc omp_free 101", "open cpu omp_alloc - 202"}},
+    {"glib",
+     "libglib-2.0.so.0",
+     {"g_slice"},
+     {"closed pool g_slice_alloc g_slice_free1 101", "closed pool g_slice_alloc g_slice_free_chain_with_offset 40",
+      "closed pool g_slice_alloc g_slice_free_chain_with_offset 40",
+      "closed pool g_slice_alloc g_slice_free_chain_with_offset 40", "closed pool g_slice_alloc0 g_slice_free1 202",
+      "open pool g_slice_alloc - 303"}},
+    {"hip",
+     host_path("libgpu_hip_stand_in.so"),
+     {"hip"},
+     {"closed gpu hipHostMalloc hipHostFree 1002", "closed gpu hipMalloc hipFree 1001"}},
+    {"cuda_driver",
+     host_path("libgpu_driver_stand_in.so"),
+     {"cu"},
+     {"closed gpu cuArrayCreate_v2 cuArrayDestroy 160", "closed gpu cuMemAlloc_v2 cuMemFree_v2 1001",
+      "closed gpu cuMemHostAlloc cuMemFreeHost 1002"}},
+    {"cuda",
+     host_path("libgpu_runtime_stand_in.so"),
+     {"cu"},
+     {"closed gpu cudaHostAlloc cudaFreeHost 1005", "closed gpu cudaMalloc cudaFree 1001",
+      "closed gpu cudaMalloc3D cudaFree 3072", "closed gpu cudaMalloc3DArray cudaFreeArray 96",
+      "closed gpu cudaMallocArray cudaFreeArray 320", "closed gpu cudaMallocAsync cudaFreeAsync 1006",
+      "closed gpu cudaMallocHost cudaFree 1007 mismatched", "closed gpu cudaMallocManaged cudaFree 1002",
+      "closed gpu cudaMallocPitch cudaFree 1536", "open gpu cudaMalloc - 1008"}},
+};
+
+}  // namespace
+
+TEST_CASE("an allocator in a library that is loaded later is hooked as the loader maps it",
+          "[hosts][other_allocators]") {
+  for (const Library& library : kLibraries) {
+    INFO(library.allocator);
+    if (!is_there(library.library)) {
+      skip(library.library + " is not installed");
+      continue;
+    }
+    const HostRun host({"calls_allocators", library.allocator, library.library});
+    CHECK(blocks_by(host.trace(), library.parts) == library.blocks);
+    CHECK(host.trace().summary().at("double_allocations") == 0);
+  }
+}
+
+TEST_CASE("an allocator in a library that is there from the beginning", "[hosts][other_allocators]") {
+  for (const Library& library : kLibraries) {
+    INFO(library.allocator);
+    if (!is_there(library.library)) continue;  // said above
+    FreshDirectory directory;
+    const std::vector<std::string> command{host_path("calls_allocators"), library.allocator};
+    std::vector<std::string> environment = plain_environment();
+    environment.push_back(std::string("LD_PRELOAD=") + paths::kLibrary + ":" + library.library);
+    const Outcome recorded = run({command, environment, directory.path(), "", {}});
+    CHECK(recorded.exit_status == 0);
+    CHECK(recorded.err.empty());
+    const Trace trace(directory / "trace.bin");
+    CHECK(blocks_by(trace, library.parts) == library.blocks);
+    CHECK(trace.summary().at("double_allocations") == 0);
+  }
+}
+
+TEST_CASE("jemalloc's own API beside its malloc: one family, whichever frees", "[hosts][other_allocators]") {
+  const std::string library = "libjemalloc.so.2";
+  if (!is_there(library)) return skip(library + " is not installed");
+  FreshDirectory directory;
+  std::vector<std::string> environment = plain_environment();
+  environment.push_back(std::string("LD_PRELOAD=") + paths::kLibrary + ":" + library);
+  const Outcome recorded = run({{host_path("calls_allocators"), "jemalloc"}, environment, directory.path(), "", {}});
+  CHECK(recorded.exit_status == 0);
+  CHECK(recorded.err.empty());
+  const Trace trace(directory / "trace.bin");
+  CHECK(blocks_by(trace, {"allocx"}) == Lines{"closed cpu malloc dallocx 304", "closed cpu mallocx free 203",
+                                              "closed cpu mallocx rallocx 101", "closed cpu rallocx xallocx 5002",
+                                              "closed cpu xallocx sdallocx 5100", "open cpu mallocx - 405"});
+}
+
+TEST_CASE("tcmalloc's own names beside its malloc", "[hosts][other_allocators]") {
+  const std::string library = "libtcmalloc_minimal.so.4";
+  if (!is_there(library)) return skip(library + " is not installed");
+  FreshDirectory directory;
+  std::vector<std::string> environment = plain_environment();
+  environment.push_back(std::string("LD_PRELOAD=") + paths::kLibrary + ":" + library);
+  const Outcome recorded = run({{host_path("calls_allocators"), "tcmalloc"}, environment, directory.path(), "", {}});
+  CHECK(recorded.exit_status == 0);
+  const Trace trace(directory / "trace.bin");
+  CHECK(blocks_by(trace, {"tc_"}) == Lines{"closed cpu malloc tc_free_sized 202", "closed cpu tc_calloc tc_free 309",
+                                           "closed cpu tc_malloc free 101", "open cpu tc_malloc - 404"});
+}
+
+TEST_CASE("APR's pools: what a pool gave ends with it, and with the pool around it", "[hosts][other_allocators]") {
+  const std::string library = "libapr-1.so.0";
+  if (!is_there(library)) return skip(library + " is not installed");
+  const HostRun host({"calls_allocators", "apr", library});
+  // Through apr_pstrdup the text is asked for by the library itself.
+  const Lines blocks = blocks_of(host.trace(), [](const Json& chunk) {
+    return chunk.at("domain") == "pool" && (caller(chunk).find("apr()") != std::string::npos || chunk.at("size") == 21);
+  });
+  CHECK(blocks == Lines{"closed pool apr_palloc apr_pool_clear 1002", "closed pool apr_palloc apr_pool_clear 21",
+                        "closed pool apr_palloc apr_pool_destroy 1001", "closed pool apr_palloc apr_pool_destroy 1003",
+                        "open pool apr_palloc - 1004"});
+}
+
+TEST_CASE("jemalloc in the program under a prefix, which nobody but its symbol table names",
+          "[hosts][other_allocators]") {
+  const HostRun host({"calls_prefixed_jemalloc"});
+  CHECK(blocks_by(host.trace(), {"_rjem_"}) ==
+        Lines{"closed cpu _rjem_calloc _rjem_free 312", "closed cpu _rjem_malloc _rjem_realloc 101",
+              "closed cpu _rjem_posix_memalign _rjem_free 505", "closed cpu _rjem_rallocx _rjem_xallocx 9003",
+              "closed cpu _rjem_realloc _rjem_rallocx 5002", "closed cpu _rjem_xallocx _rjem_dallocx 9100",
+              "open cpu _rjem_mallocx - 606"});
+  CHECK(count_if(host.trace().chunks("closed"), [](const Json& chunk) { return chunk.at("size") == 707; }) == 1);
+}
+
+TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other_allocators]") {
+  if (!std::filesystem::exists(host_path("rust_allocator"))) return skip("rustc was not installed at build time");
+  const HostRun host({"rust_allocator"});
+  CHECK(host.recorded().out == "3006 7777\n");
+  const Lines blocks = blocks_by(host.trace(), {"_rjem_"});
+  for (const char* const size : {" 1001", " 1002", " 1003"}) {
+    INFO(size);
+    CHECK(std::count_if(blocks.begin(), blocks.end(), [&](const std::string& block) {
+            return block == std::string("closed cpu _rjem_mallocx _rjem_sdallocx") + size;
+          }) == 1);
+  }
+  CHECK(std::count(blocks.begin(), blocks.end(), "open cpu _rjem_mallocx - 7777") == 1);
+}
+
+TEST_CASE("every function on an allocator that is linked into the program", "[hosts][other_allocators]") {
+  for (const char* const name : {"jemalloc", "tcmalloc"}) {
+    INFO(name);
+    const std::string program = std::string("allocators_static_") + name;
+    if (!std::filesystem::exists(host_path(program))) {
+      skip(std::string(name) + " as an archive was not installed when the tests were built");
+      continue;
+    }
+    const HostRun host({program});
+    CHECK(host.recorded().err.empty());
+    Outcome counts = host.recorded();
+    check_trace(host.trace(), without_names(counts), Runtime::cxx_or_threads);
+  }
+}
+
+TEST_CASE("MEMPROF_FILTER knows allocators, their functions and their domains", "[hosts][other_allocators]") {
+  const std::string library = host_path("libgpu_runtime_stand_in.so");
+  const auto recorded = [&](const std::string& filter) {
+    const HostRun host({"calls_allocators", "cuda", library}, {"MEMPROF_FILTER=" + filter});
+    return blocks_of(host.trace(), [](const Json& chunk) { return chunk.at("state") == "open"; });
+  };
+  CHECK(recorded("domain=gpu,size>=1008") == Lines{"open gpu cudaMalloc - 1008"});
+  CHECK(recorded("allocator=cuda") == Lines{"open gpu cudaMalloc - 1008"});
+  CHECK(recorded("allocator=cudaMalloc|cudaMallocHost,size>=1008") == Lines{"open gpu cudaMalloc - 1008"});
+  CHECK(recorded("allocator=cudaMallocHost").empty());
+  CHECK(recorded("allocator=mimalloc").empty());
+}
