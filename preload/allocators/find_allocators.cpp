@@ -9,6 +9,7 @@
 #include "allocators/module_symbols.h"
 #include "entry_patch/entry_patch.h"
 #include "interpose/next_function.h"
+#include "lifecycle/settings.h"
 #include "platform/diagnostics.h"
 #include "platform/own_module.h"
 #include "platform/syscalls.h"
@@ -33,13 +34,55 @@ constexpr unsigned kMostHooked = 2048, kMostBatches = 128;
 struct Batch {
   uintptr_t stubs;  // 0: free
   size_t stub_bytes;
-  uintptr_t first_function;
-  const Allocator* allocator;
+  uintptr_t module_begin;
+};
+
+// The modules that there were when the loader last said so: one that is there again was looked at when it came. Later
+// is too late: other threads may be in it.
+class Modules {
+ public:
+  void begin_visit() { ++visit_; }
+  // Whether it was there at the visit before.
+  bool meet(uintptr_t begin) {
+    Place* const place = place_of(begin);
+    if (place == nullptr) return true;  // no room: it is not looked at
+    const bool was_there = place->begin == begin && place->visit + 1 == visit_;
+    *place = {begin, visit_};
+    return was_there;
+  }
+  bool is_there(uintptr_t begin) {
+    const Place* const place = place_of(begin);
+    return place == nullptr || (place->begin == begin && place->visit == visit_);
+  }
+
+ private:
+  struct Place {
+    uintptr_t begin;  // 0: free
+    uint64_t visit;   // the last at which it was there
+  };
+  static constexpr unsigned kPlaces = 8192, kMostTries = 1024;
+
+  // Its own, or one that may become it.
+  Place* place_of(uintptr_t begin) {
+    Place* stale = nullptr;
+    unsigned at = static_cast<unsigned>((begin >> 12) * 0x9E3779B97F4A7C15 >> 51);
+    for (unsigned tries = 0; tries < kMostTries; ++tries, at = (at + 1) % kPlaces) {
+      Place& place = places_[at];
+      if (place.begin == begin) return &place;
+      if (place.begin == 0) return stale != nullptr ? stale : &place;
+      if (stale == nullptr && place.visit + 1 < visit_) stale = &place;
+    }
+    return stale;
+  }
+
+  uint64_t visit_;
+  Place places_[kPlaces];
 };
 
 struct State {
   HookedFunction hooked[kMostHooked];  // module_end 0: free
   Batch batches[kMostBatches];
+  Modules modules;
 };
 constinit State* state = nullptr;
 
@@ -125,14 +168,17 @@ class Hooking {
       return false;
     }
     if (patches.count() == 0) return true;
-    *batch = {patches.stubs(), patches.stub_bytes(), entries_[0], &allocator_};
+    *batch = {patches.stubs(), patches.stub_bytes(), symbols_.begin()};
     for (unsigned i = 0; i < count_; ++i) call_original_behind_us(entries_[i], added_[i]->original);
     return true;
   }
 
  private:
   bool refuse(const char* function, PatchRefusal refusal) {
-    if (&allocator_ == &kReplacedMalloc && symbols_.exports("malloc")) {
+    if (&allocator_ == &kLoader) {
+      // No block is known to be missing: the program may load no allocator.
+      if (settings.verbose) say("libraries that are loaded later are not searched for allocators");
+    } else if (&allocator_ == &kReplacedMalloc && symbols_.exports("malloc")) {
       note_first_malloc_refused(function, text_of(refusal));
     } else {
       say_refused(module_, allocator_, prefix_, function, refusal);
@@ -229,28 +275,6 @@ class Hooking {
   uintptr_t entries_[PatchBatch::kMost];
 };
 
-// Of a module that was unloaded, maybe with another one in its place: its code does not begin with our jumps.
-void forget_unloaded(const ModuleSymbols& symbols) {
-  for (Batch& batch : state->batches) {
-    const bool lies_here = batch.stubs != 0 && symbols.code_of(batch.first_function).end != 0;
-    if (!lies_here || is_patched(batch.first_function, batch.stubs, batch.stub_bytes)) continue;
-    for (HookedFunction& function : state->hooked) {
-      const auto original = reinterpret_cast<uintptr_t>(function.original);
-      if (original - batch.stubs < batch.stub_bytes) function = {};
-    }
-    sys::unmap(reinterpret_cast<void*>(batch.stubs), batch.stub_bytes);
-    batch = {};
-  }
-}
-
-bool is_hooked(const ModuleSymbols& symbols, const Allocator& allocator) {
-  for (const Batch& batch : state->batches) {
-    if (batch.stubs != 0 && batch.allocator == &allocator && symbols.code_of(batch.first_function).end != 0)
-      return true;
-  }
-  return false;
-}
-
 constexpr const char* kSanitizers[] = {"__asan_init", "__hwasan_init", "__tsan_init", "__msan_init",
                                        "__lsan_do_leak_check"};
 // Sanitizers check what they hand out against their own record of it, and say themselves what leaks.
@@ -258,6 +282,18 @@ bool is_sanitizer(const ModuleSymbols& symbols) {
   for (const char* const name : kSanitizers)
     if (symbols.find("", name).address != 0) return true;
   return false;
+}
+
+// Nobody can be in the stubs of a module that is gone.
+void forget_unloaded() {
+  for (Batch& batch : state->batches) {
+    if (batch.stubs == 0 || state->modules.is_there(batch.module_begin)) continue;
+    for (HookedFunction& function : state->hooked) {
+      if (reinterpret_cast<uintptr_t>(function.original) - batch.stubs < batch.stub_bytes) function = {};
+    }
+    sys::unmap(reinterpret_cast<void*>(batch.stubs), batch.stub_bytes);
+    batch = {};
+  }
 }
 
 struct Search {
@@ -269,8 +305,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
   const auto& search = *static_cast<const Search*>(argument);
   const bool is_program = module->dlpi_name == nullptr || *module->dlpi_name == '\0';
   const ModuleSymbols symbols(*module, is_program ? search.program_file : nullptr);
-  if (symbols.begin() == own_module_start()) return 0;
-  forget_unloaded(symbols);
+  if (state->modules.meet(symbols.begin()) || symbols.begin() == own_module_start()) return 0;
 
   const FoundFunction own_malloc = symbols.find("", "malloc");
   const auto first_malloc = reinterpret_cast<uintptr_t>(search.first_malloc);
@@ -285,7 +320,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
     const Allocator& allocator = kAllocators[i];
     for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
       const FoundFunction anchor = symbols.find(*prefix, allocator.anchor);
-      if (anchor.address == 0 || is_hooked(symbols, allocator)) continue;
+      if (anchor.address == 0) continue;
       Hooking(*module, symbols, allocator, *prefix, serves_malloc && **prefix == '\0').hook(anchor.address);
     }
   }
@@ -325,10 +360,12 @@ void read_symbols(ProgramFile& program_file) {
 }  // namespace
 
 void hook_allocators() {
+  if (!settings.patch) return;
   state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
   if (state == nullptr) return;
   ProgramFile program_file("/proc/self/exe");
   if (program_file.has_symbols()) read_symbols(program_file);
+  state->modules.begin_visit();
   Search search{&program_file, dlsym(RTLD_DEFAULT, "malloc")};
   visit_modules.get()(hook_module, &search);
   visit_modules.get()(hook_loader, nullptr);
@@ -336,8 +373,10 @@ void hook_allocators() {
 
 void hook_new_modules() {
   if (state == nullptr || _r_debug.r_state != r_debug::RT_CONSISTENT) return;
+  state->modules.begin_visit();
   Search search{nullptr, nullptr};
   visit_modules.get()(hook_module, &search);
+  forget_unloaded();
 }
 
 }  // namespace memprof

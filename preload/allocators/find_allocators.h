@@ -7,8 +7,8 @@
 // loader for it. Before the first thread, or in code that nobody has a pointer to yet, nobody can be in the way.
 //
 // Invariants: an allocator of a module is hooked whole or not at all, as a block that is seen to come and not to go
-// would be a leak; the first function that cannot be hooked is named in one line. A module that is gone leaves its
-// hooks to those that come: its code is known by the jumps that were put into it.
+// would be a leak; the first function that cannot be hooked is named in one line. A module is looked at once, when it
+// comes; the stubs of one that is gone go too.
 #pragma once
 
 namespace memprof {

@@ -128,6 +128,7 @@ constexpr Setting kSettings[] = {
      [](const char* value) { return parse_number(value, &settings.run) && settings.run > 0; }},
     {"MEMPROF_VERIFY_STACKS", "0, or N to check every Nth stack",
      [](const char* value) { return set_count(value, 0, UINT32_MAX, &settings.verify_stacks); }},
+    {"MEMPROF_PATCH", "0 or 1", [](const char* value) { return set_switch(value, &settings.patch); }},
     {"MEMPROF_VERBOSE", "0 or 1", [](const char* value) { return set_switch(value, &settings.verbose); }},
 };
 static_assert(kMaxDepth == 1024, "the text of MEMPROF_MAX_DEPTH names the limit");

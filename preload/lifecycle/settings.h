@@ -23,6 +23,7 @@ struct Settings {
   bool start_paused = false;      // MEMPROF_START
   int toggle_signal = 0;          // MEMPROF_TOGGLE; 0: none
   uint64_t run = 0;               // MEMPROF_RUN, 0: not said
+  bool patch = true;              // MEMPROF_PATCH
   bool verbose = false;           // MEMPROF_VERBOSE
 };
 

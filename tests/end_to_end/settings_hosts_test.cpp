@@ -42,6 +42,7 @@ TEST_CASE("a bad setting costs one line on stderr and the default is used", "[ho
                          Bad{"MEMPROF_SNAPSHOT", "1"},
                          Bad{"MEMPROF_LIMIT", "10X"},
                          Bad{"MEMPROF_LIMIT", "0"},
+                         Bad{"MEMPROF_PATCH", "no"},
                          Bad{"MEMPROF_VERBOSE", "loud"},
                          Bad{"MEMPROF_VERIFY_STACKS", "-1"},
                          Bad{"MEMPROF_OUTPUT", "trace.%q"},
