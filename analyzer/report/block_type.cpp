@@ -145,7 +145,21 @@ constexpr std::array kClues = {
     Clue{"Rc", "::new"},
     Clue{"RawVec", "::"},
     Clue{"Vec", "::"},
+    Clue{"RawTable", "::"},
 };
+
+// Rust's old names have parameters for arguments: Vec<T,A>::push::<Widget, Global>, where the last brackets tell.
+bool is_parameter(std::string_view type) { return type.size() == 1 && type[0] >= 'A' && type[0] <= 'Z'; }
+std::optional<std::string_view> last_argument_list_front(std::string_view function) {
+  size_t open = std::string_view::npos;
+  for (size_t at = function.find("::<"); at != std::string_view::npos; at = function.find("::<", at + 1)) {
+    const std::optional<Arguments> arguments = arguments_at(function, at + 2);
+    if (arguments && arguments->end == function.size()) open = at + 2;
+  }
+  if (open == std::string_view::npos) return std::nullopt;
+  const std::string_view front = arguments_at(function, open)->list.front();
+  return is_parameter(front) ? std::nullopt : std::optional(front);
+}
 
 // std::allocator<T>, __gnu_cxx::new_allocator<T>, my::pool_allocator<T>: one kind of name.
 std::string_view last_word_before(std::string_view text, size_t end) {
@@ -175,9 +189,16 @@ std::optional<std::string> block_type_of(std::string_view function) {
       while (rest.starts_with(">") || rest.starts_with(" >")) rest.remove_prefix(1);
       if (!rest.starts_with(clue.after)) continue;
       rest.remove_prefix(clue.after.size());
-      const bool is_call = rest.empty() || rest.front() == '(' || rest.front() == '[';  // [abi:v15000]
+      const bool is_call = rest.empty() || rest.front() == '(' || rest.front() == '[' ||  // [abi:v15000]
+                           rest.starts_with("::<");
       if (!is_call && clue.after != "::") continue;
-      return describe(arguments->list.front());
+      std::string_view type = arguments->list.front();
+      if (is_parameter(type)) {
+        const std::optional<std::string_view> argument = last_argument_list_front(function);
+        if (!argument) continue;
+        type = *argument;
+      }
+      return clue.name == "RawTable" ? fmt::format("hash table of {}", describe(type)) : describe(type);
     }
   }
   return std::nullopt;

@@ -39,6 +39,42 @@ bool starts_with_any(std::string_view name, std::span<const std::string_view> pr
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// Rust's own crates by their modules: alloc and core are words that other programs use too. <Vec<T> as Trait>::function
+// begins with a bracket.
+bool is_rust_library(std::string_view name) {
+  static constexpr std::array<std::string_view, 29> kModules = {"alloc::alloc::",
+                                                                "alloc::borrow::",
+                                                                "alloc::boxed::",
+                                                                "alloc::collections::",
+                                                                "alloc::ffi::",
+                                                                "alloc::fmt::",
+                                                                "alloc::raw_vec::",
+                                                                "alloc::rc::",
+                                                                "alloc::slice::",
+                                                                "alloc::str::",
+                                                                "alloc::string::",
+                                                                "alloc::sync::",
+                                                                "alloc::vec::",
+                                                                "core::alloc::",
+                                                                "core::array::",
+                                                                "core::clone::",
+                                                                "core::convert::",
+                                                                "core::fmt::",
+                                                                "core::iter::",
+                                                                "core::mem::",
+                                                                "core::ops::",
+                                                                "core::option::",
+                                                                "core::ptr::",
+                                                                "core::result::",
+                                                                "core::slice::",
+                                                                "core::str::",
+                                                                "core::hint::",
+                                                                "hashbrown::",
+                                                                "std::"};
+  while (name.starts_with('<')) name.remove_prefix(1);
+  return starts_with_any(name, kModules);
+}
+
 const char* describe_root(StackRoot root) {
   switch (root) {
     case StackRoot::depth_limit: return "cut here: deeper than MEMPROF_MAX_DEPTH, outer frames unknown";
@@ -60,7 +96,7 @@ size_t text_width(std::string_view text) {
 bool is_library_plumbing(const Frame& frame) {
   static constexpr std::array<std::string_view, 7> kPrefixes = {
       "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
-  return starts_with_any(frame.function, kPrefixes);
+  return starts_with_any(frame.function, kPrefixes) || is_rust_library(frame.function);
 }
 
 bool is_startup(const Frame& frame) {

@@ -54,17 +54,37 @@ std::vector<SourceFrame> FrameLookup::find(uint64_t virtual_address) {
   return frames;
 }
 
+namespace {
+
+// Rust's old mangling, _ZN…17h and 16 hexadecimal digits E, says Vec<T>::push of every T. The debug information has
+// push<Widget>: what stands in the brackets.
+std::string_view generic_arguments(std::string_view linkage_name, std::string_view name) {
+  constexpr size_t kHashBytes = 20;
+  if (!linkage_name.starts_with("_ZN") || linkage_name.size() < kHashBytes) return {};
+  const std::string_view hash = linkage_name.substr(linkage_name.size() - kHashBytes);
+  const bool is_old_rust = hash.starts_with("17h") && hash.ends_with('E') &&
+                           hash.substr(3, 16).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  const size_t open = name.find('<');
+  if (!is_old_rust || open == 0 || open == std::string_view::npos || !name.ends_with('>')) return {};
+  return name.substr(open);
+}
+
+}  // namespace
+
 std::string_view FrameLookup::file_of(const DwarfFrame& frame) {
   const std::string_view file = bounded(frame.file);
   if (frame.directory == nullptr || file.empty()) return names_.keep(file);
   return names_.keep(fmt::format("{}/{}", bounded(frame.directory), file));
 }
 
-// The linkage name if it is mangled: it has scope and parameters. (glibc's are internal aliases, "__GI_getline".)
-// Else the symbol if that is mangled, else the bare name with its scope.
+// The linkage name if it is mangled: it has scope and parameters, but for Rust's old one. (glibc's are internal
+// aliases, "__GI_getline".) Else the symbol if that is mangled, else the bare name with its scope.
 std::string_view FrameLookup::name_of(const DwarfFrame& frame, std::string_view symbol) {
-  if (const auto linkage_name = bounded(frame.linkage_name); demangled(linkage_name) != linkage_name)
-    return demangled(linkage_name);
+  if (const auto linkage_name = bounded(frame.linkage_name); demangled(linkage_name) != linkage_name) {
+    const std::string_view arguments = generic_arguments(linkage_name, bounded(frame.name));
+    if (arguments.empty()) return demangled(linkage_name);
+    return names_.keep(fmt::format("{}::{}", demangled(linkage_name), arguments));
+  }
   if (!frame.inlined && demangled(symbol) != symbol) return demangled(symbol);
   const std::string_view name = bounded(frame.name);
   if (frame.scope != nullptr && !name.empty()) return names_.keep(fmt::format("{}::{}", *frame.scope, name));

@@ -203,6 +203,14 @@ TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other
           }) == 1);
   }
   CHECK(std::count(blocks.begin(), blocks.end(), "open cpu _rjem_mallocx - 7777") == 1);
+  // Three of 400 bytes in the vector, one in the box.
+  const Outcome types = analyze({"stacks", "--group", "type", "--json", host.trace().path().string()});
+  const Json groups = Json::parse(types.out).at("stacks");
+  const auto widgets = std::find_if(groups.begin(), groups.end(), [](const Json& group) {
+    return group.at("name") == "rust_allocator::Widget";
+  });
+  REQUIRE(widgets != groups.end());
+  CHECK(widgets->at("open").at("bytes") == 1600);
 }
 
 TEST_CASE("every function on an allocator that is linked into the program", "[hosts][other_allocators]") {
@@ -231,4 +239,14 @@ TEST_CASE("MEMPROF_FILTER knows allocators, their functions and their domains", 
   CHECK(recorded("allocator=cudaMalloc|cudaMallocHost,size>=1008") == Lines{"open gpu cudaMalloc - 1008"});
   CHECK(recorded("allocator=cudaMallocHost").empty());
   CHECK(recorded("allocator=mimalloc").empty());
+}
+
+TEST_CASE("memprof adds no name of an allocator to the process", "[hosts][other_allocators]") {
+  const HostRun host({"calls_allocators", "asks"});
+  CHECK(host.recorded().out == "none is there\n");
+}
+
+TEST_CASE("MEMPROF_PATCH=0 leaves the code as it is", "[hosts][other_allocators]") {
+  const HostRun host({"calls_prefixed_jemalloc"}, {"MEMPROF_PATCH=0"});
+  CHECK(blocks_by(host.trace(), {"_rjem_"}).empty());
 }

@@ -102,7 +102,7 @@ TEST_CASE("sanitizers that clang puts into the program, with their malloc", "[ho
       }
       CHECK(Trace(program.trace()).allocations() == 0);
     }
-    CHECK(has(program.by_script("clean").err, "brings its own allocator"));
+    CHECK(has(program.by_script("clean").err, "sanitizer that brings its own allocator"));
   }
 }
 

@@ -177,22 +177,24 @@ void hip() {
   function<int(void*)>("hipHostFree")(block);
 }
 
+// As programs do to learn which allocator they have.
+void asks() {
+  for (const char* name : {"mallocx", "mi_malloc", "tc_malloc", "scalable_malloc", "omp_alloc", "g_slice_alloc",
+                           "apr_palloc", "cudaMalloc", "cuMemAlloc_v2", "hipMalloc"}) {
+    if (dlsym(RTLD_DEFAULT, name) != nullptr) printf("%s is there\n", name);
+  }
+  puts("none is there");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   const struct {
     const char* name;
     void (*call)();
-  } allocators[] = {{"mimalloc", mimalloc},
-                    {"jemalloc", jemalloc},
-                    {"tcmalloc", tcmalloc},
-                    {"tbb", tbb},
-                    {"openmp", openmp},
-                    {"glib", glib},
-                    {"apr", apr},
-                    {"cuda", cuda},
-                    {"cuda_driver", cuda_driver},
-                    {"hip", hip}};
+  } allocators[] = {{"mimalloc", mimalloc},       {"jemalloc", jemalloc}, {"tcmalloc", tcmalloc}, {"tbb", tbb},
+                    {"openmp", openmp},           {"glib", glib},         {"apr", apr},           {"cuda", cuda},
+                    {"cuda_driver", cuda_driver}, {"hip", hip},           {"asks", asks}};
   if (count < 2) return 2;
   if (count > 2 && (library = dlopen(arguments[2], RTLD_NOW | RTLD_LOCAL)) == nullptr) {
     fprintf(stderr, "%s\n", dlerror());

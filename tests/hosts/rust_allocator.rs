@@ -25,6 +25,10 @@ unsafe impl GlobalAlloc for Jemalloc {
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+struct Widget {
+    _parts: [u64; 50],
+}
+
 fn main() {
     let mut texts: Vec<String> = Vec::with_capacity(3);
     for i in 0..3 {
@@ -35,6 +39,10 @@ fn main() {
         .map(|text| std::thread::spawn(move || text.len()))
         .collect();
     let total: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+    let mut shelf: Vec<Widget> = Vec::with_capacity(3);
+    shelf.push(Widget { _parts: [1; 50] });
+    std::mem::forget(shelf);
+    std::mem::forget(std::hint::black_box(Box::new(Widget { _parts: [2; 50] })));
     let kept = vec![0u8; 7777].into_boxed_slice();
     println!("{} {}", total, Box::leak(kept).len());
 }

@@ -140,6 +140,52 @@ def redis(name, work):
                 settings={"MEMPROF_VERIFY_STACKS": "1009", "MEMPROF_LIMIT": "32G"}, deadline_seconds=600 + 2 * seconds)
 
 
+def built(package, directory, product, commands):
+    """What the commands make in the source of a Debian package, once."""
+    (directory / "sources").mkdir(parents=True, exist_ok=True)
+    try:
+        source = sources.unpacked(package, f"{package}-*", directory / "sources")
+    except sources.Unavailable as error:
+        raise Skip(str(error)) from error
+    if not (source / product).exists():
+        for command in commands:
+            done = subprocess.run(command, cwd=source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, check=False)
+            if done.returncode != 0:
+                last = done.stdout.decode(errors="replace").strip().splitlines()[-3:]
+                raise Skip(f"{package} cannot be built: {' '.join(last)}")
+    return source / product
+
+
+def linked_mimalloc(name, work):
+    """mimalloc as a part of the program, in place of malloc: nothing asks the loader for it."""
+    hosts = HERE.parent / "hosts"
+    program = built("mimalloc", work.build, "memprof-host", [
+        ["cc", "-O2", "-DNDEBUG", "-DMI_MALLOC_OVERRIDE", "-Iinclude", "-c", "src/static.c", "-o", "static.o"],
+        ["c++", "-std=c++20", "-O1", "-g", "-fno-builtin", f"-I{hosts}", str(hosts / "allocators.cpp"), "static.o",
+         "-o", "memprof-host", "-lpthread"]])
+    return Item(name, [str(program)], verdict.output, check=as_the_host_says, deadline_seconds=120)
+
+
+def redis_of_source(name, work):
+    """redis as its makers build it: with the jemalloc that comes with it, linked in under the prefix je_."""
+    need("/usr/bin/python3", "/usr/bin/redis-benchmark")
+    server = built("redis", work.build, "src/redis-server", [["make", "-j2", "MALLOC=jemalloc", "BUILD_TLS=no"]])
+    seconds = 3 if work.quick else 60 * work.minutes
+    return Item(name, ["/usr/bin/python3", str(PROGRAMS / "redis_for.py"), str(seconds), str(server)], verdict.lines,
+                settings={"MEMPROF_VERIFY_STACKS": "1009", "MEMPROF_LIMIT": "32G"}, check=calls_its_jemalloc,
+                deadline_seconds=600 + 2 * seconds)
+
+
+def calls_its_jemalloc(_, traces):
+    """Nearly all blocks of the server are jemalloc's, and nearly all of them are freed."""
+    _, file = traces.largest()
+    groups = traces.allocators(file)
+    own = sum(count for name, count in groups.items() if name.startswith("je_"))
+    total = sum(groups.values())
+    return [] if own > 0.99 * total else [f"{own:,} of {total:,} blocks are of jemalloc's functions: {groups}"]
+
+
 # ---- The long part of the fault matrix -------------------------------------------------------------------------
 
 
@@ -187,4 +233,6 @@ MAKERS["numpy"] = numpy
 MAKERS |= {f"{library}-{program}": allocator for library in ALLOCATORS
            for program in ("python", "stress-ng", "threads-pass-blocks", "threads-realloc")}
 MAKERS["redis"] = redis
+MAKERS["mimalloc-linked"] = linked_mimalloc
+MAKERS["redis-own-jemalloc"] = redis_of_source
 MAKERS |= dict.fromkeys(["events-100M", "forks-1000", "threads-10000", "threads-1000-at-once", "stacks-2^20"], scale)

@@ -61,6 +61,13 @@ class Traces:
                               check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def allocators(self, file):
+        """How many blocks each allocating function gave."""
+        done = subprocess.run([self.analyzer, "stacks", "--group", "tag", "--by", "allocations", "--top", "0", "--json",
+                               "--no-symbols", file],
+                              stdout=subprocess.PIPE, check=True)
+        return {group["allocator"]: group["allocations"] for group in json.loads(done.stdout)["stacks"]}
+
 
 def is_unborn(file):
     """The header gets its checksum, at offset 184, when it is whole; before, a signal ended the process."""

@@ -53,6 +53,15 @@ TEST_CASE("names of Rust", "[report]") {
   CHECK(type("alloc::sync::Arc<std::sync::Mutex<i32>>::new") == "std::sync::Mutex<i32>");
   CHECK(type("<alloc::raw_vec::RawVec<app::Shape, alloc::alloc::Global>>::grow_one") == "app::Shape");
   CHECK(type("alloc::vec::Vec<u8>::with_capacity") == "u8");
+  // The old mangling, with what the debug information adds.
+  CHECK(type("alloc::vec::Vec<T,A>::push::<app::Shape, alloc::alloc::Global>") == "app::Shape");
+  CHECK(type("alloc::raw_vec::RawVec<T,A>::grow_one::<(u64, alloc::string::String), alloc::alloc::Global>") ==
+        "(u64, alloc::string::String)");
+  CHECK(type("alloc::boxed::Box<T>::new::<app::Shape>") == "app::Shape");
+  CHECK(type("hashbrown::raw::RawTable<T,A>::reserve_rehash::<(u64, u8), alloc::alloc::Global>") ==
+        "hash table of (u64, u8)");
+  CHECK(type("alloc::vec::Vec<T,A>::push") == "-");
+  CHECK(type("alloc::vec::Vec<T,A>::push::<T>") == "-");
 }
 
 TEST_CASE("what names no type, or is no name at all", "[report]") {

@@ -1,5 +1,5 @@
-"""redis_for.py SECONDS: redis-server, recorded like this program, under rounds of redis-benchmark, which is not.
-Prints one line a command: how it went in all rounds."""
+"""redis_for.py SECONDS [SERVER]: redis-server, recorded like this program, under rounds of redis-benchmark, which is
+not. Prints one line a command: how it went in all rounds."""
 import os
 import subprocess
 import sys
@@ -11,7 +11,8 @@ COMMANDS = ["set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd", "hse
 
 def main():
     seconds = float(sys.argv[1])
-    os.symlink("/usr/bin/redis-check-rdb", "redis-server")  # redis-tools holds the server under its other name
+    # redis-tools holds the server under its other name
+    os.symlink(sys.argv[2] if len(sys.argv) > 2 else "/usr/bin/redis-check-rdb", "redis-server")
     plain = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
     with open("server.log", "wb") as log:
         server = subprocess.Popen(["./redis-server", "--port", "0", "--unixsocket", "socket", "--save", "",
