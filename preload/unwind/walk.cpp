@@ -4,6 +4,7 @@
 
 #include "unwind/frame_row.h"
 #include "unwind/register_step.h"
+#include "unwind/way_out.h"
 
 namespace memprof {
 
@@ -69,11 +70,29 @@ bool is_loader_start(uintptr_t pc) {
   return loader != 0 && is_same_module(loader, pc);
 }
 
+// Out of code that no module has. Nothing of it is remembered, neither the rule nor that the frames go together: what
+// compiled the code may write other code there.
+Step step_out_of_generated_code(UnwindState& state, Walk& at) {
+  if ((at.pc & kInterrupted) != 0) return Step::gave_up;
+  const uintptr_t pc = code_of(at.pc), last = pc + kMostWayOutBytes - 1;
+  const uintptr_t page_mask = (uintptr_t{1} << kPageBits) - 1;
+  if (!state.pages.contain_word(pc & ~uintptr_t{7})) return Step::gave_up;
+  const bool has_second = (pc & ~page_mask) == (last & ~page_mask) || state.pages.contain_word(last & ~uintptr_t{7});
+  const auto* const begin = reinterpret_cast<const uint8_t*>(pc);
+  const auto* const end = reinterpret_cast<const uint8_t*>(has_second ? last + 1 : (pc | page_mask) + 1);
+  const Rule rule = find_way_out({begin, end});
+  if (!rule.is_plain()) return Step::gave_up;
+  const Step step = step_plain(state, at, rule);
+  at.bp_slot = broken_link(at.bp);
+  return step;
+}
+
 // What is known of `pc`. Code outside all modules is not remembered: a module may be mapped there later.
-Rule rule_of(UnwindState& state, uintptr_t pc) {
+Rule rule_of(UnwindState& state, uintptr_t pc, bool& is_generated) {
   FrameDescription description;
   const Found found = find_row(pc, description, state.scratch);
-  if (found == Found::no_module) return Rule::special(RuleKind::no_data);
+  is_generated = found == Found::no_module;
+  if (is_generated) return Rule::special(RuleKind::no_data);
   Rule rule = Rule::special(RuleKind::no_data);
   if (found == Found::no_description && (is_loader_start(pc) || is_planted_end(state, pc))) {
     rule = Rule::special(RuleKind::outermost);
@@ -93,7 +112,9 @@ __attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uin
 
 __attribute__((noinline)) MEMPROF_READS_STACK Step step_by_description(UnwindState& state, Walk& at) {
   const RuleTable::Entry entry = state.rules.look_up(code_of(at.pc));
-  const Rule rule = entry.is_hit() ? entry.rule() : rule_of(state, code_of(at.pc));
+  bool is_generated = false;
+  const Rule rule = entry.is_hit() ? entry.rule() : rule_of(state, code_of(at.pc), is_generated);
+  if (is_generated) return step_out_of_generated_code(state, at);
   if (rule.is_plain()) return step_plain(state, at, rule);
   switch (rule.kind()) {
     case RuleKind::outermost: return Step::whole;

@@ -180,6 +180,40 @@ TEST_CASE("APR's pools: what a pool gave ends with it, and with the pool around 
                         "open pool apr_palloc - 1004"});
 }
 
+TEST_CASE("CPython, whose C extension calls mimalloc in a library that it loads and unloads",
+          "[hosts][other_allocators]") {
+  const std::string library = "libmimalloc.so.2", python = "/usr/bin/python3";
+  if (!is_there(library) || !std::filesystem::exists(python))
+    return skip(python + " or " + library + " is not installed");
+  FreshDirectory directory;
+  const std::string script = R"(
+import _ctypes, ctypes
+for i in range(5):
+    library = ctypes.CDLL('libmimalloc.so.2')
+    library.mi_malloc.restype = ctypes.c_void_p
+    library.mi_free.argtypes = [ctypes.c_void_p]
+    blocks = [library.mi_malloc(1000 + i) for _ in range(10)]
+    for block in blocks[1:]:
+        library.mi_free(block)
+    _ctypes.dlclose(library._handle)
+print('done')
+)";
+  const Outcome recorded = run({{python, "-c", script}, recording_environment(), directory.path(), "", {}});
+  CHECK(recorded.out == "done\n");
+  CHECK(recorded.err.empty());
+  const Trace trace(directory / "trace.bin");
+  Lines expected;
+  for (const char* const size : {"1000", "1001", "1002", "1003", "1004"}) {
+    expected.insert(expected.end(), 9, std::string("closed cpu mi_malloc mi_free ") + size);
+    expected.push_back(std::string("open cpu mi_malloc - ") + size);
+  }
+  std::sort(expected.begin(), expected.end());
+  CHECK(blocks_by(trace, {"mi_"}) == expected);
+  CHECK(count_if(trace.chunks("open"), [](const Json& chunk) {
+          return chunk.at("allocator") == "mi_malloc" && stack_names(chunk, "_PyEval_EvalFrameDefault");
+        }) == 5);
+}
+
 TEST_CASE("jemalloc in the program under a prefix, which nobody but its symbol table names",
           "[hosts][other_allocators]") {
   const HostRun host({"calls_prefixed_jemalloc"});
@@ -206,9 +240,8 @@ TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other
   // Three of 400 bytes in the vector, one in the box.
   const Outcome types = analyze({"stacks", "--group", "type", "--json", host.trace().path().string()});
   const Json groups = Json::parse(types.out).at("stacks");
-  const auto widgets = std::find_if(groups.begin(), groups.end(), [](const Json& group) {
-    return group.at("name") == "rust_allocator::Widget";
-  });
+  const auto widgets = std::find_if(groups.begin(), groups.end(),
+                                    [](const Json& group) { return group.at("name") == "rust_allocator::Widget"; });
   REQUIRE(widgets != groups.end());
   CHECK(widgets->at("open").at("bytes") == 1600);
 }

@@ -32,7 +32,7 @@ std::vector<StackHost> stack_hosts() {
       {{"stack_no_cfi"}, true},
       {{"stack_odd_cfi"}, false},
       {{"stack_realigned"}, false},
-      {{"stack_registered_code"}, true},
+      {{"stack_registered_code"}, false},
       {{"stack_reloaded_module", host_path("libstack_module_small.so"), host_path("libstack_module_large.so")}, false},
       {{"stack_signal_leaf"}, false},
       {{"stack_split"}, false},

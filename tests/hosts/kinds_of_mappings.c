@@ -1,6 +1,7 @@
 // One mapping of each kind, each of a size of its own, all left open.
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "tally.h"
 
@@ -17,5 +18,14 @@ int main(void) {
   mmap(NULL, 5 * page, rights, MAP_SHARED_VALIDATE, file, 0);
   char* shrunk = mmap(NULL, 16 * page, rights, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   mremap(shrunk, 16 * page, 6 * page, 0);
+  // Segments of System V: one that stays, one that goes. A machine may have none.
+  const int segment = shmget(IPC_PRIVATE, 7 * page, 0600);
+  if (segment < 0) return 0;
+  void* stays = shmat(segment, NULL, 0);
+  void* goes = shmat(segment, NULL, SHM_RDONLY);
+  shmctl(segment, IPC_RMID, NULL);
+  if (stays == (void*)-1 || goes == (void*)-1) return 2;
+  if (shmdt(goes) != 0 || shmdt(goes) == 0) return 3;
+  print("segments\n");
   return 0;
 }
