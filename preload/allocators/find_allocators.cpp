@@ -15,6 +15,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
+#include "unwind/unwinder.h"
 
 extern "C" void memprof_hook_call() __attribute__((visibility("hidden")));
 
@@ -29,7 +30,7 @@ namespace {
 // Not what the program may have in its place: a sanitizer's works only once that is set up.
 constinit NextFunction<int(int (*)(dl_phdr_info*, size_t, void*), void*)> visit_modules("dl_iterate_phdr");
 
-constexpr unsigned kMostHooked = 2048, kMostBatches = 128;
+constexpr unsigned kMostHooked = 512, kMostBatches = 64;
 
 struct Batch {
   uintptr_t stubs;  // 0: free
@@ -60,12 +61,12 @@ class Modules {
     uintptr_t begin;  // 0: free
     uint64_t visit;   // the last at which it was there
   };
-  static constexpr unsigned kPlaces = 8192, kMostTries = 1024;
+  static constexpr unsigned kPlaces = 2048, kMostTries = 256;
 
   // Its own, or one that may become it.
   Place* place_of(uintptr_t begin) {
     Place* stale = nullptr;
-    unsigned at = static_cast<unsigned>((begin >> 12) * 0x9E3779B97F4A7C15 >> 51);
+    unsigned at = static_cast<unsigned>((begin >> 12) * 0x9E3779B97F4A7C15 >> 53);
     for (unsigned tries = 0; tries < kMostTries; ++tries, at = (at + 1) % kPlaces) {
       Place& place = places_[at];
       if (place.begin == begin) return &place;
@@ -355,16 +356,18 @@ void read_symbols(ProgramFile& program_file) {
       },
       &load_bias);
   program_file.read(load_bias);
+  const CodeSegment v8 = program_file.v8_builtins();
+  if (v8.end != 0) note_v8(v8.begin, v8.end);
 }
 
 }  // namespace
 
 void hook_allocators() {
+  ProgramFile program_file("/proc/self/exe");
+  if (program_file.has_symbols()) read_symbols(program_file);
   if (!settings.patch) return;
   state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
   if (state == nullptr) return;
-  ProgramFile program_file("/proc/self/exe");
-  if (program_file.has_symbols()) read_symbols(program_file);
   state->modules.begin_visit();
   Search search{&program_file, dlsym(RTLD_DEFAULT, "malloc")};
   visit_modules.get()(hook_module, &search);

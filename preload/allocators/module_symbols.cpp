@@ -36,6 +36,11 @@ bool is_joined(const char* text, const char* prefix, const char* name) {
   return text_equals(text, name);
 }
 
+bool starts_with(const char* text, const char* prefix) {
+  while (*prefix != '\0' && *text == *prefix) ++text, ++prefix;
+  return *prefix == '\0';
+}
+
 bool is_function(const ElfW(Sym) & symbol) {
   return ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx != SHN_UNDEF && symbol.st_value != 0;
 }
@@ -112,6 +117,13 @@ void ProgramFile::read(uintptr_t load_bias) {
     const ElfW(Sym)& symbol = symbols_[at];
     if (!is_function(symbol) || symbol.st_name >= strings_bytes_) continue;
     const char* const name = strings_ + symbol.st_name;
+    if (starts_with(name, "Builtins_")) {
+      const uintptr_t begin = load_bias + symbol.st_value, end = begin + symbol.st_size;
+      if (begin < v8_builtins_.begin) v8_builtins_.begin = begin;
+      if (end > v8_builtins_.end) v8_builtins_.end = end;
+      has_v8_ = has_v8_ || text_equals(name, "Builtins_InterpreterEntryTrampoline");
+      continue;
+    }
     if (name[0] == '_' && name[1] == 'Z' && name[2] != 'n' && name[2] != 'd') continue;  // most of a C++ program's
     const uint32_t hash = gnu_hash(kHashStart, name);
     for (uint32_t place = hash % kPlaces; places_[place] != 0; place = (place + 1) % kPlaces) {

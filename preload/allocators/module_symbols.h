@@ -33,6 +33,10 @@ class ProgramFile {
   void read(uintptr_t load_bias);
   FoundFunction find(const char* prefix, const char* name) const;
 
+  // From the first to the last function whose name begins with Builtins_, if V8 is in the program: what Node and others
+  // have of it that was compiled before. Else empty.
+  CodeSegment v8_builtins() const { return has_v8_ ? v8_builtins_ : CodeSegment{}; }
+
  private:
   struct Entry {
     const char* prefix;
@@ -54,6 +58,8 @@ class ProgramFile {
   uint64_t symbols_count_ = 0;
   const char* strings_ = nullptr;
   uint64_t strings_bytes_ = 0;
+  CodeSegment v8_builtins_{UINTPTR_MAX, 0, 0};
+  bool has_v8_ = false;
   Entry* entries_ = nullptr;
   uint16_t* places_ = nullptr;  // numbers of entries, from 1, by their hash
   unsigned count_ = 0;

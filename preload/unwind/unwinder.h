@@ -99,6 +99,10 @@ void forget_module_changes();
 // entry has no end. Any thread, async-signal-safe.
 void note_unreadable(const void* start, size_t bytes);
 
+// V8 is in the program, and [begin, end) is code of it that has no CFI. That and what it compiles keeps a frame record
+// wherever it calls, as V8 itself walks its stacks by them. Once, before the first capture.
+void note_v8(uintptr_t begin, uintptr_t end);
+
 // Unwinds `point`, the innermost frame of the current stack, by libunwind, and tells whether it finds the frames of
 // `stack` and, where that is whole, the same end: as far as there is CFI, without which libunwind guesses. False where
 // libunwind could not be loaded. Takes libunwind's locks and calls the system.

@@ -70,6 +70,10 @@ bool is_loader_start(uintptr_t pc) {
   return loader != 0 && is_same_module(loader, pc);
 }
 
+// note_v8().
+constinit uintptr_t v8_begin = 0, v8_end = 0;
+constexpr Rule kFrameRecord = Rule::plain(true, 2, 2);
+
 // Out of code that no module has. Nothing of it is remembered, neither the rule nor that the frames go together: what
 // compiled the code may write other code there.
 Step step_out_of_generated_code(UnwindState& state, Walk& at) {
@@ -80,7 +84,8 @@ Step step_out_of_generated_code(UnwindState& state, Walk& at) {
   const bool has_second = (pc & ~page_mask) == (last & ~page_mask) || state.pages.contain_word(last & ~uintptr_t{7});
   const auto* const begin = reinterpret_cast<const uint8_t*>(pc);
   const auto* const end = reinterpret_cast<const uint8_t*>(has_second ? last + 1 : (pc | page_mask) + 1);
-  const Rule rule = find_way_out({begin, end});
+  Rule rule = find_way_out({begin, end});
+  if (!rule.is_plain() && v8_end != 0) rule = kFrameRecord;
   if (!rule.is_plain()) return Step::gave_up;
   const Step step = step_plain(state, at, rule);
   at.bp_slot = broken_link(at.bp);
@@ -96,6 +101,8 @@ Rule rule_of(UnwindState& state, uintptr_t pc, bool& is_generated) {
   Rule rule = Rule::special(RuleKind::no_data);
   if (found == Found::no_description && (is_loader_start(pc) || is_planted_end(state, pc))) {
     rule = Rule::special(RuleKind::outermost);
+  } else if (found == Found::no_description && pc - v8_begin < v8_end - v8_begin) {
+    rule = kFrameRecord;
   } else if (found == Found::yes) {
     rule = rule_from_row(state.scratch.row, description);
   }
@@ -104,6 +111,11 @@ Rule rule_of(UnwindState& state, uintptr_t pc, bool& is_generated) {
 }
 
 }  // namespace
+
+void note_v8(uintptr_t begin, uintptr_t end) {
+  v8_begin = begin;
+  v8_end = end;
+}
 
 __attribute__((noinline)) bool admit_frame(UnwindState& state, uintptr_t sp, uintptr_t cfa, uintptr_t saved,
                                            uintptr_t return_slot) {

@@ -36,6 +36,7 @@ std::vector<StackHost> stack_hosts() {
       {{"stack_reloaded_module", host_path("libstack_module_small.so"), host_path("libstack_module_large.so")}, false},
       {{"stack_signal_leaf"}, false},
       {{"stack_split"}, false},
+      {{"stack_v8"}, false},
       {{"stack_varied_recursion"}, false},
       {{"stack_wrong_cfi"}, true},
   };
@@ -106,7 +107,7 @@ TEST_CASE("a stack cut at the depth limit is the innermost part of libunwind's, 
 }
 
 TEST_CASE("stacks are what the program says, to the last function", "[hosts][stacks]") {
-  for (const char* name : {"stack_coincidence", "stack_generated_code", "stack_no_cfi", "stack_registered_code"}) {
+  for (const char* name : {"stack_coincidence", "stack_generated_code", "stack_no_cfi", "stack_registered_code", "stack_v8"}) {
     CAPTURE(name);
     const HostRun host({name});
     const std::vector<Json> chunks = host.trace().chunks();
