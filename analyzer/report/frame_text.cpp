@@ -71,6 +71,8 @@ bool is_rust_library(std::string_view name) {
                                                                 "core::hint::",
                                                                 "hashbrown::",
                                                                 "std::"};
+  // The program's own allocator, and what leads to it.
+  if (name.find("GlobalAlloc>::") != std::string_view::npos || name.starts_with("__rust")) return true;
   while (name.starts_with('<')) name.remove_prefix(1);
   return starts_with_any(name, kModules);
 }

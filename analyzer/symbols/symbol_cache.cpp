@@ -19,7 +19,7 @@ namespace {
 
 constexpr char kMagic[8] = {'M', 'E', 'M', 'P', 'F', 'R', 'A', 'M'};
 // Grows with every change of what a look-up answers, and of this layout.
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 constexpr std::string_view kSuffix = ".frames";
 

@@ -240,8 +240,9 @@ TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other
   // Three of 400 bytes in the vector, one in the box.
   const Outcome types = analyze({"stacks", "--group", "type", "--json", host.trace().path().string()});
   const Json groups = Json::parse(types.out).at("stacks");
-  const auto widgets = std::find_if(groups.begin(), groups.end(),
-                                    [](const Json& group) { return group.at("name") == "rust_allocator::Widget"; });
+  const auto widgets = std::find_if(groups.begin(), groups.end(), [](const Json& group) {
+    return group.at("group").at("name") == "rust_allocator::Widget";
+  });
   REQUIRE(widgets != groups.end());
   CHECK(widgets->at("open").at("bytes") == 1600);
 }

@@ -179,8 +179,9 @@ void hip() {
 
 // As programs do to learn which allocator they have.
 void asks() {
-  for (const char* name : {"mallocx", "mi_malloc", "tc_malloc", "scalable_malloc", "omp_alloc", "g_slice_alloc",
-                           "apr_palloc", "cudaMalloc", "cuMemAlloc_v2", "hipMalloc"}) {
+  const char* const names[] = {"mallocx",       "mi_malloc",  "tc_malloc",  "scalable_malloc", "omp_alloc",
+                               "g_slice_alloc", "apr_palloc", "cudaMalloc", "cuMemAlloc_v2",   "hipMalloc"};
+  for (const char* name : names) {
     if (dlsym(RTLD_DEFAULT, name) != nullptr) printf("%s is there\n", name);
   }
   puts("none is there");
