@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "platform/load_time.h"
 #include "platform/own_module.h"
 #include "platform/text.h"
 
@@ -18,11 +19,16 @@ namespace {
 
 constinit std::atomic<size_t> arena_used{0};
 constinit bool finding = false;
+constinit RealFunctions as_found = {};
 constexpr size_t kArenaHeader = 16;  // holds the block's size, keeps 16-byte alignment
 
 template <typename F>
 void find(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
+}
+template <typename F>
+void find_of_malloc(F*& function, const char* name) {
+  function = reinterpret_cast<F*>(dlsym(was_loaded_late() ? RTLD_DEFAULT : RTLD_NEXT, name));
 }
 
 // Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives:
@@ -78,28 +84,31 @@ void call_original_behind_us(uintptr_t function, void* original) {
   exchange(unwatched);
 }
 
+void call_functions_as_found() { real = as_found; }
+
 bool find_real_functions() {
   if (finding) return false;
   finding = true;
   // Only what every libc has: a failing dlsym would allocate in the host's heap, which must look as it does without us.
   RealFunctions found = {};
-  find(found.malloc, "malloc");
-  find(found.calloc, "calloc");
-  find(found.realloc, "realloc");
-  find(found.free, "free");
-  find(found.posix_memalign, "posix_memalign");
-  find(found.aligned_alloc, "aligned_alloc");
-  find(found.memalign, "memalign");
-  find(found.valloc, "valloc");
-  find(found.pvalloc, "pvalloc");
-  find(found.reallocarray, "reallocarray");
+  find_of_malloc(found.malloc, "malloc");
+  find_of_malloc(found.calloc, "calloc");
+  find_of_malloc(found.realloc, "realloc");
+  find_of_malloc(found.free, "free");
+  find_of_malloc(found.posix_memalign, "posix_memalign");
+  find_of_malloc(found.aligned_alloc, "aligned_alloc");
+  find_of_malloc(found.memalign, "memalign");
+  find_of_malloc(found.valloc, "valloc");
+  find_of_malloc(found.pvalloc, "pvalloc");
+  find_of_malloc(found.reallocarray, "reallocarray");
   find(found.mmap, "mmap");
   find(found.munmap, "munmap");
   find(found.mremap, "mremap");
   find(found.mprotect, "mprotect");
   find(found.madvise, "madvise");
   next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
-  watch_for_arrivals(found);
+  if (!was_loaded_late()) watch_for_arrivals(found);
+  as_found = found;
   real = found;
   finding = false;
   return true;

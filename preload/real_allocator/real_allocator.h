@@ -28,7 +28,8 @@ struct RealFunctions {
 extern RealFunctions real;
 
 // Looks all of them up, and sets them at once: real.malloc is null until all are there. Called by the constructor, or
-// by the first hook that runs before it. False: dlsym itself is calling, serve it from the bootstrap arena.
+// by the first hook that runs before it. In a program that runs already, nothing lies behind memprof: there it is the
+// malloc that everybody finds. False: dlsym itself is calling, serve it from the bootstrap arena.
 bool find_real_functions();
 
 // A block that the next allocator unmaps when it is freed. Known for glibc alone, which marks it in the word before the
@@ -60,6 +61,8 @@ struct FirstMallocRefusal {
 extern FirstMallocRefusal first_malloc_refusal;
 // `function` leads to memprof from now on; the calls of its own that memprof hands on go to `original`.
 void call_original_behind_us(uintptr_t function, void* original);
+// None does any more.
+void call_functions_as_found();
 
 // While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
 constexpr size_t kBootstrapBytes = 16 * 1024;
