@@ -93,10 +93,10 @@ uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function,
   constexpr unsigned kKinds = 3;
   unsigned first = 0;
   while (!text_equals(kAllocators[first].name, allocator.name)) ++first;
-  const unsigned kind = allocator.domain != Domain::gpu    ? 0
+  const unsigned kind = allocator.domain != Domain::gpu         ? 0
                         : text_contains(function.name, "Host")  ? 1
                         : text_contains(function.name, "Array") ? 2
-                                                           : 0;
+                                                                : 0;
   return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kKinds + kind);
 }
 
@@ -228,7 +228,7 @@ class Hooking {
   }
 
   // In a program other code lies beside the allocator's.
-  bool is_libc() const { return symbols_.exports("__libc_malloc"); }
+  bool is_libc() const { return symbols_.exports("gnu_get_libc_version"); }  // other allocators have __libc_malloc too
   bool is_program() const { return module_.dlpi_name == nullptr || *module_.dlpi_name == '\0'; }
 
   const dl_phdr_info& module_;

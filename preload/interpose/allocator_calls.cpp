@@ -246,6 +246,7 @@ extern "C" __attribute__((visibility("hidden"), used)) uint64_t memprof_on_hooke
     if (!is_inside(reinterpret_cast<uintptr_t>(passed_on_for), at)) return call_original(*function, arguments);
     caller = *passed_on_for;
   }
-  if (is_part_of_another(*function, at, caller.pc) || is_in_hooked_operator(caller.pc)) return call_original(*function, arguments);
+  if (is_part_of_another(*function, at, caller.pc) || is_in_hooked_operator(caller.pc))
+    return call_original(*function, arguments);
   return call_of(*function, arguments, at, caller);
 }

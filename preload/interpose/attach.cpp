@@ -86,7 +86,8 @@ class BreakpointsLifted {
   BreakpointsLifted() {
     for (unsigned i = 0; memprof_code[i].address != 0; ++i) {
       const CodeBelowBreakpoint& place = memprof_code[i];
-      if (*reinterpret_cast<const unsigned char*>(place.address) != place.code[0]) write_code(place.address, place.code, 1);
+      if (*reinterpret_cast<const unsigned char*>(place.address) != place.code[0])
+        write_code(place.address, place.code, 1);
     }
   }
   ~BreakpointsLifted() {

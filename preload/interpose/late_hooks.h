@@ -36,9 +36,9 @@ class LateHooks {
 };
 
 // A name of a hook that leads to it, and not to what the process has under the exported one.
-#define MEMPROF_LATE_NAME(function)                                             \
-  asm(".globl memprof_late_" #function "\n.hidden memprof_late_" #function      \
-      "\n.set memprof_late_" #function ", " #function);                         \
+#define MEMPROF_LATE_NAME(function)                                                                         \
+  asm(".globl memprof_late_" #function "\n.hidden memprof_late_" #function "\n.set memprof_late_" #function \
+      ", " #function);                                                                                      \
   extern "C" __attribute__((visibility("hidden"))) decltype(function) memprof_late_##function
 
 // Each file of hooks has one.

@@ -281,7 +281,8 @@ __attribute__((destructor(101))) void end_process() {
 // Who may not ask for its pid and is no guest is taken for the process itself.
 bool is_traced_process() {
   return !is_confined_guest() && trace_header != nullptr && !is_fresh_child() &&
-         mode.load(std::memory_order_relaxed) != Mode::detached && (!sys::may_call() || sys::process_id() == traced_pid);
+         mode.load(std::memory_order_relaxed) != Mode::detached &&
+         (!sys::may_call() || sys::process_id() == traced_pid);
 }
 
 bool may_yet_record() {

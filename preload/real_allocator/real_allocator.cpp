@@ -26,6 +26,13 @@ template <typename F>
 void find(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
 }
+// By a name that is glibc's alone: tcmalloc and mimalloc have a __libc_malloc too.
+bool is_in_glibc(const void* function) {
+  Dl_info own, glibc;
+  return dladdr(function, &own) != 0 && dladdr(dlsym(RTLD_DEFAULT, "gnu_get_libc_version"), &glibc) != 0 &&
+         own.dli_fbase == glibc.dli_fbase;
+}
+
 template <typename F>
 void find_of_malloc(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(was_loaded_late() ? RTLD_DEFAULT : RTLD_NEXT, name));
@@ -106,7 +113,7 @@ bool find_real_functions() {
   find(found.mremap, "mremap");
   find(found.mprotect, "mprotect");
   find(found.madvise, "madvise");
-  next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
+  next_is_glibc = is_in_glibc(reinterpret_cast<void*>(found.malloc));
   if (!was_loaded_late()) watch_for_arrivals(found);
   as_found = found;
   real = found;
