@@ -86,7 +86,7 @@ class PatchBatch {
   Patch patches_[kMost];
 };
 
-// Whether the function begins with a jump into [stubs, stubs + stub_bytes).
+// Whether the function begins with a jump into [stubs, stubs + stub_bytes), maybe below a debugger's breakpoint.
 bool is_patched(uintptr_t function, uintptr_t stubs, size_t stub_bytes);
 
 // Bytes of code of one page and the next, all readable and executable.

@@ -16,6 +16,7 @@ using x86_64::Flow;
 using x86_64::Instruction;
 
 constexpr size_t kJumpBytes = 5;
+constexpr uint8_t kBreakpoint = 0xcc;  // int3
 constexpr size_t kLongestInstruction = 15;
 constexpr size_t kSlotBytes = 96;
 constexpr size_t kStubBytes = 24;
@@ -190,7 +191,6 @@ PatchBatch::~PatchBatch() {
 PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, const void* context, void** original) {
   if (count_ == kMost) return PatchRefusal::too_many;
   if (function < code_.begin || function >= code_.end) return PatchRefusal::unknown_code;
-  constexpr uint8_t kBreakpoint = 0xcc;
   if (*reinterpret_cast<const uint8_t*>(function) == kBreakpoint) return PatchRefusal::breakpoint;
   if (stubs_ == 0 && !map_stubs_near()) return PatchRefusal::no_room_near;
   const bool has_size = bytes != 0 && bytes <= code_.end - function;
@@ -264,7 +264,7 @@ bool is_patched(uintptr_t function, uintptr_t stubs, size_t stub_bytes) {
   int32_t distance = 0;
   memcpy(&distance, code + 1, sizeof(distance));
   const uintptr_t target = function + kJumpBytes + static_cast<uintptr_t>(int64_t{distance});
-  return code[0] == 0xe9 && target - stubs < stub_bytes;
+  return (code[0] == 0xe9 || code[0] == kBreakpoint) && target - stubs < stub_bytes;
 }
 
 bool restore_patches(uintptr_t stubs, unsigned count, const CodeSegment& code) {
