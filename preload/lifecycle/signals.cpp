@@ -3,6 +3,7 @@
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/settings.h"
 #include "platform/diagnostics.h"
+#include "platform/load_time.h"
 #include "platform/rare_lock.h"
 #include "platform/signal_action.h"
 #include "platform/text.h"
@@ -37,7 +38,7 @@ void toggle_recording(int, siginfo_t*, void*) {
 void wait_for(int signal, const char* setting, Handler handler) {
   if (signal == 0) return;
   Handler other = nullptr;
-  if (sys::find_handler(signal, &other) && other == nullptr) {
+  if (!was_loaded_late() || (sys::find_handler(signal, &other) && other == nullptr)) {
     sys::handle_signal(signal, handler);
     return;
   }

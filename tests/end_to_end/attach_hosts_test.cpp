@@ -1,5 +1,8 @@
 // scripts/memprof --pid and --detach: recording a program that runs. And a trace that is read while it is written.
-#include <fcntl.h>
+#include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include "host.h"
 #include "paths.h"
@@ -371,6 +375,40 @@ TEST_CASE("a process of somebody else is not touched, and the script says what f
   CHECK(outcome.exit_status == 1);
   CHECK(has(outcome.err, "may not be traced"));
   worker.end();
+}
+
+TEST_CASE("a process under a seccomp filter is not touched", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Process confined({{host_path("waits_for_input")}, plain_environment(), directory.path(), "", [] {
+                      sock_filter allow_all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+                      const sock_fprog filter{1, allow_all};
+                      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+                    }});
+  REQUIRE(confined.wait_for_output("ready\n"));
+  const Outcome outcome = attach(directory, confined);
+  INFO(outcome.err);
+  CHECK(outcome.exit_status == 1);
+  CHECK(has(outcome.err, "seccomp"));
+  CHECK(confined.finish().out == "ready\ndone\n");
+}
+
+// glibc keeps 512 bytes for libraries that come late and want to lie in every thread's block
+// (rtld.optional_static_tls); the first to come may have used some.
+TEST_CASE("the library's thread-local memory fits into a program that runs", "[hosts][attach]") {
+  const std::string library = read_file(paths::kLibrary);
+  Elf64_Ehdr header;
+  REQUIRE(library.size() > sizeof header);
+  memcpy(&header, library.data(), sizeof header);
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    memcpy(&segment, library.data() + header.e_phoff + i * sizeof segment, sizeof segment);
+    if (segment.p_type == PT_TLS) bytes = segment.p_memsz;
+  }
+  CHECK(bytes > 0);
+  CHECK(bytes <= 256);
 }
 
 TEST_CASE("a trace is analysed while its program runs", "[hosts][attach]") {
