@@ -229,8 +229,7 @@ using namespace memprof;
 namespace {
 
 MEMPROF_FIND_NEXT void find_all_allocators() {
-  if (takes_client_calls()) return hook_allocators();
-  if (was_loaded_late()) find_module_visitor();
+  if (takes_client_calls()) hook_allocators();
 }
 
 }  // namespace

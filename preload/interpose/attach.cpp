@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "allocators/find_allocators.h"
+#include "allocators/module_symbols.h"
 #include "entry_patch/entry_patch.h"
 #include "interpose/hook.h"
 #include "interpose/late_hooks.h"
@@ -108,9 +109,7 @@ void note_code_places() {
     if (address != 0 && count < LateHooks::kMost + 1) memprof_code[count++].address = address;
   };
   add(_r_debug.r_brk);
-  for (const LateHook& hook : all_late_hooks()) {
-    if (hook.next != nullptr) add(reinterpret_cast<uintptr_t>(*hook.next));
-  }
+  for (void* const function : late_functions) add(reinterpret_cast<uintptr_t>(function));
 }
 
 void unhook_all() {
@@ -118,8 +117,34 @@ void unhook_all() {
   unhook_allocators();
 }
 
-MEMPROF_FIND_NEXT void find_functions() {
-  if (was_loaded_late()) find_real_functions();
+// The function that the program calls by that name: of the first module that has one.
+struct FirstFunction {
+  const char* name;
+  uintptr_t found;
+  uintptr_t other;  // an address of the same module is as good: there the loader has chosen among versions
+};
+int look_for_function(dl_phdr_info* module, size_t, void* argument) {
+  auto& wanted = *static_cast<FirstFunction*>(argument);
+  const ModuleSymbols symbols(*module, nullptr);
+  if (symbols.begin() == own_module_start()) return 0;
+  wanted.found = symbols.find("", wanted.name).address;
+  if (wanted.found != 0 && symbols.code_of(wanted.other).end != 0) wanted.found = wanted.other;
+  return wanted.found != 0 ? 1 : 0;
+}
+void* first_function(const char* name, void* other) {
+  FirstFunction wanted{name, 0, reinterpret_cast<uintptr_t>(other)};
+  visit_loaded_modules(look_for_function, &wanted);
+  return wanted.found != 0 ? reinterpret_cast<void*>(wanted.found) : other;
+}
+void* first_of_malloc(const char* name) { return first_function(name, nullptr); }
+
+// Priority: the places that they change have been filled by then.
+__attribute__((constructor(103))) void find_functions() {
+  if (!was_loaded_late()) return;
+  find_module_visitor();
+  find_real_functions();
+  find_late_functions(first_function);
+  call_first_malloc(first_of_malloc);
 }
 
 }  // namespace

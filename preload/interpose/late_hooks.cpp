@@ -10,6 +10,9 @@
 extern "C" void memprof_enter_hook() __attribute__((visibility("hidden")));
 
 namespace memprof {
+
+constinit void* late_functions[LateHooks::kMost] = {};
+
 namespace {
 
 // What memprof_enter_hook (entry_patch/hook_call_x86_64.cpp) reads.
@@ -27,7 +30,7 @@ struct PatchedHook {
   void** next;
 };
 
-constexpr unsigned kMostLibraries = 4;  // libc of before 2.34 has more than one
+constexpr unsigned kMostLibraries = 8;  // a program may have its own mmap
 struct Patched {
   PatchedHook hooks[LateHooks::kMost];
   unsigned count;
@@ -58,25 +61,19 @@ bool is_planned(uintptr_t function, unsigned first) {
   return false;
 }
 
-// Hooks that have no next function stand in for those of the library that has mmap.
-uintptr_t function_of(const LateHook& hook, const ModuleSymbols& symbols) {
-  if (hook.next != nullptr) return reinterpret_cast<uintptr_t>(*hook.next);
-  return symbols.exports("mmap") ? symbols.find("", hook.name).address : 0;
-}
-
 int patch_library(dl_phdr_info* module, size_t, void* argument) {
   auto& search = *static_cast<Search*>(argument);
   const ModuleSymbols symbols(*module, nullptr);
   if (symbols.begin() == own_module_start() || patched->batch_count == kMostLibraries) return 0;
   const unsigned first = patched->count;
   CodeSegment code{};
-  for (const LateHook& hook : search.hooks) {
-    if (code.end == 0) code = symbols.code_of(function_of(hook, symbols));
+  for (void* const function : late_functions) {
+    if (code.end == 0) code = symbols.code_of(reinterpret_cast<uintptr_t>(function));
   }
   if (code.end == 0) return 0;
   PatchBatch patches(code);
   for (const LateHook& hook : search.hooks) {
-    const uintptr_t function = function_of(hook, symbols);
+    const auto function = reinterpret_cast<uintptr_t>(late_functions[&hook - search.hooks.begin()]);
     if (function < code.begin || function >= code.end || is_planned(function, first)) continue;
     PatchedHook& added = patched->hooks[patched->count];
     added = {{hook.hook, nullptr, code.begin, code.end - code.begin}, function, hook.next};
@@ -120,6 +117,17 @@ LateHooks all_late_hooks() {
   list_jump_hooks(hooks);
   list_seccomp_hooks(hooks);
   return hooks;
+}
+
+void find_late_functions(void* (*first_of)(const char* name, void* next)) {
+  unsigned at = 0;
+  const LateHooks hooks = all_late_hooks();
+  for (const LateHook& hook : hooks) {
+    late_functions[at++] = first_of(hook.name, hook.next != nullptr ? *hook.next : nullptr);
+  }
+  for (const LateHook& hook : hooks) {
+    if (hook.next != nullptr) *hook.next = late_functions[&hook - hooks.begin()];
+  }
 }
 
 bool patch_late_hooks() {

@@ -1,6 +1,6 @@
-// The hooks that libc's functions are led to where memprof was not there when the program began: by entry patches, as
-// the loader has bound the program's calls long since. Those of malloc and of the operators are not among them
-// (allocators/).
+// The hooks that functions of libc, or what the program has in their place, are led to where memprof was not there when
+// the program began: by entry patches, as the loader has bound the program's calls long since. Those of malloc and of
+// the operators are not among them (allocators/).
 //
 // Each hook calls the next function by a place of its own; that leads to the copy of the function's beginning while the
 // function is patched.
@@ -50,6 +50,10 @@ void list_seccomp_hooks(LateHooks& hooks);
 void list_spawn_hooks(LateHooks& hooks);
 
 LateHooks all_late_hooks();
+// By all_late_hooks(): which function each is to be put into. `first_of` gets what the hook would call next, if it
+// calls one of that name, and changes where it is another one that the program calls.
+void find_late_functions(void* (*first_of)(const char* name, void* next));
+extern void* late_functions[LateHooks::kMost];
 
 // With all other threads stopped. Functions of libc that cannot be hooked are named, one line each. False: a thread is
 // in the way of one.

@@ -128,7 +128,7 @@ MEMPROF_LATE_NAME(madvise);
 
 void memprof::list_mapping_hooks(LateHooks& hooks) {
   hooks.add("mmap", memprof_late_mmap, reinterpret_cast<void**>(&real.mmap));
-  hooks.add("mmap64", memprof_late_mmap64, reinterpret_cast<void**>(&real.mmap));
+  hooks.add("mmap64", memprof_late_mmap64, nullptr);  // it calls mmap
   hooks.add("munmap", memprof_late_munmap, reinterpret_cast<void**>(&real.munmap));
   hooks.add("mremap", memprof_late_mremap, reinterpret_cast<void**>(&real.mremap));
   hooks.add("mprotect", memprof_late_mprotect, reinterpret_cast<void**>(&real.mprotect));

@@ -220,7 +220,6 @@ bool get_ready(int argc, char** argv, char** environment) {
   remember_stderr();
   read_settings(environment);
   make_output_absolute();
-  find_real_functions();
   keep_command(argc, argv);
   program_name.clear();
   if (argc > 0) program_name.add(last_component(argv[0]));
@@ -261,6 +260,7 @@ void forget_trace() {
 // loaded later waits for memprof_attach(), for good where the program itself opened it.
 __attribute__((constructor(101))) void begin_process(int argc, char** argv, char** environment) {
   if (getauxval(AT_SECURE) != 0 || was_loaded_late()) return;
+  find_real_functions();
   if (get_ready(argc, argv, environment)) begin_recording(0);
 }
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <atomic>
+#include <type_traits>
 
 #include "platform/load_time.h"
 #include "platform/own_module.h"
@@ -29,13 +30,8 @@ void find(F*& function, const char* name) {
 // By a name that is glibc's alone: tcmalloc and mimalloc have a __libc_malloc too.
 bool is_in_glibc(const void* function) {
   Dl_info own, glibc;
-  return dladdr(function, &own) != 0 && dladdr(dlsym(RTLD_DEFAULT, "gnu_get_libc_version"), &glibc) != 0 &&
+  return dladdr(function, &own) != 0 && dladdr(dlsym(RTLD_NEXT, "gnu_get_libc_version"), &glibc) != 0 &&
          own.dli_fbase == glibc.dli_fbase;
-}
-
-template <typename F>
-void find_of_malloc(F*& function, const char* name) {
-  function = reinterpret_cast<F*>(dlsym(was_loaded_late() ? RTLD_DEFAULT : RTLD_NEXT, name));
 }
 
 // Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives:
@@ -93,21 +89,41 @@ void call_original_behind_us(uintptr_t function, void* original) {
 
 void call_functions_as_found() { real = as_found; }
 
+void call_first_malloc(void* (*first_of)(const char* name)) {
+  RealFunctions found = real;
+  const auto take_first = [&](auto& function, const char* name) {
+    void* const first = first_of(name);
+    if (first != nullptr) function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(first);
+  };
+  take_first(found.malloc, "malloc");
+  take_first(found.calloc, "calloc");
+  take_first(found.realloc, "realloc");
+  take_first(found.free, "free");
+  take_first(found.posix_memalign, "posix_memalign");
+  take_first(found.aligned_alloc, "aligned_alloc");
+  take_first(found.memalign, "memalign");
+  take_first(found.valloc, "valloc");
+  take_first(found.pvalloc, "pvalloc");
+  take_first(found.reallocarray, "reallocarray");
+  next_is_glibc = is_in_glibc(reinterpret_cast<void*>(found.malloc));
+  as_found = real = found;
+}
+
 bool find_real_functions() {
   if (finding) return false;
   finding = true;
   // Only what every libc has: a failing dlsym would allocate in the host's heap, which must look as it does without us.
   RealFunctions found = {};
-  find_of_malloc(found.malloc, "malloc");
-  find_of_malloc(found.calloc, "calloc");
-  find_of_malloc(found.realloc, "realloc");
-  find_of_malloc(found.free, "free");
-  find_of_malloc(found.posix_memalign, "posix_memalign");
-  find_of_malloc(found.aligned_alloc, "aligned_alloc");
-  find_of_malloc(found.memalign, "memalign");
-  find_of_malloc(found.valloc, "valloc");
-  find_of_malloc(found.pvalloc, "pvalloc");
-  find_of_malloc(found.reallocarray, "reallocarray");
+  find(found.malloc, "malloc");
+  find(found.calloc, "calloc");
+  find(found.realloc, "realloc");
+  find(found.free, "free");
+  find(found.posix_memalign, "posix_memalign");
+  find(found.aligned_alloc, "aligned_alloc");
+  find(found.memalign, "memalign");
+  find(found.valloc, "valloc");
+  find(found.pvalloc, "pvalloc");
+  find(found.reallocarray, "reallocarray");
   find(found.mmap, "mmap");
   find(found.munmap, "munmap");
   find(found.mremap, "mremap");

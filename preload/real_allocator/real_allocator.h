@@ -28,9 +28,12 @@ struct RealFunctions {
 extern RealFunctions real;
 
 // Looks all of them up, and sets them at once: real.malloc is null until all are there. Called by the constructor, or
-// by the first hook that runs before it. In a program that runs already, nothing lies behind memprof: there it is the
-// malloc that everybody finds. False: dlsym itself is calling, serve it from the bootstrap arena.
+// by the first hook that runs before it. False: dlsym itself is calling, serve it from the bootstrap arena.
 bool find_real_functions();
+
+// In a program that runs already nothing lies behind memprof but libc: there it is the malloc that everybody else
+// finds. Not by dlsym: in a program that is no PIE that finds an entry of its jump table.
+void call_first_malloc(void* (*first_of)(const char* name));
 
 // A block that the next allocator unmaps when it is freed. Known for glibc alone, which marks it in the word before the
 // block (malloc.c, "Physical chunk format": IS_MMAPPED) and reads that word itself.

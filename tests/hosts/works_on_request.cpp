@@ -21,6 +21,8 @@ namespace {
 constexpr int kThreads = 4, kTurns = 8, kBlocks = 10;
 void* blocks[kTurns][kThreads][kBlocks];
 int turn;
+// In a program that is no PIE its address is one in the program.
+void* (*volatile allocate)(size_t) = malloc;
 pthread_barrier_t begin, end;
 
 // Of one thread: 16 allocations in the heap, 10 of which stay, and one mapping. Three of the turn before are freed.
@@ -33,8 +35,8 @@ void work(int thread) {
   free(hidden(calloc(1, 3001 + n)));
   void* aligned = nullptr;
   if (posix_memalign(&aligned, 64, 4001 + n) == 0) free(hidden(aligned));
-  free(hidden(malloc(5'000'001 + n)));  // glibc maps it
-  fclose(fopen("/dev/null", "r"));      // one block of libc's own
+  free(hidden(allocate(5'000'001 + n)));  // glibc maps it
+  fclose(fopen("/dev/null", "r"));        // one block of libc's own
   munmap(hidden(mmap(nullptr, 65536 * (1 + n), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)), 65536 * (1 + n));
   jmp_buf place;
   if (setjmp(place) == 0) longjmp(place, 1);
