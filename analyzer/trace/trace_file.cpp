@@ -73,13 +73,13 @@ void TraceFile::check_live_part() {
   const uint64_t claimed = header_.page_count & ~format::kPageCountClosed;
   if (claimed == 0 || claimed > format::kMaxPages)
     damage_->add_note(fmt::format("the header's page count is impossible ({})", claimed));
-  if (header_.end_state > format::EndState::exec)
+  if (header_.end_state > format::EndState::detached)
     damage_->add_note(fmt::format("the header's end state is unknown ({})", static_cast<uint32_t>(header_.end_state)));
   if (header_.invalid != 0) damage_->add_note("the recorder marked the trace invalid: a counter reached its limit");
 }
 
 bool TraceFile::closed_by_library() const {
-  return header_.end_state != format::EndState::running && header_.end_state <= format::EndState::exec;
+  return header_.end_state != format::EndState::running && header_.end_state <= format::EndState::detached;
 }
 
 bool TraceFile::complete() const { return closed_by_library() && !damage_->any(); }

@@ -40,6 +40,7 @@ constexpr const char* kNoPrefix[] = {"", nullptr};
 
 // ---- malloc of the program's own -----------------------------------------------------------------------------------
 
+// The operators come last.
 constexpr Function kMallocFunctions[] = {
     allocates("malloc", 0),
     releases("free"),
@@ -394,6 +395,11 @@ constinit const Allocator kAllocators[] = {
 const unsigned kAllocatorCount = sizeof(kAllocators) / sizeof(kAllocators[0]);
 
 constinit const Allocator kReplacedMalloc = allocator("malloc", "malloc", Domain::cpu, true, kMallocFunctions);
+
+constexpr unsigned kOperators = 20;
+constexpr const Function* kFirstOperator = kMallocFunctions + sizeof(kMallocFunctions) / sizeof(Function) - kOperators;
+constinit const Allocator kRuntimeOperators = {"operators", "_Znwm",        kNoPrefix, Domain::cpu,
+                                               false,       kFirstOperator, kOperators};
 
 bool is_allocator_name(const char* name, size_t bytes) {
   for (const Allocator& allocator : kAllocators) {

@@ -64,6 +64,9 @@ extern const unsigned kAllocatorCount;
 // malloc and its like of a program, or of a library before memprof, that brings its own.
 extern const Allocator kReplacedMalloc;
 
+// The operators new and delete of a C++ runtime, where memprof was not there when the program began.
+extern const Allocator kRuntimeOperators;
+
 // Whether MEMPROF_FILTER may name it: an allocator, or one of the functions.
 bool is_allocator_name(const char* name, size_t bytes);
 

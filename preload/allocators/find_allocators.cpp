@@ -8,6 +8,7 @@
 #include "allocators/hooked_function.h"
 #include "allocators/module_symbols.h"
 #include "entry_patch/entry_patch.h"
+#include "interpose/cxx_runtime.h"
 #include "interpose/next_function.h"
 #include "lifecycle/settings.h"
 #include "platform/diagnostics.h"
@@ -35,6 +36,8 @@ constexpr unsigned kMostHooked = 512, kMostBatches = 64;
 struct Batch {
   uintptr_t stubs;  // 0: free
   size_t stub_bytes;
+  unsigned count;
+  uintptr_t first_function;
   uintptr_t module_begin;
 };
 
@@ -86,6 +89,9 @@ struct State {
   Modules modules;
 };
 constinit State* state = nullptr;
+// Of a program that ran before: malloc and the operators are hooked too.
+constinit bool is_late = false;
+constinit bool met_thread = false;
 
 constexpr AllocatorFunction kReportModules[] = {{.name = "_dl_debug_state", .does = Does::report_modules}};
 constexpr const char* kNoPrefix[] = {"", nullptr};
@@ -169,13 +175,18 @@ class Hooking {
       return false;
     }
     if (patches.count() == 0) return true;
-    *batch = {patches.stubs(), patches.stub_bytes(), symbols_.begin()};
+    *batch = {patches.stubs(), patches.stub_bytes(), patches.count(), entries_[0], symbols_.begin()};
     for (unsigned i = 0; i < count_; ++i) call_original_behind_us(entries_[i], added_[i]->original);
+    for (unsigned i = 0; i < count_ && &allocator_ == &kRuntimeOperators; ++i) {
+      note_hooked_operator(added_[i]->does->name, entries_[i], symbols_.find("", added_[i]->does->name).bytes);
+    }
     return true;
   }
 
  private:
   bool refuse(const char* function, PatchRefusal refusal) {
+    met_thread |= refusal == PatchRefusal::thread_inside;
+    if (refusal == PatchRefusal::thread_inside) return false;
     if (&allocator_ == &kLoader) {
       // No block is known to be missing: the program may load no allocator.
       if (settings.verbose) say("libraries that are loaded later are not searched for allocators");
@@ -189,7 +200,7 @@ class Hooking {
 
   // Whoever calls it is led to memprof's own function of that name.
   bool is_met_already(const AllocatorFunction& function) const {
-    return &allocator_ != &kReplacedMalloc && *prefix_ == '\0' &&
+    return &allocator_ != &kReplacedMalloc && &allocator_ != &kRuntimeOperators && *prefix_ == '\0' &&
            known_function(prefix_, function.name) != Function::none && is_name_of_libc(function.name);
   }
   static bool is_name_of_libc(const char* name) {
@@ -241,11 +252,12 @@ class Hooking {
       const AllocatorFunction& function = allocator_.functions[i];
       const FoundFunction found = symbols_.find(prefix_, function.name);
       if (found.address == 0 || is_met_already(function) || is_patched_before(found.address)) continue;
+      if (&allocator_ == &kRuntimeOperators && is_passed_on(function.name)) continue;
       HookedFunction* const added = free_hooked();
       if (added == nullptr || count_ == PatchBatch::kMost) return refuse(function.name, PatchRefusal::too_many);
       *added = {nullptr,           &function,
                 nullptr,           number_of(function, found.address),
-                allocator_.domain, allocator_.is_alone && !is_program(),
+                allocator_.domain, allocator_.is_alone && !is_program() && !is_libc(),
                 symbols_.begin(),  symbols_.end()};
       if (function.helper != nullptr) {
         added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
@@ -264,6 +276,7 @@ class Hooking {
   }
 
   // In a program other code lies beside the allocator's.
+  bool is_libc() const { return symbols_.exports("gnu_get_libc_version"); }  // other allocators have __libc_malloc too
   bool is_program() const { return module_.dlpi_name == nullptr || *module_.dlpi_name == '\0'; }
 
   const dl_phdr_info& module_;
@@ -317,6 +330,10 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
     const bool is_done = Hooking(*module, symbols, kReplacedMalloc, "", true).hook(own_malloc.address);
     if (is_done) note_first_malloc_hooked();
   }
+  if (is_late && is_cxx_runtime(module->dlpi_name)) {
+    const FoundFunction anchor = symbols.find("", kRuntimeOperators.anchor);
+    if (anchor.address != 0) Hooking(*module, symbols, kRuntimeOperators, "", true).hook(anchor.address);
+  }
   for (unsigned i = 0; i < kAllocatorCount; ++i) {
     const Allocator& allocator = kAllocators[i];
     for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
@@ -334,6 +351,38 @@ int hook_loader(dl_phdr_info* module, size_t, void*) {
   if (symbols.code_of(report).end == 0) return 0;
   Hooking(*module, symbols, kLoader, "", false).hook(report);
   return 1;
+}
+
+// The program's own operators are those that the loader meets before a runtime's.
+struct SeenOperators {
+  uint32_t first, replaced;  // bit CxxOperator
+};
+int note_operators_of(dl_phdr_info* module, size_t, void* argument) {
+  auto& seen = *static_cast<SeenOperators*>(argument);
+  const ModuleSymbols symbols(*module, nullptr);
+  if (symbols.begin() == own_module_start()) return 0;
+  for (unsigned i = 0; i < kCxxOperatorCount; ++i) {
+    const uint32_t bit = 1u << i;
+    if ((seen.first & bit) != 0 || !symbols.exports(cxx_operator_name(i))) continue;
+    seen.first |= bit;
+    if (!is_cxx_runtime(module->dlpi_name)) seen.replaced |= bit;
+  }
+  return 0;
+}
+void find_replaced_operators() {
+  SeenOperators seen{};
+  visit_modules.get()(note_operators_of, &seen);
+  note_replaced_operators(seen.replaced);
+}
+
+int unhook_module(dl_phdr_info* module, size_t, void*) {
+  const ModuleSymbols symbols(*module, nullptr);
+  for (Batch& batch : state->batches) {
+    if (batch.stubs == 0) continue;
+    const CodeSegment code = symbols.code_of(batch.first_function);
+    if (code.end != 0) restore_patches(batch.stubs, batch.count, code);
+  }
+  return 0;
 }
 
 void read_symbols(ProgramFile& program_file) {
@@ -360,23 +409,63 @@ void read_symbols(ProgramFile& program_file) {
   if (v8.end != 0) note_v8(v8.begin, v8.end);
 }
 
-}  // namespace
-
-void hook_allocators() {
+void hook_all(const void* first_malloc) {
   ProgramFile program_file("/proc/self/exe");
   if (program_file.has_symbols()) read_symbols(program_file);
   if (!settings.patch) return;
   state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
   if (state == nullptr) return;
   state->modules.begin_visit();
-  Search search{&program_file, dlsym(RTLD_DEFAULT, "malloc")};
+  Search search{&program_file, first_malloc};
   visit_modules.get()(hook_module, &search);
   visit_modules.get()(hook_loader, nullptr);
+}
+
+}  // namespace
+
+void find_module_visitor() { visit_modules.get(); }
+
+void visit_loaded_modules(int (*visit)(dl_phdr_info*, size_t, void*), void* argument) {
+  visit_modules.get()(visit, argument);
+}
+
+void hook_allocators() { hook_all(dlsym(RTLD_DEFAULT, "malloc")); }
+
+LateHooking hook_allocators_late() {
+  is_late = true;
+  met_thread = false;
+  first_malloc_refusal = {};
+  const auto first_malloc = reinterpret_cast<uintptr_t>(real.malloc);
+  find_replaced_operators();
+  hook_all(reinterpret_cast<void*>(real.malloc));
+  if (met_thread) return LateHooking::thread_in_the_way;
+  if (reinterpret_cast<uintptr_t>(real.malloc) != first_malloc) return LateHooking::done;  // led behind us
+  Text<1024> line;
+  line.add("cannot record: the program's malloc cannot be hooked, because ");
+  if (const auto [function, reason] = first_malloc_refusal; function != nullptr) {
+    line.add(function).add(" cannot: ").add(reason);
+  } else {
+    line.add(!settings.patch    ? "MEMPROF_PATCH=0"
+             : state != nullptr ? "it is a sanitizer's, or not found"
+                                : "there is no address space left");
+  }
+  say(line.c_str());
+  return LateHooking::no_malloc;
+}
+
+void unhook_allocators() {
+  if (state == nullptr) return;
+  visit_modules.get()(unhook_module, nullptr);
+  call_functions_as_found();
+  forget_cxx_operators();
+  state = nullptr;  // not unmapped: hooks that have begun read it
+  is_late = false;
 }
 
 void hook_new_modules() {
   if (state == nullptr || _r_debug.r_state != r_debug::RT_CONSISTENT) return;
   state->modules.begin_visit();
+  if (is_late) find_replaced_operators();
   Search search{nullptr, nullptr};
   visit_modules.get()(hook_module, &search);
   forget_unloaded();

@@ -12,8 +12,11 @@
 //   * A batch is planned, then committed as a whole or not at all: no byte of the host's code changes before each
 //     function of the batch has its copy and each page of code has proved to be writable.
 //   * No thread may be in the beginning of a function that is patched. That is the caller's to see to: it patches
-//   before
-//     the first thread starts, or in a library that the loader has not handed out yet.
+//     before the first thread starts, in a library that the loader has not handed out yet, or while all other threads
+//     are stopped, and says where (set_stopped_threads).
+//   * restore_patches() may be called whenever all other threads are stopped, wherever that is: a patched beginning is
+//     one instruction, so a thread is before it or elsewhere. The stubs stay mapped, with the copies that threads may
+//     be in, or that hooks which have begun go on to call.
 //   * The stack is the function's own while its copy runs, so what it throws passes as it did.
 // Thread-safe never: one batch at a time. No allocation, no call but to the kernel.
 #pragma once
@@ -33,12 +36,17 @@ enum class PatchRefusal : uint8_t {
   no_room_near,  // no address space within the jump's reach
   not_writable,  // the kernel does not let the code be changed
   too_many,
+  breakpoint,     // a debugger's
+  thread_inside,  // one that set_stopped_threads() named
 };
 // To follow "because ".
 const char* text_of(PatchRefusal refusal);
 
 // Called as the function was, with the context in r11 (entry_patch/hook_call_x86_64.cpp).
 using EntryHook = void (*)();
+
+// Where the other threads of the process are stopped, kept until it is called again. Not copied.
+void set_stopped_threads(const uintptr_t* program_counters, size_t count);
 
 struct CodeSegment {
   uintptr_t begin;
@@ -78,7 +86,14 @@ class PatchBatch {
   Patch patches_[kMost];
 };
 
-// Whether the function begins with a jump into [stubs, stubs + stub_bytes).
+// Whether the function begins with a jump into [stubs, stubs + stub_bytes), maybe below a debugger's breakpoint.
 bool is_patched(uintptr_t function, uintptr_t stubs, size_t stub_bytes);
+
+// Bytes of code of one page and the next, all readable and executable.
+void write_code(uintptr_t at, const unsigned char* bytes, size_t count);
+
+// Gives the `count` functions of a committed batch in this code their own beginnings back. False: the system does not
+// let it be changed.
+bool restore_patches(uintptr_t stubs, unsigned count, const CodeSegment& code);
 
 }  // namespace memprof

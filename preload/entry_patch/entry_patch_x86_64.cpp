@@ -16,6 +16,7 @@ using x86_64::Flow;
 using x86_64::Instruction;
 
 constexpr size_t kJumpBytes = 5;
+constexpr uint8_t kBreakpoint = 0xcc;  // int3
 constexpr size_t kLongestInstruction = 15;
 constexpr size_t kSlotBytes = 96;
 constexpr size_t kStubBytes = 24;
@@ -28,7 +29,27 @@ constexpr uintptr_t kReach = 0x7fff0000;
 constexpr size_t kMovedCallBytes = 18;
 constexpr size_t kMostMovedBytes = 2 * 6 + kMovedCallBytes;
 static_assert(kMovedCallBytes >= kLongestInstruction);
-static_assert(kStubBytes + kMostMovedBytes + kFarJumpBytes <= kSlotBytes);
+
+// At the end of a slot, for restore_patches.
+struct PatchRecord {
+  uintptr_t function;
+  unsigned char original[kJumpBytes];
+};
+static_assert(kStubBytes + kMostMovedBytes + kFarJumpBytes + sizeof(PatchRecord) <= kSlotBytes);
+PatchRecord& record_of(uintptr_t slot) {
+  return *reinterpret_cast<PatchRecord*>(slot + kSlotBytes - sizeof(PatchRecord));
+}
+
+constinit const uintptr_t* stopped_at = nullptr;
+constinit size_t stopped_count = 0;
+
+// At its very beginning a thread has not begun yet.
+bool is_thread_inside(uintptr_t function) {
+  for (size_t i = 0; i < stopped_count; ++i) {
+    if (stopped_at[i] > function && stopped_at[i] - function < kJumpBytes) return true;
+  }
+  return false;
+}
 
 class CodeWriter {
  public:
@@ -170,6 +191,7 @@ PatchBatch::~PatchBatch() {
 PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, const void* context, void** original) {
   if (count_ == kMost) return PatchRefusal::too_many;
   if (function < code_.begin || function >= code_.end) return PatchRefusal::unknown_code;
+  if (*reinterpret_cast<const uint8_t*>(function) == kBreakpoint) return PatchRefusal::breakpoint;
   if (stubs_ == 0 && !map_stubs_near()) return PatchRefusal::no_room_near;
   const bool has_size = bytes != 0 && bytes <= code_.end - function;
   const auto* const limit = reinterpret_cast<const uint8_t*>(has_size ? function + bytes : code_.end);
@@ -205,6 +227,9 @@ PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, c
   stub.put(reinterpret_cast<uint64_t>(context));
   stub.jump_anywhere(reinterpret_cast<uintptr_t>(hook));
 
+  PatchRecord& record = record_of(slot);
+  record.function = function;
+  memcpy(record.original, reinterpret_cast<const void*>(function), kJumpBytes);
   Patch& patch = patches_[count_];
   const auto distance = static_cast<int64_t>(slot - (function + kJumpBytes));
   if (distance != static_cast<int32_t>(distance)) return PatchRefusal::no_room_near;
@@ -219,6 +244,8 @@ PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, c
 
 PatchRefusal PatchBatch::commit() {
   if (count_ == 0) return PatchRefusal::none;
+  for (unsigned i = 0; i < count_; ++i)
+    if (is_thread_inside(patches_[i].function)) return PatchRefusal::thread_inside;
   if (sys::call(SYS_mprotect, static_cast<long>(stubs_), static_cast<long>(stub_bytes()), PROT_READ | PROT_EXEC) != 0) {
     return PatchRefusal::not_writable;
   }
@@ -237,7 +264,35 @@ bool is_patched(uintptr_t function, uintptr_t stubs, size_t stub_bytes) {
   int32_t distance = 0;
   memcpy(&distance, code + 1, sizeof(distance));
   const uintptr_t target = function + kJumpBytes + static_cast<uintptr_t>(int64_t{distance});
-  return code[0] == 0xe9 && target - stubs < stub_bytes;
+  return (code[0] == 0xe9 || code[0] == kBreakpoint) && target - stubs < stub_bytes;
+}
+
+bool restore_patches(uintptr_t stubs, unsigned count, const CodeSegment& code) {
+  bool all = true;
+  for (unsigned i = 0; i < count; ++i) {
+    const uintptr_t slot = stubs + i * kSlotBytes;
+    const PatchRecord& record = record_of(slot);
+    if (record.function < code.begin || record.function >= code.end) continue;
+    if (!is_patched(record.function, slot, kSlotBytes)) continue;  // somebody else's by now
+    if (change_protection(record.function, code.protection | PROT_WRITE)) {
+      memcpy(reinterpret_cast<void*>(record.function), record.original, kJumpBytes);
+      change_protection(record.function, code.protection);
+    } else {
+      all = false;
+    }
+  }
+  return all;
+}
+
+void write_code(uintptr_t at, const unsigned char* bytes, size_t count) {
+  if (!change_protection(at, PROT_READ | PROT_WRITE | PROT_EXEC)) return;
+  for (size_t i = 0; i < count; ++i) reinterpret_cast<volatile unsigned char*>(at)[i] = bytes[i];
+  change_protection(at, PROT_READ | PROT_EXEC);
+}
+
+void set_stopped_threads(const uintptr_t* program_counters, size_t count) {
+  stopped_at = program_counters;
+  stopped_count = count;
 }
 
 }  // namespace memprof

@@ -1,6 +1,8 @@
-// What every stub of a patched function jumps to: keeps the arguments in an array, and calls on_hooked_call().
+// What the stubs of patched functions jump to.
 #if defined(__x86_64__)
 
+// The functions of allocators: keeps the arguments in an array, and calls on_hooked_call().
+//
 // Its unwinding rules are whole, as exceptions of the function's own pass through it. Stack arguments stay where they
 // are: behind the frame.
 asm(R"(
@@ -32,6 +34,27 @@ memprof_hook_call:
     ret
     .cfi_endproc
     .size memprof_hook_call, . - memprof_hook_call
+)");
+
+// Functions of libc that memprof has hooks of the same kind for (interpose/late_hooks.h: LateEntry). What libc calls
+// for itself goes on to the function, as it never comes by where memprof is preloaded. No register of an argument is
+// touched, al of a variadic call included.
+asm(R"(
+    .text
+    .globl memprof_enter_hook
+    .hidden memprof_enter_hook
+    .type memprof_enter_hook, @function
+memprof_enter_hook:
+    .cfi_startproc
+    mov (%rsp), %r10
+    sub 16(%r11), %r10
+    cmp 24(%r11), %r10
+    jb 1f
+    jmp *(%r11)
+1:
+    jmp *8(%r11)
+    .cfi_endproc
+    .size memprof_enter_hook, . - memprof_enter_hook
 )");
 
 #endif

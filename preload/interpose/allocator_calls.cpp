@@ -7,6 +7,8 @@
 #include "interpose/inside_calls.h"
 #include "interpose/next_function.h"
 #include "lifecycle/lifecycle.h"
+#include "platform/load_time.h"
+#include "real_allocator/real_allocator.h"
 #include "recorder/recorder.h"
 
 namespace memprof {
@@ -37,7 +39,7 @@ class CallUnderWay {
   uintptr_t& mark_;
 };
 
-uint64_t call_original(const HookedFunction& function, const Arguments& a) {
+uint64_t call_as_it_was(const HookedFunction& function, const Arguments& a) {
   const uint64_t* r = a.registers;
   if (!function.does->has_stack_arguments) {
     using Called = uint64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
@@ -51,6 +53,19 @@ uint64_t call_original(const HookedFunction& function, const Arguments& a) {
 
 void* pointer(uint64_t value) { return reinterpret_cast<void*>(value); }
 
+// glibc's free and realloc may unmap: see malloc_hooks.cpp.
+uint64_t call_original(const HookedFunction& function, const Arguments& arguments) {
+  const bool may_unmap = function.original == reinterpret_cast<void*>(real.free) ||
+                         function.original == reinterpret_cast<void*>(real.realloc);
+  const void* const block = may_unmap ? pointer(arguments[0]) : nullptr;
+  if (__builtin_expect(block == nullptr || !is_mapping(block), 1)) return call_as_it_was(function, arguments);
+  const Mapping mapping = mapping_of(block);
+  note_unreadable(mapping.start, mapping.bytes);
+  const uint64_t result = call_as_it_was(function, arguments);
+  note_unreadable(mapping.start, mapping.bytes);
+  return result;
+}
+
 size_t size_of(const AllocatorFunction& does, const Arguments& arguments) {
   if (does.size_of != nullptr) return does.size_of(arguments);
   return arguments[does.size] * (does.count >= 0 ? arguments[does.count] : 1);
@@ -60,6 +75,13 @@ size_t size_of(const AllocatorFunction& does, const Arguments& arguments) {
 void* block_of(const AllocatorFunction& does, const Arguments& arguments, uint64_t result) {
   if (does.stores < 0) return pointer(result);
   return static_cast<uint32_t>(result) == 0 ? *reinterpret_cast<void**>(arguments[does.stores]) : nullptr;
+}
+
+// The malloc of an operator of the C++ runtime that is hooked itself, and operators that call each other. Where
+// operators are not hooked but stood in for, the program's malloc is the one that counts.
+bool is_in_hooked_operator(uintptr_t address) {
+  return was_loaded_late() && address - nested_code.hull.begin < nested_code.hull.end - nested_code.hull.begin &&
+         is_in_runtime_operator(address);
 }
 
 bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
@@ -221,6 +243,7 @@ extern "C" __attribute__((visibility("hidden"), used)) uint64_t memprof_on_hooke
     if (!is_inside(reinterpret_cast<uintptr_t>(passed_on_for), at)) return call_original(*function, arguments);
     caller = *passed_on_for;
   }
-  if (is_part_of_another(*function, at, caller.pc)) return call_original(*function, arguments);
+  if (is_part_of_another(*function, at, caller.pc) || is_in_hooked_operator(caller.pc))
+    return call_original(*function, arguments);
   return call_of(*function, arguments, at, caller);
 }

@@ -6,7 +6,9 @@
 #include <atomic>
 
 #include "interpose/hook.h"
+#include "platform/load_time.h"
 #include "platform/rare_lock.h"
+#include "platform/text.h"
 
 namespace memprof {
 
@@ -86,15 +88,9 @@ void* search(const char* name, const void* caller) {
   return function;
 }
 
-// Remembers where the body of an operator lies, so that the malloc in it is not a second allocation.
-void note_body(void* function) {
-  Dl_info info;
-  const ElfW(Sym)* symbol = nullptr;
-  if (dladdr1(function, &info, const_cast<void**>(reinterpret_cast<const void**>(&symbol)), RTLD_DL_SYMENT) == 0)
-    return;
-  if (symbol == nullptr || info.dli_saddr != function) return;
-  const auto begin = reinterpret_cast<uintptr_t>(function);
-  const CodeRange body{begin, begin + symbol->st_size + 1};  // a call at the very end returns past it
+// So that the malloc in the body of an operator is not a second allocation.
+void add_body(uintptr_t begin, size_t bytes) {
+  const CodeRange body{begin, begin + bytes + 1};  // a call at the very end returns past it
   RareGuard guard(noting);
   if (!guard.held() || nested_code.count == kMaxNestedRanges) return;
   nested_code.ranges[nested_code.count] = body;
@@ -103,12 +99,17 @@ void note_body(void* function) {
   if (nested_code.hull.begin == 0 || body.begin < nested_code.hull.begin) nested_code.hull.begin = body.begin;
 }
 
-void find_replaced_operators() {
-  uint32_t replaced = 0;
-  for (unsigned i = 0; i < kCxxOperators; ++i) {
-    void* function = dlsym(RTLD_DEFAULT, kNames[i]);
-    if (function != nullptr && !is_ours(function)) replaced |= 1u << i;
-  }
+// Remembers where the body of an operator lies.
+void note_body(void* function) {
+  Dl_info info;
+  const ElfW(Sym)* symbol = nullptr;
+  if (dladdr1(function, &info, const_cast<void**>(reinterpret_cast<const void**>(&symbol)), RTLD_DL_SYMENT) == 0)
+    return;
+  if (symbol == nullptr || info.dli_saddr != function) return;
+  add_body(reinterpret_cast<uintptr_t>(function), symbol->st_size);
+}
+
+void note_passed_on(uint32_t replaced) {
   uint32_t passed_on = 0;
   for (unsigned i = 0; i < kCxxOperators; ++i) {
     for (unsigned from = i; kCalls[from] != from;) {
@@ -117,6 +118,21 @@ void find_replaced_operators() {
     }
   }
   operators_passed_on.store(passed_on, std::memory_order_relaxed);
+}
+
+void find_replaced_operators() {
+  uint32_t replaced = 0;
+  for (unsigned i = 0; i < kCxxOperators; ++i) {
+    void* function = dlsym(RTLD_DEFAULT, kNames[i]);
+    if (function != nullptr && !is_ours(function)) replaced |= 1u << i;
+  }
+  note_passed_on(replaced);
+}
+
+unsigned operator_named(const char* name) {
+  unsigned which = 0;
+  while (which < kCxxOperators && !text_equals(kNames[which], name)) ++which;
+  return which;
 }
 
 }  // namespace
@@ -151,7 +167,10 @@ void forget_unloaded_cxx_operators() {
     Dl_info info;
     gone |= address != nullptr && dladdr(address, &info) == 0;
   }
-  if (!gone) return;
+  if (gone) forget_cxx_operators();
+}
+
+void forget_cxx_operators() {
   RareGuard guard(noting);
   if (!guard.held()) return;
   for (std::atomic<void*>& function : found_cxx_operators) function.store(nullptr, std::memory_order_relaxed);
@@ -159,13 +178,34 @@ void forget_unloaded_cxx_operators() {
   nested_code.hull = {0, 0};
 }
 
+const char* cxx_operator_name(unsigned which) { return kNames[which]; }
+
+bool is_cxx_runtime(const char* path) {
+  for (const char* runtime : kRuntimes)
+    if (path != nullptr && text_contains(path, runtime)) return true;
+  return false;
+}
+
+void note_replaced_operators(uint32_t replaced) { note_passed_on(replaced); }
+
+bool is_passed_on(const char* name) {
+  const unsigned which = operator_named(name);
+  return which < kCxxOperators && is_passed_on(static_cast<CxxOperator>(which));
+}
+
+void note_hooked_operator(const char* name, uintptr_t function, size_t bytes) {
+  const unsigned which = operator_named(name);
+  if (which == kCxxOperators) return;
+  found_cxx_operators[which].store(reinterpret_cast<void*>(function), std::memory_order_release);
+  add_body(function, bytes);
+}
+
 void find_loaded_cxx_operators() {
+  if (was_loaded_late()) return;  // find_allocators does
   for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
-    for (const char* runtime : kRuntimes) {
-      if (map->l_name == nullptr || __builtin_strstr(map->l_name, runtime) == nullptr) continue;
-      find_cxx_operator(kNew, nullptr);
-      return;
-    }
+    if (!is_cxx_runtime(map->l_name)) continue;
+    find_cxx_operator(kNew, nullptr);
+    return;
   }
 }
 

@@ -2,6 +2,7 @@
 // RTLD_LOCAL, where RTLD_NEXT does not look, and a look-up that fails would allocate in the host's heap.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <atomic>
@@ -52,6 +53,20 @@ inline bool is_passed_on(CxxOperator which) {
 // From the constructor: where a C++ runtime is there already, finds its operators, as a look-up later would take the
 // host's pending dlerror() away.
 void find_loaded_cxx_operators();
+
+// ---- Where the runtime's operators themselves are hooked (allocators/) ----------------------------------------------
+
+inline constexpr unsigned kCxxOperatorCount = kCxxOperators;
+// Mangled, by CxxOperator.
+const char* cxx_operator_name(unsigned which);
+bool is_cxx_runtime(const char* path);
+// Bit CxxOperator: the program has one of its own.
+void note_replaced_operators(uint32_t replaced);
+// Those that call a replaced one are not hooked: their malloc, or what the program has in its place, is what counts.
+bool is_passed_on(const char* name);
+// The operator is hooked; 0 bytes: its length is not known.
+void note_hooked_operator(const char* name, uintptr_t function, size_t bytes);
+void forget_cxx_operators();
 
 // A dlclose may have unloaded a runtime.
 void forget_unloaded_cxx_operators();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "interpose/next_function.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/program_starts.h"
@@ -94,4 +95,26 @@ MEMPROF_EXPORT int execle(const char* path, const char* first, ...) noexcept {
   char* const* envp = va_arg(more, char* const*);
   va_end(more);
   return exec({path}, next_execve.get(), path, static_cast<char* const*>(argv), envp);
+}
+
+MEMPROF_LATE_NAME(execve);
+MEMPROF_LATE_NAME(execv);
+MEMPROF_LATE_NAME(execvp);
+MEMPROF_LATE_NAME(execvpe);
+MEMPROF_LATE_NAME(fexecve);
+MEMPROF_LATE_NAME(execveat);
+MEMPROF_LATE_NAME(execl);
+MEMPROF_LATE_NAME(execlp);
+MEMPROF_LATE_NAME(execle);
+
+void memprof::list_exec_hooks(LateHooks& hooks) {
+  hooks.add("execve", memprof_late_execve, next_execve.place());
+  hooks.add("execv", memprof_late_execv, next_execv.place());
+  hooks.add("execvp", memprof_late_execvp, next_execvp.place());
+  hooks.add("execvpe", memprof_late_execvpe, next_execvpe.place());
+  hooks.add("fexecve", memprof_late_fexecve, next_fexecve.place());
+  hooks.add("execveat", memprof_late_execveat, next_execveat.place());
+  hooks.add("execl", memprof_late_execl, nullptr);
+  hooks.add("execlp", memprof_late_execlp, nullptr);
+  hooks.add("execle", memprof_late_execle, nullptr);
 }

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "interpose/next_function.h"
 #include "thread_state/thread_state.h"
 
@@ -61,4 +62,16 @@ MEMPROF_EXPORT void siglongjmp(struct __jmp_buf_tag* buffer, int value) noexcept
 // What -D_FORTIFY_SOURCE calls.
 MEMPROF_EXPORT void __longjmp_chk(struct __jmp_buf_tag* buffer, int value) noexcept {
   jump(next_longjmp_chk.get(), buffer, value);
+}
+
+MEMPROF_LATE_NAME(longjmp);
+MEMPROF_LATE_NAME(_longjmp);
+MEMPROF_LATE_NAME(siglongjmp);
+MEMPROF_LATE_NAME(__longjmp_chk);
+
+void memprof::list_jump_hooks(LateHooks& hooks) {
+  hooks.add("longjmp", memprof_late_longjmp, next_longjmp.place());
+  hooks.add("_longjmp", memprof_late__longjmp, next_underscore_longjmp.place());
+  hooks.add("siglongjmp", memprof_late_siglongjmp, next_siglongjmp.place());
+  hooks.add("__longjmp_chk", memprof_late___longjmp_chk, next_longjmp_chk.place());
 }

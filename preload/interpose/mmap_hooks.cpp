@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "real_allocator/real_allocator.h"
 #include "recorder/recorder.h"
 #include "snapshot/unforked_memory.h"
@@ -115,4 +116,20 @@ MEMPROF_EXPORT void* mremap(void* region, size_t old_bytes, size_t bytes, int fl
   }
   record_alloc(moved, bytes, Function::mremap, caller);
   return moved;
+}
+
+MEMPROF_LATE_NAME(mmap);
+MEMPROF_LATE_NAME(mmap64);
+MEMPROF_LATE_NAME(munmap);
+MEMPROF_LATE_NAME(mremap);
+MEMPROF_LATE_NAME(mprotect);
+MEMPROF_LATE_NAME(madvise);
+
+void memprof::list_mapping_hooks(LateHooks& hooks) {
+  hooks.add("mmap", memprof_late_mmap, reinterpret_cast<void**>(&real.mmap));
+  hooks.add("mmap64", memprof_late_mmap64, nullptr);  // it calls mmap
+  hooks.add("munmap", memprof_late_munmap, reinterpret_cast<void**>(&real.munmap));
+  hooks.add("mremap", memprof_late_mremap, reinterpret_cast<void**>(&real.mremap));
+  hooks.add("mprotect", memprof_late_mprotect, reinterpret_cast<void**>(&real.mprotect));
+  hooks.add("madvise", memprof_late_madvise, reinterpret_cast<void**>(&real.madvise));
 }

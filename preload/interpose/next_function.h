@@ -15,6 +15,7 @@ class NextFunction {
     if (__builtin_expect(function_ == nullptr, 0)) function_ = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name_));
     return function_;
   }
+  void** place() { return reinterpret_cast<void**>(&function_); }
 
  private:
   const char* name_;

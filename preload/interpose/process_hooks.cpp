@@ -5,6 +5,7 @@
 
 #include "interpose/cxx_runtime.h"
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "interpose/next_function.h"
 #include "lifecycle/lifecycle.h"
 #include "stack_table/module_table.h"
@@ -65,4 +66,18 @@ MEMPROF_EXPORT int dlclose(void* handle) noexcept {
   note_modules_changed();
   forget_unloaded_cxx_operators();
   return result;
+}
+
+MEMPROF_LATE_NAME(fork);
+MEMPROF_LATE_NAME(_exit);
+MEMPROF_LATE_NAME(_Exit);
+MEMPROF_LATE_NAME(quick_exit);
+MEMPROF_LATE_NAME(dlclose);
+
+void memprof::list_process_hooks(LateHooks& hooks) {
+  hooks.add("fork", memprof_late_fork, next_fork.place());
+  hooks.add("_exit", memprof_late__exit, next_underscore_exit.place());
+  hooks.add("_Exit", memprof_late__Exit, next_upper_exit.place());
+  hooks.add("quick_exit", memprof_late_quick_exit, next_quick_exit.place());
+  hooks.add("dlclose", memprof_late_dlclose, next_dlclose.place());
 }

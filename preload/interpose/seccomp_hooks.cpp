@@ -9,6 +9,7 @@
 
 #include "interpose/cxx_runtime.h"
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "interpose/next_function.h"
 #include "lifecycle/lifecycle.h"
 
@@ -89,4 +90,12 @@ MEMPROF_EXPORT long syscall(long number, ...) noexcept {
   }
   if (__builtin_expect(request == Request::other, 1)) return call();
   return confined(request, positive_is_failure, call);
+}
+
+MEMPROF_LATE_NAME(prctl);
+MEMPROF_LATE_NAME(syscall);
+
+void memprof::list_seccomp_hooks(LateHooks& hooks) {
+  hooks.add("prctl", memprof_late_prctl, next_prctl.place());
+  hooks.add("syscall", memprof_late_syscall, next_syscall.place());
 }

@@ -2,6 +2,7 @@
 #include <spawn.h>
 
 #include "interpose/hook.h"
+#include "interpose/late_hooks.h"
 #include "interpose/next_function.h"
 #include "lifecycle/program_starts.h"
 #include "platform/clock.h"
@@ -39,4 +40,12 @@ MEMPROF_EXPORT int posix_spawn(pid_t* pid, const char* path, const posix_spawn_f
 MEMPROF_EXPORT int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions,
                                 const posix_spawnattr_t* attributes, char* const argv[], char* const envp[]) {
   return spawn(next_posix_spawnp.get(), pid, file, actions, attributes, argv, envp);
+}
+
+MEMPROF_LATE_NAME(posix_spawn);
+MEMPROF_LATE_NAME(posix_spawnp);
+
+void memprof::list_spawn_hooks(LateHooks& hooks) {
+  hooks.add("posix_spawn", memprof_late_posix_spawn, next_posix_spawn.place());
+  hooks.add("posix_spawnp", memprof_late_posix_spawnp, next_posix_spawnp.place());
 }

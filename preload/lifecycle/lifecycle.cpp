@@ -8,10 +8,11 @@
 #include "lifecycle/gate.h"
 #include "lifecycle/program_starts.h"
 #include "lifecycle/settings.h"
+#include "lifecycle/signals.h"
 #include "platform/clock.h"
 #include "platform/diagnostics.h"
+#include "platform/load_time.h"
 #include "platform/rare_lock.h"
-#include "platform/signal_action.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
@@ -21,6 +22,7 @@
 #include "stack_table/stack_table.h"
 #include "thread_state/thread_state.h"
 #include "trace_writer/record_stream.h"
+#include "trace_writer/trace_storage.h"
 #include "trace_writer/trace_writer.h"
 #include "unwind/readable_pages.h"
 #include "unwind/unwinder.h"
@@ -30,7 +32,7 @@ extern "C" int __cxa_atexit(void (*function)(void*), void* argument, void* objec
 namespace memprof {
 namespace {
 
-enum class Mode : uint32_t { off, waiting, recording, stopped };
+enum class Mode : uint32_t { off, waiting, recording, stopped, detached };
 constinit std::atomic<Mode> mode{Mode::off};
 constinit uint64_t generation = 0;
 constinit ClockChoice clock_choice{};
@@ -170,10 +172,7 @@ void take_last_snapshot() {
   if (!take_snapshot(format::SnapshotReason::exit)) say("no whole snapshot could be taken at exit (MEMPROF_SNAPSHOT)");
 }
 
-void close_trace(format::EndState state) {
-  if (!is_traced_process()) return;
-  take_last_snapshot();
-  end_samples();
+void write_end(format::EndState state) {
   seal_own_pages();
   seal_record_streams();
   if (sys::may_call()) {                    // else the file keeps what was reserved
@@ -184,30 +183,11 @@ void close_trace(format::EndState state) {
   end_trace(state);
 }
 
-void take_signalled_snapshot(int, siginfo_t*, void*) {
-  if (is_fresh_child()) begin_forked_child();
-  if (may_write_records()) take_snapshot(format::SnapshotReason::signal);
-}
-
-// Signals that come to several threads at once toggle one after the other.
-constinit RareLock toggling;
-
-void toggle_recording(int, siginfo_t*, void*) {
-  if (is_fresh_child()) begin_forked_child();
-  if (!is_traced_process()) return;  // a vfork child: the switch is its parent's
-  const RareGuard guard(toggling);
-  if (!guard.held()) return;
-  if (is_recording()) {
-    pause_recording();
-  } else {
-    start_recording();
-  }
-}
-
-// A handler of the program's own for a signal takes its place.
-void wait_for_signals() {
-  if (settings.snapshot_signal != 0) sys::handle_signal(settings.snapshot_signal, take_signalled_snapshot);
-  if (settings.toggle_signal != 0) sys::handle_signal(settings.toggle_signal, toggle_recording);
+void close_trace(format::EndState state) {
+  if (!is_traced_process()) return;
+  take_last_snapshot();
+  end_samples();
+  write_end(state);
 }
 
 // Registered while the loader runs the last destructors, so that exit() calls it after all of them.
@@ -225,6 +205,7 @@ void make_output_absolute() {
   if (bytes < 2 || directory.c_str()[0] != '/') return;
   directory.set_length(static_cast<size_t>(bytes) - 1);
   static constinit decltype(settings.output) pattern;
+  pattern.clear();
   for (const char* at = directory.c_str(); *at != '\0'; ++at) {
     if (*at == '%') pattern.add('%');
     pattern.add(*at);
@@ -234,30 +215,53 @@ void make_output_absolute() {
   if (!pattern.cut()) settings.output = pattern;
 }
 
-// Priority: the first constructor of the library; -z initfirst makes it the first of the process.
-__attribute__((constructor(101))) void begin_process(int argc, char** argv, char** environment) {
-  if (getauxval(AT_SECURE) != 0) return;
+// What a recording needs besides its trace. False: said why not.
+bool get_ready(int argc, char** argv, char** environment) {
   remember_stderr();
   read_settings(environment);
   make_output_absolute();
-  find_real_functions();
   keep_command(argc, argv);
+  program_name.clear();
   if (argc > 0) program_name.add(last_component(argv[0]));
   if (program_name.length() == 0) program_name.add("program");
   clock_choice = choose_clock();
-  if (!start_thread_states()) {
+  if (recording_control == nullptr && !start_thread_states()) {
     say("cannot record: this kernel lacks MADV_WIPEONFORK or address space; the program runs unrecorded");
-    return;
+    return false;
   }
   unwinder_init(false);  // the oracle comes later: see stack_check.cpp
-  const uint32_t flags = settings.start_paused ? uint32_t{format::kLateStart} : 0;
-  if (!open_trace(sys::process_id(), flags, sys::parent_id(), 0, "")) return;
+  return true;
+}
+
+bool begin_recording(uint32_t flags) {
+  if (settings.start_paused) flags |= format::kLateStart;
+  if (!open_trace(sys::process_id(), flags, sys::parent_id(), 0, "")) return false;
   if (settings.start_paused) {
     mode.store(Mode::waiting, std::memory_order_relaxed);
   } else {
     let_events_in();
   }
   wait_for_signals();
+  return true;
+}
+
+// The next trace of this process, or the first of a forked child, has nothing of the one before.
+void forget_trace() {
+  reset_thread_states();
+  abandon_record_streams();
+  forget_snapshot();
+  abandon_trace();
+  reset_stack_table();
+  reset_modules();
+  forget_module_changes();
+}
+
+// Priority: the first constructor of the library; -z initfirst makes it the first of the process. A library that is
+// loaded later waits for memprof_attach(), for good where the program itself opened it.
+__attribute__((constructor(101))) void begin_process(int argc, char** argv, char** environment) {
+  if (getauxval(AT_SECURE) != 0 || was_loaded_late()) return;
+  find_real_functions();
+  if (get_ready(argc, argv, environment)) begin_recording(0);
 }
 
 __attribute__((destructor(101))) void end_process() {
@@ -277,6 +281,7 @@ __attribute__((destructor(101))) void end_process() {
 // Who may not ask for its pid and is no guest is taken for the process itself.
 bool is_traced_process() {
   return !is_confined_guest() && trace_header != nullptr && !is_fresh_child() &&
+         mode.load(std::memory_order_relaxed) != Mode::detached &&
          (!sys::may_call() || sys::process_id() == traced_pid);
 }
 
@@ -310,14 +315,8 @@ void begin_forked_child() {
   const uint64_t fork_ticks = forked_at != 0 ? forked_at : read_ticks();
   forked_at = 0;
   reset_gate();
-  reset_thread_states();
-  abandon_record_streams();
-  forget_snapshot();
-  abandon_trace();
-  reset_stack_table();
-  reset_modules();
-  forget_module_changes();
-  if (!settings.follow_fork || parent_mode == Mode::off) {
+  forget_trace();
+  if (!settings.follow_fork || parent_mode == Mode::off || parent_mode == Mode::detached) {
     keep_events_out(Mode::off);
     return;
   }
@@ -343,7 +342,36 @@ void note_unrecorded_event() {
   if (mode.load(std::memory_order_relaxed) == Mode::stopped) count_dropped(stop_cause());
 }
 
-void go_idle() { keep_events_out(Mode::stopped); }
+void go_idle() {
+  const bool is_detached = mode.load(std::memory_order_relaxed) == Mode::detached;
+  keep_events_out(is_detached ? Mode::detached : Mode::stopped);
+}
+
+bool prepare_late_recording(int argc, char** argv, char** environment) {
+  if (getauxval(AT_SECURE) != 0) {
+    say("cannot record: the program was started with more rights than its user has (set-user-id, capabilities)");
+    return false;
+  }
+  forget_settings();
+  return get_ready(argc, argv, environment);
+}
+
+bool begin_late_recording() {
+  if (trace_header != nullptr) forget_trace();
+  return begin_recording(format::kLateStart);
+}
+
+void detach_recording() {
+  if (!is_traced_process()) return;
+  say_if_removed();
+  say_end();
+  give_signals_back();
+  finish_snapshot();
+  end_samples();
+  keep_events_out(Mode::detached);
+  write_end(format::EndState::detached);
+  close_descriptor();  // whoever is in the recorder still, and needs it, finds the file by its path
+}
 
 void note_end(format::EndState state) {
   if (recording_control == nullptr || leave_as_guest()) return;

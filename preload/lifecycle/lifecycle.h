@@ -1,6 +1,7 @@
 // Beginning, forking, pausing and ending of a recording.
 //
 //   constructor (runs before every other one: -z initfirst) -> recording, or paused, or off
+//   dlopen by who attaches -> nothing; memprof_attach() -> recording, or paused; memprof_detach() -> off
 //   fork -> the child's first event finds the control page wiped -> begin_forked_child -> its own trace
 //   exit -> destructor (others may still run after it) -> after the loader's last destructor: the file is closed
 #pragma once
@@ -57,5 +58,14 @@ bool take_called_snapshot();
 
 // Whether this process has a trace of its own that is being written: false in a forked child before its first event.
 bool may_write_records();
+
+// ---- A program that runs already ------------------------------------------------------------------------------------
+
+// Reads settings, and gets what a recording needs; nothing is recorded. False: said why not. Again before each.
+bool prepare_late_recording(int argc, char** argv, char** environment);
+// With all other threads stopped: opens the trace, which says that the program was there before. False: said why not.
+bool begin_late_recording();
+// With the functions of the program as they were: closes the trace. What is in the recorder still may go on there.
+void detach_recording();
 
 }  // namespace memprof

@@ -220,6 +220,11 @@ void read_settings(char** environment) {
   }
 }
 
+void forget_settings() {
+  settings = Settings();
+  given_count = 0;
+}
+
 const char* given_setting(unsigned index) { return index < given_count ? given[index] : nullptr; }
 
 }  // namespace memprof

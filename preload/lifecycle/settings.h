@@ -32,6 +32,9 @@ extern Settings settings;
 // `environment` is the null-terminated array of NAME=VALUE. Called once, single-threaded.
 void read_settings(char** environment);
 
+// As they were before.
+void forget_settings();
+
 // The settings that the user gave, for the trace: index from 0, nullptr past the last.
 const char* given_setting(unsigned index);
 

@@ -10,6 +10,19 @@ namespace {
 constinit dev_t stderr_device = 0;
 constinit ino_t stderr_inode = 0;
 constinit bool stderr_known = false;
+constinit char* collected = nullptr;
+constinit size_t room_for_collected = 0;
+
+void collect(const char* text) {
+  size_t length = 0;
+  while (text[length] != '\0') ++length;
+  if (length + 2 > room_for_collected) return;
+  __builtin_memcpy(collected, text, length);
+  collected[length] = '\n';
+  collected[length + 1] = '\0';
+  collected += length + 1;
+  room_for_collected -= length + 1;
+}
 
 // Names come from the environment: what would steer a terminal (C0 and C1) is shown, not obeyed.
 void add_visible(const char* text, Text<1024>* line) {
@@ -46,7 +59,13 @@ void remember_stderr() {
   stderr_inode = now.st_ino;
 }
 
+void collect_lines(char* to, size_t bytes) {
+  collected = to;
+  room_for_collected = to != nullptr ? bytes : 0;
+}
+
 void say(const char* text) {
+  if (collected != nullptr) return collect(text);
   struct stat now;
   if (!stderr_known || sys::status(2, &now) != 0) return;
   if (now.st_dev != stderr_device || now.st_ino != stderr_inode) return;

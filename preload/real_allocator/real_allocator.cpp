@@ -3,7 +3,9 @@
 #include <dlfcn.h>
 
 #include <atomic>
+#include <type_traits>
 
+#include "platform/load_time.h"
 #include "platform/own_module.h"
 #include "platform/text.h"
 
@@ -18,11 +20,18 @@ namespace {
 
 constinit std::atomic<size_t> arena_used{0};
 constinit bool finding = false;
+constinit RealFunctions as_found = {};
 constexpr size_t kArenaHeader = 16;  // holds the block's size, keeps 16-byte alignment
 
 template <typename F>
 void find(F*& function, const char* name) {
   function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
+}
+// By a name that is glibc's alone: tcmalloc and mimalloc have a __libc_malloc too.
+bool is_in_glibc(const void* function) {
+  Dl_info own, glibc;
+  return dladdr(function, &own) != 0 && dladdr(dlsym(RTLD_NEXT, "gnu_get_libc_version"), &glibc) != 0 &&
+         own.dli_fbase == glibc.dli_fbase;
 }
 
 // Where another malloc stands before ours, it may pass its calls on or keep them. Which, is seen when one arrives:
@@ -78,6 +87,28 @@ void call_original_behind_us(uintptr_t function, void* original) {
   exchange(unwatched);
 }
 
+void call_functions_as_found() { real = as_found; }
+
+void call_first_malloc(void* (*first_of)(const char* name)) {
+  RealFunctions found = real;
+  const auto take_first = [&](auto& function, const char* name) {
+    void* const first = first_of(name);
+    if (first != nullptr) function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(first);
+  };
+  take_first(found.malloc, "malloc");
+  take_first(found.calloc, "calloc");
+  take_first(found.realloc, "realloc");
+  take_first(found.free, "free");
+  take_first(found.posix_memalign, "posix_memalign");
+  take_first(found.aligned_alloc, "aligned_alloc");
+  take_first(found.memalign, "memalign");
+  take_first(found.valloc, "valloc");
+  take_first(found.pvalloc, "pvalloc");
+  take_first(found.reallocarray, "reallocarray");
+  next_is_glibc = is_in_glibc(reinterpret_cast<void*>(found.malloc));
+  as_found = real = found;
+}
+
 bool find_real_functions() {
   if (finding) return false;
   finding = true;
@@ -98,8 +129,9 @@ bool find_real_functions() {
   find(found.mremap, "mremap");
   find(found.mprotect, "mprotect");
   find(found.madvise, "madvise");
-  next_is_glibc = reinterpret_cast<void*>(found.malloc) == dlsym(RTLD_DEFAULT, "__libc_malloc");
-  watch_for_arrivals(found);
+  next_is_glibc = is_in_glibc(reinterpret_cast<void*>(found.malloc));
+  if (!was_loaded_late()) watch_for_arrivals(found);
+  as_found = found;
   real = found;
   finding = false;
   return true;

@@ -31,6 +31,10 @@ extern RealFunctions real;
 // by the first hook that runs before it. False: dlsym itself is calling, serve it from the bootstrap arena.
 bool find_real_functions();
 
+// In a program that runs already nothing lies behind memprof but libc: there it is the malloc that everybody else
+// finds. Not by dlsym: in a program that is no PIE that finds an entry of its jump table.
+void call_first_malloc(void* (*first_of)(const char* name));
+
 // A block that the next allocator unmaps when it is freed. Known for glibc alone, which marks it in the word before the
 // block (malloc.c, "Physical chunk format": IS_MMAPPED) and reads that word itself.
 struct Mapping {
@@ -60,6 +64,8 @@ struct FirstMallocRefusal {
 extern FirstMallocRefusal first_malloc_refusal;
 // `function` leads to memprof from now on; the calls of its own that memprof hands on go to `original`.
 void call_original_behind_us(uintptr_t function, void* original);
+// None does any more.
+void call_functions_as_found();
 
 // While the look-up itself allocates (an older dlsym does), it is served from a small static arena.
 constexpr size_t kBootstrapBytes = 16 * 1024;

@@ -1,0 +1,460 @@
+// scripts/memprof --pid and --detach: recording a program that runs. And a trace that is read while it is written.
+#include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "host.h"
+#include "paths.h"
+#include "skip.h"
+
+using namespace memprof::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kScript = std::string(paths::kSource) + "/scripts/memprof";
+constexpr uint64_t kThreads = 4, kAllocations = 16, kKept = 10, kFreedLater = 3;  // of works_on_request
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+Outcome script(const FreshDirectory& directory, std::vector<std::string> arguments,
+               std::vector<std::string> environment = plain_environment(), std::function<void()> before = {}) {
+  arguments.insert(arguments.begin(), {kScript, "--build-dir", paths::kBuild});
+  return run({arguments, std::move(environment), directory.path(), "", std::move(before)});
+}
+Outcome attach(const FreshDirectory& directory, const Process& process, const std::string& output = "trace.bin") {
+  return script(directory, {"--pid", std::to_string(process.pid()), "-o", output});
+}
+Outcome detach(const FreshDirectory& directory, const Process& process) {
+  return script(directory, {"--detach", std::to_string(process.pid()), "-n"});
+}
+
+bool may_attach() {
+  if (run({{"sh", "-c", "command -v gdb"}, plain_environment(), "/", "", {}}).exit_status != 0) {
+    skip("there is no gdb");
+    return false;
+  }
+#if !defined(__x86_64__)
+  skip("memprof can be attached on x86-64 alone");
+  return false;
+#endif
+  Process other({{"cat"}, plain_environment(), "/", "", {}});
+  const bool may = ptrace(PTRACE_SEIZE, other.pid(), 0, 0) == 0;
+  if (may) {
+    int status;
+    ptrace(PTRACE_INTERRUPT, other.pid(), 0, 0);
+    waitpid(other.pid(), &status, 0);
+    ptrace(PTRACE_DETACH, other.pid(), 0, 0);
+  }
+  other.close_input();
+  other.finish();
+  if (!may) skip("no process may be traced here");
+  return may;
+}
+
+// A host that does what it is told.
+class Worker {
+ public:
+  explicit Worker(const FreshDirectory& directory, const std::string& name = "works_on_request",
+                  const std::vector<std::string>& environment = plain_environment())
+      : process_({{host_path(name)}, environment, directory.path(), "", {}}) {
+    REQUIRE(process_.wait_for_output("ready\n"));
+  }
+  const Process& process() const { return process_; }
+  void tell(const std::string& line, const std::string& answer) {
+    process_.write_input(line + "\n");
+    REQUIRE(process_.wait_for_output(answer));
+  }
+  void take_turn() {
+    const std::string answer = "turn " + std::to_string(turns_++) + "\n";
+    tell("turn", answer);
+  }
+  // Its output and status are as ever.
+  Outcome end() {
+    process_.close_input();
+    const Outcome outcome = process_.finish();
+    CHECK(outcome.exit_status == 5);
+    CHECK(outcome.err.empty());
+    CHECK(has(outcome.out, "end after " + std::to_string(turns_) + " turns\n"));
+    return outcome;
+  }
+
+ private:
+  Process process_;
+  int turns_ = 0;
+};
+
+uint64_t sized(const std::vector<Json>& chunks, uint64_t bytes) {
+  return count_if(chunks, [&](const Json& chunk) { return chunk.at("size") == bytes; });
+}
+
+// Turns `first` to `last` and nothing else, of a program that had a turn before.
+void check_turns(const Trace& trace, uint64_t first, uint64_t last, bool tells_operators = true) {
+  const uint64_t turns = last - first + 1;
+  const std::vector<Json> chunks = trace.chunks();
+  for (uint64_t turn = 0; turn < 8; ++turn) {
+    const uint64_t times = turn >= first && turn <= last ? kThreads : 0;
+    CHECK(sized(chunks, 1001 + turn) == kKept * times);
+    for (const uint64_t bytes : {1501, 2001, 3001, 4001, 5000001}) CHECK(sized(chunks, bytes + turn) == times);
+  }
+  CHECK(trace.allocations() == turns * kThreads * kAllocations);
+  CHECK(trace.open_chunks() == (turns * kKept - (turns - 1) * kFreedLater) * kThreads);
+  CHECK(trace.orphans() == kFreedLater * kThreads);
+  CHECK(trace.summary().at("orphaned").at("before_start") == kFreedLater * kThreads);
+  CHECK(trace.summary().at("double_allocations") == 0);
+  CHECK(trace.summary().at("mismatched_frees") == 0);
+  CHECK(trace.summary().at("truncated_stacks") == 0);
+  const uint64_t mappings = count_if(chunks, [](const Json& chunk) {
+    return chunk.at("domain") == "mmap" && caller(chunk).starts_with("(anonymous namespace)::work");
+  });
+  CHECK(mappings == turns * kThreads);
+  CHECK(trace.summary().at("trace").at("threads") == kThreads);
+  CHECK(trace.dropped() == 0);
+  const auto of = [&](const std::string& function) {
+    return count_if(chunks, [&](const Json& chunk) { return chunk.at("allocator") == function; });
+  };
+  CHECK(of("new[]") == (tells_operators ? turns * kThreads : 0));
+  CHECK(of("calloc") == turns * kThreads);
+  CHECK(of("realloc") == turns * kThreads);
+  CHECK(of("posix_memalign") == turns * kThreads);
+  for (const Json& chunk : chunks) {
+    if (chunk.at("domain") == "cpu" && chunk.at("size") > 1000 && chunk.at("state") == "open") {
+      CHECK(caller(chunk).starts_with("(anonymous namespace)::work"));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what a program does between attaching and detaching is recorded, and nothing else", "[hosts][attach]") {
+  if (!may_attach()) return;
+  const std::string host = GENERATE("works_on_request", "works_on_request_fixed");
+  FreshDirectory directory;
+  Worker worker(directory, host);
+  worker.take_turn();
+  const Outcome attached = attach(directory, worker.process());
+  INFO(attached.err);
+  REQUIRE(attached.exit_status == 0);
+  CHECK(has(attached.err, "--detach " + std::to_string(worker.process().pid())));
+  worker.take_turn();
+  worker.take_turn();
+  CHECK(Trace(directory / "trace.bin").summary().at("trace").at("end") == "running");
+  const Outcome detached = detach(directory, worker.process());
+  INFO(detached.err);
+  REQUIRE(detached.exit_status == 0);
+  worker.take_turn();
+  const Trace trace(directory / "trace.bin");
+  check_turns(trace, 1, 2);
+  CHECK(trace.complete());
+  CHECK(trace.summary().at("trace").at("end") == "detached");
+  // Again, into another trace, to the program's end.
+  const Outcome again = attach(directory, worker.process(), "again.bin");
+  INFO(again.err);
+  REQUIRE(again.exit_status == 0);
+  worker.take_turn();
+  worker.end();
+  const Trace other(directory / "again.bin");
+  check_turns(other, 4, 4);
+  CHECK(other.complete());
+  CHECK(other.summary().at("trace").at("end") == "exit");
+  CHECK(Trace(directory / "trace.bin").summary() == trace.summary());
+}
+
+TEST_CASE("the malloc that the program has in place of libc's is the one that is hooked", "[hosts][attach]") {
+  if (!may_attach()) return;
+  const fs::path library = "/usr/lib/x86_64-linux-gnu/" +
+                           std::string(GENERATE("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"));
+  if (!fs::exists(library)) return skip(library.string() + " is not installed");
+  INFO(library);
+  FreshDirectory directory;
+  std::vector<std::string> environment = plain_environment();
+  environment.push_back("LD_PRELOAD=" + library.string());
+  Worker worker(directory, "works_on_request", environment);
+  worker.take_turn();
+  const Outcome attached = attach(directory, worker.process());
+  INFO(attached.err);
+  REQUIRE(attached.exit_status == 0);
+  worker.take_turn();
+  worker.take_turn();
+  REQUIRE(detach(directory, worker.process()).exit_status == 0);
+  worker.take_turn();
+  worker.end();
+  // The others have one function for several names.
+  check_turns(Trace(directory / "trace.bin"), 1, 2, library.filename() == "libjemalloc.so.2");
+}
+
+TEST_CASE("detaching gives the program its code, descriptors and signals back", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  int looks = 0;
+  const auto state = [&] {
+    worker.take_turn();
+    worker.tell("code", "code " + std::to_string(looks++) + ": ");
+    const fs::path process = "/proc/" + std::to_string(worker.process().pid());
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(process / "fd")) all.push_back(fs::read_symlink(entry).string());
+    const std::string status = read_file(process / "status");
+    for (const char* const line : {"SigBlk", "SigIgn", "SigCgt"}) all.push_back(status.substr(status.find(line), 24));
+    return all;
+  };
+  std::vector<std::string> environment = plain_environment();
+  environment.push_back("MEMPROF_TOGGLE=SIGUSR2");
+  const std::string pid = std::to_string(worker.process().pid());
+  const std::vector<std::string> before = state();
+  const Outcome attached = script(directory, {"--pid", pid}, environment);
+  INFO(attached.err);
+  REQUIRE(attached.exit_status == 0);
+  CHECK(state() != before);
+  REQUIRE(detach(directory, worker.process()).exit_status == 0);
+  CHECK(state() == before);
+  const std::string out = worker.end().out;
+  const auto code = [&](int look) {
+    const size_t at = out.find(": ", out.find("code " + std::to_string(look)));
+    return out.substr(at, out.find('\n', at) - at);
+  };
+  CHECK(code(0) != code(1));
+  CHECK(code(0) == code(2));
+}
+
+TEST_CASE("a child that an attached program forks has a trace of its own", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  worker.take_turn();
+  REQUIRE(attach(directory, worker.process()).exit_status == 0);
+  worker.tell("fork", "child 3\n");
+  worker.end();
+  const std::vector<Trace> traces = traces_in(directory.path());
+  REQUIRE(traces.size() == 2);
+  CHECK(traces[0].summary().at("trace").at("end") == "exit");
+  CHECK(traces[1].allocations() == kAllocations);
+  CHECK(traces[1].inherited() == kFreedLater);
+  CHECK(traces[1].unknown_orphans() == 0);
+  CHECK(traces[1].summary().at("trace").at("end") == "exit");
+}
+
+TEST_CASE("a library that a program opens itself does nothing until memprof is attached", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  worker.tell(std::string("open ") + paths::kLibrary, "opened 1\n");
+  worker.take_turn();
+  CHECK(fs::is_empty(directory.path()));
+  const Outcome nothing = detach(directory, worker.process());
+  CHECK(nothing.exit_status == 1);
+  CHECK(has(nothing.err, "not attached"));
+  REQUIRE(attach(directory, worker.process()).exit_status == 0);
+  worker.take_turn();
+  worker.end();
+  check_turns(Trace(directory / "trace.bin"), 1, 1);
+}
+
+TEST_CASE("settings of the script are those of the recording", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  const std::string pid = std::to_string(worker.process().pid());
+  const Outcome bad = script(directory, {"--pid", pid, "-o", "bad/trace.bin"});
+  CHECK(bad.exit_status == 1);
+  CHECK(has(bad.err, "bad"));
+  const Outcome attached =
+      script(directory, {"--pid", pid, "-o", "%e.%p.bin", "--filter=allocator=calloc", "-d", "none"});
+  INFO(attached.err);
+  REQUIRE(attached.exit_status == 0);
+  CHECK(has(attached.err, "MEMPROF_MAX_DEPTH: expected"));
+  worker.take_turn();
+  CHECK(worker.end().err.empty());
+  const Trace trace(directory / ("works_on_request." + pid + ".bin"));
+  CHECK(trace.allocations() == kThreads);
+}
+
+TEST_CASE("a Python that waits for its input is recorded, with threads that begin later", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  const Outcome found = run({{"python3", "-c", "import os, sys; print(os.path.realpath(sys.executable), end='')"},
+                             {"PATH=" + std::string(getenv("PATH")), "HOME=" + std::string(getenv("HOME"))},
+                             directory.path(),
+                             "",
+                             {}});
+  if (found.exit_status != 0) return skip("there is no python3");
+  const std::string program = R"(
+import sys, threading
+kept = []
+def work(): kept.extend(bytearray(100000) for _ in range(50))
+print("ready", flush=True)
+for line in sys.stdin:
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    print("did", line, flush=True)
+print(len(kept))
+)";
+  Process python({{found.out, "-c", program}, plain_environment(), directory.path(), "", {}});
+  REQUIRE(python.wait_for_output("ready\n"));
+  python.write_input("one\n");
+  REQUIRE(python.wait_for_output("did one\n"));
+  const Outcome attached = attach(directory, python);
+  INFO(attached.err);
+  REQUIRE(attached.exit_status == 0);
+  python.write_input("two\n");
+  REQUIRE(python.wait_for_output("did two\n"));
+  REQUIRE(detach(directory, python).exit_status == 0);
+  python.write_input("three\n");
+  REQUIRE(python.wait_for_output("did three\n"));
+  const Outcome outcome = python.finish();
+  CHECK(has(outcome.out, "\n450\n"));
+  CHECK(outcome.err.empty());
+  CHECK(outcome.exit_status == 0);
+  const Trace trace(directory / "trace.bin");
+  const std::vector<Json> chunks = trace.chunks("open");
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size").get<uint64_t>() / 100 == 1000; }) == 150);
+  CHECK(trace.summary().at("trace").at("threads") == 4);
+  CHECK(trace.unknown_orphans() == 0);
+  CHECK(trace.complete());
+}
+
+TEST_CASE("the script says why a process cannot be recorded", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  const auto is_refused = [&](const Outcome& outcome, const std::string& why) {
+    INFO(outcome.err);
+    CHECK(outcome.exit_status == 1);
+    CHECK(outcome.out.empty());
+    CHECK(has(outcome.err, why));
+  };
+  Worker worker(directory);
+  const std::string pid = std::to_string(worker.process().pid());
+
+  is_refused(script(directory, {"--pid", "99999999"}), "there is no process 99999999");
+  is_refused(script(directory, {"--detach", pid}), "not attached to process " + pid);
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--pid", "me"}, {"--pid", pid, "--", "ls"}, {"--detach"}}) {
+    CHECK(script(directory, bad).exit_status == 2);
+  }
+
+  Process preloaded({{host_path("waits_for_input")}, recording_environment(), directory.path(), "", {}});
+  REQUIRE(preloaded.wait_for_output("ready\n"));
+  const std::string recorded = std::to_string(preloaded.pid());
+  is_refused(script(directory, {"--pid", recorded}), "recorded already");
+  is_refused(script(directory, {"--detach", recorded}), "was preloaded");
+  CHECK(has(preloaded.finish().out, "done\n"));
+
+  Process static_program({{host_path("static_program"), "wait"}, plain_environment(), directory.path(), "", {}});
+  is_refused(script(directory, {"--pid", std::to_string(static_program.pid())}), "linked statically");
+  CHECK(static_program.finish().exit_status == 4);
+
+  REQUIRE(ptrace(PTRACE_SEIZE, worker.process().pid(), 0, 0) == 0);
+  is_refused(script(directory, {"--pid", pid}), "traced by process " + std::to_string(getpid()));
+  ptrace(PTRACE_INTERRUPT, worker.process().pid(), 0, 0);
+  waitpid(worker.process().pid(), nullptr, 0);
+  REQUIRE(ptrace(PTRACE_DETACH, worker.process().pid(), 0, 0) == 0);
+
+  // A library that is none, and one that others have.
+  fs::create_directories(directory / "build/preload");
+  fs::create_directories(directory / "build/analyzer");
+  write_file(directory / "build/preload/libmemprof.so", "no library");
+  fs::create_symlink(paths::kAnalyzer, directory / "build/analyzer/memprof-analyze");
+  const auto with_other = [&] {
+    return run({{kScript, "--build-dir", (directory / "build").string(), "--pid", pid},
+                plain_environment(),
+                directory.path(),
+                "",
+                {}});
+  };
+  is_refused(with_other(), "libmemprof.so cannot be loaded: ");
+  REQUIRE(attach(directory, worker.process(), "mine.bin").exit_status == 0);
+  is_refused(with_other(), "has another libmemprof.so loaded");
+  is_refused(attach(directory, worker.process()), "recorded already");
+  REQUIRE(detach(directory, worker.process()).exit_status == 0);
+
+  // Without gdb among the tools.
+  fs::create_directory(directory / "bin");
+  for (const char* const tool : {"bash", "env", "readlink", "dirname", "sed", "awk", "sort", "grep", "uname", "head"}) {
+    const Outcome found = run({{"sh", "-c", std::string("command -v ") + tool}, plain_environment(), "/", "", {}});
+    fs::create_symlink(found.out.substr(0, found.out.find('\n')), directory / "bin" / tool);
+  }
+  is_refused(script(directory, {"--pid", pid}, {"PATH=" + (directory / "bin").string()}), "apt-get install gdb");
+  worker.end();
+}
+
+TEST_CASE("a process of somebody else is not touched, and the script says what forbids it", "[hosts][attach]") {
+  if (!may_attach()) return;
+  if (geteuid() != 0) return skip("only root can become another user");
+  FreshDirectory directory;
+  Worker worker(directory);
+  fs::permissions(directory.path(), fs::perms::all);
+  const Outcome outcome = script(directory, {"--pid", std::to_string(worker.process().pid())}, plain_environment(), [] {
+    constexpr uid_t kNobody = 65534;
+    if (setgid(kNobody) != 0 || setuid(kNobody) != 0) _exit(99);
+  });
+  INFO(outcome.err);
+  if (outcome.exit_status == 126 || outcome.exit_status == 127) return skip("nobody may not read the script");
+  CHECK(outcome.exit_status == 1);
+  CHECK(has(outcome.err, "may not be traced"));
+  worker.end();
+}
+
+TEST_CASE("a process under a seccomp filter is not touched", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Process confined({{host_path("waits_for_input")}, plain_environment(), directory.path(), "", [] {
+                      sock_filter allow_all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+                      const sock_fprog filter{1, allow_all};
+                      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+                    }});
+  REQUIRE(confined.wait_for_output("ready\n"));
+  const Outcome outcome = attach(directory, confined);
+  INFO(outcome.err);
+  CHECK(outcome.exit_status == 1);
+  CHECK(has(outcome.err, "seccomp"));
+  CHECK(confined.finish().out == "ready\ndone\n");
+}
+
+// glibc keeps 512 bytes for libraries that come late and want to lie in every thread's block
+// (rtld.optional_static_tls); the first to come may have used some.
+TEST_CASE("the library's thread-local memory fits into a program that runs", "[hosts][attach]") {
+  const std::string library = read_file(paths::kLibrary);
+  Elf64_Ehdr header;
+  REQUIRE(library.size() > sizeof header);
+  memcpy(&header, library.data(), sizeof header);
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    memcpy(&segment, library.data() + header.e_phoff + i * sizeof segment, sizeof segment);
+    if (segment.p_type == PT_TLS) bytes = segment.p_memsz;
+  }
+  CHECK(bytes > 0);
+  CHECK(bytes <= 256);
+}
+
+TEST_CASE("a trace is analysed while its program runs", "[hosts][attach]") {
+  FreshDirectory directory;
+  Process process({{host_path("waits_for_input")}, recording_environment(), directory.path(), "", {}});
+  REQUIRE(process.wait_for_output("ready\n"));
+  {
+    const Trace trace(directory / "trace.bin");
+    CHECK(trace.allocations() == 101);
+    CHECK(trace.open_chunks() == 1);
+    CHECK_FALSE(trace.complete());
+    CHECK(trace.summary().at("trace").at("end") == "running");
+    const std::vector<Json> open = trace.chunks("open");
+    REQUIRE(open.size() == 1);
+    CHECK(open[0].at("size") == 811);
+    CHECK(caller(open[0]) == "main");
+    CHECK(has(analyze({(directory / "trace.bin").string()}).out, "still running"));
+  }
+  CHECK(process.finish().out == "ready\ndone\n");
+  CHECK(Trace(directory / "trace.bin").allocations() == 201);
+  CHECK(Trace(directory / "trace.bin").complete());
+}
