@@ -132,6 +132,8 @@ constexpr Function kMimallocFunctions[] = {
     reallocates("mi_realloc_aligned_at", 0, 1),
     reallocates("mi_rezalloc_aligned", 0, 1),
     reallocates("mi_recalloc_aligned", 0, 1, 2),
+    reallocates("mi_rezalloc_aligned_at", 0, 1),
+    reallocates("mi_recalloc_aligned_at", 0, 1, 2),
     stores("mi_posix_memalign", 0, 2),
     allocates("mi_memalign", 1),
     allocates("mi_valloc", 0),
@@ -165,6 +167,10 @@ constexpr Function kMimallocFunctions[] = {
     allocates("mi_heap_calloc_aligned_at", 1, 2),
     reallocates("mi_heap_realloc_aligned", 1, 2),
     reallocates("mi_heap_realloc_aligned_at", 1, 2),
+    reallocates("mi_heap_rezalloc_aligned", 1, 2),
+    reallocates("mi_heap_rezalloc_aligned_at", 1, 2),
+    reallocates("mi_heap_recalloc_aligned", 1, 2, 3),
+    reallocates("mi_heap_recalloc_aligned_at", 1, 2, 3),
     allocates("mi_heap_alloc_new", 1),
     {.name = "mi_heap_alloc_new_n", .does = Does::allocate, .size = 2, .count = 1},
     {.name = "mi_heap_destroy", .does = Does::destroy_heap, .block = 0, .helper = "mi_heap_visit_blocks"},
@@ -356,6 +362,11 @@ constexpr Function kHipFunctions[] = {
      .has_stack_arguments = true,
      .size_of = pitched_3d_bytes},
     stores("hipMallocArray", 0, array_bytes),
+    {.name = "hipMalloc3DArray",
+     .does = Does::allocate,
+     .stores = 0,
+     .has_stack_arguments = true,
+     .size_of = array_3d_bytes},
     stores("hipMallocAsync", 0, 1),
     stores("hipMallocFromPoolAsync", 0, 1),
     stores("hipHostMalloc", 0, 1),
@@ -369,9 +380,9 @@ constexpr Function kHipFunctions[] = {
 };
 
 template <unsigned count>
-constexpr Allocator allocator(const char* name, const char* anchor, Domain domain, bool is_alone,
-                              const Function (&functions)[count], const char* const* prefixes = kNoPrefix) {
-  return {name, anchor, prefixes, domain, is_alone, functions, count};
+constexpr Allocator allocator(const char* name, const char* anchor, Domain domain, const Function (&functions)[count],
+                              const char* const* prefixes = kNoPrefix) {
+  return {name, anchor, prefixes, domain, functions, count};
 }
 
 bool equals(const char* text, const char* name, size_t bytes) {
@@ -381,25 +392,25 @@ bool equals(const char* text, const char* name, size_t bytes) {
 }  // namespace
 
 constinit const Allocator kAllocators[] = {
-    allocator("jemalloc", "mallocx", Domain::cpu, true, kJemallocFunctions, kJemallocPrefixes),
-    allocator("mimalloc", "mi_malloc", Domain::cpu, true, kMimallocFunctions),
-    allocator("tcmalloc", "tc_malloc", Domain::cpu, true, kTcmallocFunctions),
-    allocator("tbb", "scalable_malloc", Domain::cpu, true, kTbbFunctions),
-    allocator("openmp", "omp_alloc", Domain::cpu, false, kOmpFunctions),
-    allocator("glib", "g_slice_alloc", Domain::pool, false, kGlibFunctions),
-    allocator("apr", "apr_palloc", Domain::pool, false, kAprFunctions),
-    allocator("cuda", "cudaMalloc", Domain::gpu, false, kCudaFunctions),
-    allocator("cuda", "cuMemAlloc_v2", Domain::gpu, false, kCudaDriverFunctions),
-    allocator("hip", "hipMalloc", Domain::gpu, false, kHipFunctions),
+    allocator("jemalloc", "mallocx", Domain::cpu, kJemallocFunctions, kJemallocPrefixes),
+    allocator("mimalloc", "mi_malloc", Domain::cpu, kMimallocFunctions),
+    allocator("tcmalloc", "tc_malloc", Domain::cpu, kTcmallocFunctions),
+    allocator("tbb", "scalable_malloc", Domain::cpu, kTbbFunctions),
+    allocator("openmp", "omp_alloc", Domain::cpu, kOmpFunctions),
+    allocator("glib", "g_slice_alloc", Domain::pool, kGlibFunctions),
+    allocator("apr", "apr_palloc", Domain::pool, kAprFunctions),
+    allocator("cuda", "cudaMalloc", Domain::gpu, kCudaFunctions),
+    allocator("cuda", "cuMemAlloc_v2", Domain::gpu, kCudaDriverFunctions),
+    allocator("hip", "hipMalloc", Domain::gpu, kHipFunctions),
 };
 const unsigned kAllocatorCount = sizeof(kAllocators) / sizeof(kAllocators[0]);
 
-constinit const Allocator kReplacedMalloc = allocator("malloc", "malloc", Domain::cpu, true, kMallocFunctions);
+constinit const Allocator kReplacedMalloc = allocator("malloc", "malloc", Domain::cpu, kMallocFunctions);
 
 constexpr unsigned kOperators = 20;
 constexpr const Function* kFirstOperator = kMallocFunctions + sizeof(kMallocFunctions) / sizeof(Function) - kOperators;
 constinit const Allocator kRuntimeOperators = {"operators", "_Znwm",        kNoPrefix, Domain::cpu,
-                                               false,       kFirstOperator, kOperators};
+                                               kFirstOperator, kOperators};
 
 bool is_allocator_name(const char* name, size_t bytes) {
   for (const Allocator& allocator : kAllocators) {

@@ -36,10 +36,10 @@ enum class Does : uint8_t {
 struct AllocatorFunction {
   const char* name;
   Does does;
-  int8_t block = -1;   // argument: the block that it is about; the pool or heap of those that have one
-  int8_t size = -1;    // argument
-  int8_t count = -1;   // argument that the size is multiplied by
-  int8_t stores = -1;  // argument that points to where the block is stored
+  int8_t block = -1;            // argument: the block that it is about; the pool or heap of those that have one
+  int8_t size = -1;             // argument; of release_chain: where in a block the next one is named
+  int8_t count = -1;            // argument that the size is multiplied by
+  int8_t stores = -1;           // argument that points to where the block is stored
   bool returns_status = false;  // of those that release: 0 when they did
   bool releases_on_failure = false;
   bool has_stack_arguments = false;
@@ -52,8 +52,6 @@ struct Allocator {
   const char* anchor;           // a module that lacks this function is none of the allocator's
   const char* const* prefixes;  // of the names, nullptr past the last
   format::Domain domain;
-  // A library that does nothing else: what it calls of its own is a part of the call that came in.
-  bool is_alone;
   const AllocatorFunction* functions;
   unsigned count;
 };

@@ -95,7 +95,7 @@ constinit bool met_thread = false;
 
 constexpr AllocatorFunction kReportModules[] = {{.name = "_dl_debug_state", .does = Does::report_modules}};
 constexpr const char* kNoPrefix[] = {"", nullptr};
-constexpr Allocator kLoader = {"loader", "_dl_debug_state", kNoPrefix, Domain::external, false, kReportModules, 1};
+constexpr Allocator kLoader = {"loader", "_dl_debug_state", kNoPrefix, Domain::external, kReportModules, 1};
 
 HookedFunction* free_hooked() {
   for (HookedFunction& function : state->hooked)
@@ -255,10 +255,14 @@ class Hooking {
       if (&allocator_ == &kRuntimeOperators && is_passed_on(function.name)) continue;
       HookedFunction* const added = free_hooked();
       if (added == nullptr || count_ == PatchBatch::kMost) return refuse(function.name, PatchRefusal::too_many);
-      *added = {nullptr,           &function,
-                nullptr,           number_of(function, found.address),
-                allocator_.domain, allocator_.is_alone && !is_program() && !is_libc(),
-                symbols_.begin(),  symbols_.end()};
+      *added = {nullptr,
+                function.has_stack_arguments,
+                &function,
+                nullptr,
+                number_of(function, found.address),
+                allocator_.domain,
+                symbols_.begin(),
+                symbols_.end()};
       if (function.helper != nullptr) {
         added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
       }
@@ -312,21 +316,35 @@ void forget_unloaded() {
 
 struct Search {
   const ProgramFile* program_file;
-  const void* first_malloc;  // the one that symbol look-ups of the process find; null: not asked for
+  uintptr_t late_malloc;  // of a late start: the one that the program calls
+  bool looks_for_malloc;  // from the program on, up to memprof: the first is called instead of memprof's
 };
 
+// The next allocator's own calls are part of those that memprof's malloc hands on to it.
+void note_if_next_allocator(const ModuleSymbols& symbols) {
+  const auto next = reinterpret_cast<uintptr_t>(real.malloc);
+  if (!next_is_glibc && symbols.code_of(next).end != 0) note_next_allocator(symbols.begin(), symbols.end());
+}
+
+bool replaces_malloc(Search& search, const ModuleSymbols& symbols, uintptr_t own_malloc, bool is_program) {
+  if (search.late_malloc != 0) return own_malloc == search.late_malloc;
+  if (!search.looks_for_malloc || own_malloc == 0) return false;
+  search.looks_for_malloc = !symbols.exports("malloc");
+  return is_program || !search.looks_for_malloc;
+}
+
 int hook_module(dl_phdr_info* module, size_t, void* argument) {
-  const auto& search = *static_cast<const Search*>(argument);
+  auto& search = *static_cast<Search*>(argument);
   const bool is_program = module->dlpi_name == nullptr || *module->dlpi_name == '\0';
   const ModuleSymbols symbols(*module, is_program ? search.program_file : nullptr);
+  if (symbols.begin() == own_module_start()) search.looks_for_malloc = false;
   if (state->modules.meet(symbols.begin()) || symbols.begin() == own_module_start()) return 0;
+  if (symbols.has_text_relocations()) return 0;  // the loader has still to write into its code
+  if (!is_program) note_if_next_allocator(symbols);
 
   const FoundFunction own_malloc = symbols.find("", "malloc");
-  const auto first_malloc = reinterpret_cast<uintptr_t>(search.first_malloc);
-  const bool replaces_malloc =
-      own_malloc.address != 0 && search.first_malloc != nullptr && (is_program || own_malloc.address == first_malloc);
   const bool serves_malloc = own_malloc.address != 0;
-  if (replaces_malloc && !is_sanitizer(symbols)) {
+  if (replaces_malloc(search, symbols, own_malloc.address, is_program) && !is_sanitizer(symbols)) {
     const bool is_done = Hooking(*module, symbols, kReplacedMalloc, "", true).hook(own_malloc.address);
     if (is_done) note_first_malloc_hooked();
   }
@@ -409,14 +427,14 @@ void read_symbols(ProgramFile& program_file) {
   if (v8.end != 0) note_v8(v8.begin, v8.end);
 }
 
-void hook_all(const void* first_malloc) {
+void hook_all(uintptr_t late_malloc) {
   ProgramFile program_file("/proc/self/exe");
   if (program_file.has_symbols()) read_symbols(program_file);
   if (!settings.patch) return;
   state = static_cast<State*>(sys::map_anonymous(sizeof(State)));
   if (state == nullptr) return;
   state->modules.begin_visit();
-  Search search{&program_file, first_malloc};
+  Search search{&program_file, late_malloc, late_malloc == 0};
   visit_modules.get()(hook_module, &search);
   visit_modules.get()(hook_loader, nullptr);
 }
@@ -429,7 +447,7 @@ void visit_loaded_modules(int (*visit)(dl_phdr_info*, size_t, void*), void* argu
   visit_modules.get()(visit, argument);
 }
 
-void hook_allocators() { hook_all(dlsym(RTLD_DEFAULT, "malloc")); }
+void hook_allocators() { hook_all(0); }
 
 LateHooking hook_allocators_late() {
   is_late = true;
@@ -437,7 +455,7 @@ LateHooking hook_allocators_late() {
   first_malloc_refusal = {};
   const auto first_malloc = reinterpret_cast<uintptr_t>(real.malloc);
   find_replaced_operators();
-  hook_all(reinterpret_cast<void*>(real.malloc));
+  hook_all(first_malloc);
   if (met_thread) return LateHooking::thread_in_the_way;
   if (reinterpret_cast<uintptr_t>(real.malloc) != first_malloc) return LateHooking::done;  // led behind us
   Text<1024> line;
@@ -466,7 +484,7 @@ void hook_new_modules() {
   if (state == nullptr || _r_debug.r_state != r_debug::RT_CONSISTENT) return;
   state->modules.begin_visit();
   if (is_late) find_replaced_operators();
-  Search search{nullptr, nullptr};
+  Search search{nullptr, 0, false};
   visit_modules.get()(hook_module, &search);
   forget_unloaded();
 }

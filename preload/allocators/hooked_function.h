@@ -2,6 +2,7 @@
 // while its module is loaded.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "allocators/allocator.h"
@@ -9,14 +10,15 @@
 namespace memprof {
 
 struct HookedFunction {
-  void* original;
+  void* original;                // the hook (entry_patch/hook_call_x86_64.cpp) knows the places of these two
+  uint64_t has_stack_arguments;  // four words of them are handed on
   const AllocatorFunction* does;
   void* helper;  // AllocatorFunction::helper, or null
   format::Function function;
   format::Domain domain;
-  bool is_alone;  // calls of its own module are part of a call that came in
   uintptr_t module_begin;
   uintptr_t module_end;
 };
+static_assert(offsetof(HookedFunction, original) == 0 && offsetof(HookedFunction, has_stack_arguments) == 8);
 
 }  // namespace memprof

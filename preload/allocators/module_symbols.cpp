@@ -116,6 +116,9 @@ void ProgramFile::read(uintptr_t load_bias) {
   for (uint64_t at = 0; at < symbols_count_ && count_ != 0; ++at) {
     const ElfW(Sym)& symbol = symbols_[at];
     if (!is_function(symbol) || symbol.st_name >= strings_bytes_) continue;
+    // A static function of the program's is no allocator's, whatever it is called. Hidden ones have become local.
+    const bool is_local =
+        ELF64_ST_BIND(symbol.st_info) == STB_LOCAL && ELF64_ST_VISIBILITY(symbol.st_other) == STV_DEFAULT;
     const char* const name = strings_ + symbol.st_name;
     if (starts_with(name, "Builtins_")) {
       const uintptr_t begin = load_bias + symbol.st_value, end = begin + symbol.st_size;
@@ -128,7 +131,7 @@ void ProgramFile::read(uintptr_t load_bias) {
     const uint32_t hash = gnu_hash(kHashStart, name);
     for (uint32_t place = hash % kPlaces; places_[place] != 0; place = (place + 1) % kPlaces) {
       Entry& entry = entries_[places_[place] - 1];
-      if (entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
+      if (!is_local && entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
         entry.found = {load_bias + symbol.st_value, symbol.st_size};
       }
     }
@@ -161,6 +164,8 @@ ModuleSymbols::ModuleSymbols(const dl_phdr_info& module, const ProgramFile* file
       case DT_SYMTAB: symbols_ = reinterpret_cast<const ElfW(Sym)*>(value); break;
       case DT_STRTAB: strings_ = reinterpret_cast<const char*>(value); break;
       case DT_GNU_HASH: gnu_hash_ = reinterpret_cast<const uint32_t*>(value); break;
+      case DT_TEXTREL: has_text_relocations_ = true; break;
+      case DT_FLAGS: has_text_relocations_ = has_text_relocations_ || (entry->d_un.d_val & DF_TEXTREL) != 0; break;
       case DT_HASH: hash_ = reinterpret_cast<const uint32_t*>(value); break;
       default: break;
     }

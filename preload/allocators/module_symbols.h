@@ -74,6 +74,7 @@ class ModuleSymbols {
   bool exports(const char* name) const { return find_exported("", name).address != 0; }
   // The segment of code that holds the address; empty if none does.
   CodeSegment code_of(uintptr_t address) const;
+  bool has_text_relocations() const { return has_text_relocations_; }
   uintptr_t begin() const;
   uintptr_t end() const;
 
@@ -89,6 +90,7 @@ class ModuleSymbols {
   const char* strings_ = nullptr;
   const uint32_t* gnu_hash_ = nullptr;
   const uint32_t* hash_ = nullptr;
+  bool has_text_relocations_ = false;
 };
 
 }  // namespace memprof

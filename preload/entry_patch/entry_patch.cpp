@@ -15,6 +15,8 @@ const char* text_of(PatchRefusal refusal) {
     case PatchRefusal::breakpoint: return "it begins with a debugger's breakpoint";
     case PatchRefusal::thread_inside: return "a thread is about to enter it";
     case PatchRefusal::too_many: return "memprof has no room for more";
+    case PatchRefusal::other_segment: return "it lies in another segment than the allocator's other functions";
+    case PatchRefusal::unknown_size: return "its size is not known";
   }
   return "";
 }

@@ -1,7 +1,7 @@
 // Hooks at the entry of functions that no symbol look-up leads to memprof: the first instructions of the function
 // become a jump, and what they were goes on behind them from a copy.
 //
-//     function:    jmp stub               stub:      r11 = context, jmp hook
+//     function:    jmp stub               stub:      push context, jmp hook
 //     function+n:  rest as it was         original:  the instructions moved, jmp function+n
 //
 // So every call is met: from the module itself, through pointers, from dlsym. A function whose beginning cannot be
@@ -36,13 +36,15 @@ enum class PatchRefusal : uint8_t {
   no_room_near,  // no address space within the jump's reach
   not_writable,  // the kernel does not let the code be changed
   too_many,
+  other_segment,
+  unknown_size,
   breakpoint,     // a debugger's
   thread_inside,  // one that set_stopped_threads() named
 };
 // To follow "because ".
 const char* text_of(PatchRefusal refusal);
 
-// Called as the function was, with the context in r11 (entry_patch/hook_call_x86_64.cpp).
+// Called as the function was, with the context on top of the stack (entry_patch/hook_call_x86_64.cpp).
 using EntryHook = void (*)();
 
 // Where the other threads of the process are stopped, kept until it is called again. Not copied.
@@ -63,7 +65,7 @@ class PatchBatch {
   PatchBatch& operator=(const PatchBatch&) = delete;
   ~PatchBatch();  // takes back what was not committed
 
-  // Plans one function: `bytes` long, 0 where that is not known. Sets `*original` to what is to be called in its place.
+  // Plans one function, `bytes` long. Sets `*original` to what is to be called in its place.
   PatchRefusal add(uintptr_t function, size_t bytes, EntryHook hook, const void* context, void** original);
   PatchRefusal commit();
 

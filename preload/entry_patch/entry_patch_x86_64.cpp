@@ -18,10 +18,11 @@ using x86_64::Instruction;
 constexpr size_t kJumpBytes = 5;
 constexpr uint8_t kBreakpoint = 0xcc;  // int3
 constexpr size_t kLongestInstruction = 15;
-constexpr size_t kSlotBytes = 96;
-constexpr size_t kStubBytes = 24;
+constexpr size_t kSlotBytes = 112;
+constexpr size_t kStubBytes = 32;
 constexpr size_t kFarJumpBytes = 14;
 constexpr uintptr_t kPageBytes = 4096;
+constexpr uintptr_t kFunctionAlignment = 16;
 constexpr uintptr_t kReach = 0x7fff0000;
 
 // The jump may end inside the last of the instructions that it replaces. A branch of 2 bytes becomes one of 6, a call
@@ -72,6 +73,12 @@ class CodeWriter {
     put<uint32_t>(0);
     put<uint64_t>(target);
   }
+  void push_word(uint64_t word) {
+    put<uint8_t>(0x68);  // push, of 32 bits that become 64
+    put(static_cast<uint32_t>(word));
+    put<uint32_t>(0x042444c7);  // movl to 4(%rsp)
+    put(static_cast<uint32_t>(word >> 32));
+  }
   // False: out of reach.
   bool put_distance(uintptr_t target) {
     const auto distance = static_cast<int64_t>(target - (at() + sizeof(int32_t)));
@@ -86,10 +93,7 @@ class CodeWriter {
 
 // A call that returns to where it would have: behind the jump, as it is as long as that. No frame lies in the copy.
 PatchRefusal move_call(uintptr_t return_address, uintptr_t target, CodeWriter& out) {
-  out.put<uint8_t>(0x68);  // push, of 64 bits
-  out.put(static_cast<uint32_t>(return_address));
-  out.put<uint32_t>(0x042444c7);  // movl to 4(%rsp)
-  out.put(static_cast<uint32_t>(return_address >> 32));
+  out.push_word(return_address);
   out.put<uint8_t>(0xe9);
   return out.put_distance(target) ? PatchRefusal::none : PatchRefusal::no_room_near;
 }
@@ -105,8 +109,10 @@ PatchRefusal move_instruction(uintptr_t from, const Instruction& instruction, Co
       out.put<uint8_t>(0xe9);
       return out.put_distance(target) ? PatchRefusal::none : PatchRefusal::no_room_near;
     case Flow::branch: {
-      const uint8_t opcode = instruction.length == 2 ? bytes[0] : bytes[instruction.length - 5];
-      if (opcode >> 4 != (instruction.length == 2 ? 7 : 8)) return PatchRefusal::unknown_code;  // loop, jrcxz
+      const bool is_short = instruction.length == 2 && bytes[0] >> 4 == 7;
+      const bool is_near = instruction.length == 6 && bytes[0] == 0x0f && bytes[1] >> 4 == 8;
+      if (!is_short && !is_near) return PatchRefusal::unknown_code;  // loop, jrcxz, prefixes
+      const uint8_t opcode = is_short ? bytes[0] : bytes[1];
       out.put<uint8_t>(0x0f);
       out.put<uint8_t>(0x80 | (opcode & 15));
       return out.put_distance(target) ? PatchRefusal::none : PatchRefusal::no_room_near;
@@ -130,7 +136,8 @@ PatchRefusal move_instruction(uintptr_t from, const Instruction& instruction, Co
 
 bool ends_flow(Flow flow) { return flow != Flow::next && flow != Flow::branch; }
 
-// Whether the rest of the function jumps into (function, function + moved). Stops where the code is not understood.
+// Whether the function jumps into [function, function + moved), its very beginning included: a loop there would enter
+// the hook again each time. Stops where the code is not understood.
 bool is_jumped_into(uintptr_t function, size_t moved, uintptr_t end) {
   const auto* limit = reinterpret_cast<const uint8_t*>(end);
   for (uintptr_t at = function; at < end;) {
@@ -139,9 +146,19 @@ bool is_jumped_into(uintptr_t function, size_t moved, uintptr_t end) {
     at += instruction.length;
     if (!instruction.has_target || instruction.flow == Flow::call) continue;
     const uintptr_t target = at + static_cast<uintptr_t>(int64_t{instruction.target});
-    if (target > function && target < function + moved) return true;
+    if (target >= function && target < function + moved) return true;
   }
   return false;
+}
+
+bool is_filled(uintptr_t begin, uintptr_t end) {
+  while (begin < end) {
+    const Instruction instruction =
+        x86_64::decode({reinterpret_cast<const uint8_t*>(begin), reinterpret_cast<const uint8_t*>(end)});
+    if (instruction.length == 0 || !instruction.is_padding) return false;
+    begin += instruction.length;
+  }
+  return true;
 }
 
 bool change_protection(uintptr_t function, int protection) {
@@ -172,6 +189,13 @@ bool PatchBatch::map_stubs_near() {
     return true;
   };
   constexpr uintptr_t kMostSteps = 4096;
+  // A program that is linked to a low address has its heap above, and what lies below is the kernel's to give, or that
+  // of programs that map there by plan. So far above, where the heap seldom gets and is continued elsewhere if it does.
+  constexpr uintptr_t kLowProgram = 0x10000000, kFarAbove = 0x30000000;
+  if (code_.end < kLowProgram) {
+    for (uintptr_t step = 0; step < kMostSteps; ++step)
+      if (try_at(kFarAbove + step * kStep)) return true;
+  }
   const uintptr_t low = code_.begin & ~(kStep - 1), high = (code_.end + kStep - 1) & ~(kStep - 1);
   for (uintptr_t step = 1; step <= kMostSteps; ++step) {
     const uintptr_t distance = step * kStep;
@@ -190,11 +214,15 @@ PatchBatch::~PatchBatch() {
 
 PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, const void* context, void** original) {
   if (count_ == kMost) return PatchRefusal::too_many;
-  if (function < code_.begin || function >= code_.end) return PatchRefusal::unknown_code;
+  if (function < code_.begin || function >= code_.end) return PatchRefusal::other_segment;
+  if (bytes == 0 || bytes > code_.end - function) return PatchRefusal::unknown_size;
+  for (unsigned i = 0; i < count_; ++i) {
+    const uintptr_t other = patches_[i].function;
+    if (function - other < kJumpBytes || other - function < kJumpBytes) return PatchRefusal::too_short;
+  }
   if (*reinterpret_cast<const uint8_t*>(function) == kBreakpoint) return PatchRefusal::breakpoint;
   if (stubs_ == 0 && !map_stubs_near()) return PatchRefusal::no_room_near;
-  const bool has_size = bytes != 0 && bytes <= code_.end - function;
-  const auto* const limit = reinterpret_cast<const uint8_t*>(has_size ? function + bytes : code_.end);
+  const auto* const limit = reinterpret_cast<const uint8_t*>(function + bytes);
   const uintptr_t slot = stubs_ + count_ * kSlotBytes;
 
   CodeWriter copy(slot + kStubBytes);
@@ -203,28 +231,27 @@ PatchRefusal PatchBatch::add(uintptr_t function, size_t bytes, EntryHook hook, c
   while (at < function + kJumpBytes && !has_ended) {
     const Instruction instruction = x86_64::decode({reinterpret_cast<const uint8_t*>(at), limit});
     if (instruction.length == 0) {
-      return has_size && limit - reinterpret_cast<const uint8_t*>(at) < 1 ? PatchRefusal::too_short
-                                                                          : PatchRefusal::unknown_code;
+      return at == function + bytes ? PatchRefusal::too_short : PatchRefusal::unknown_code;
     }
+    if (*reinterpret_cast<const uint8_t*>(at) == kBreakpoint) return PatchRefusal::breakpoint;
     const PatchRefusal refusal = move_instruction(at, instruction, copy);
     if (refusal != PatchRefusal::none) return refusal;
     at += instruction.length;
     has_ended = ends_flow(instruction.flow);
   }
-  // A function that ends early may be followed by what fills the space up to the next one.
-  static_assert(kJumpBytes == 5, "a call of 5 bytes that begins in the jump ends behind it");
-  for (uintptr_t filling = at; filling < function + kJumpBytes;) {
-    const Instruction instruction =
-        x86_64::decode({reinterpret_cast<const uint8_t*>(filling), reinterpret_cast<const uint8_t*>(code_.end)});
-    if (instruction.length == 0 || !instruction.is_padding) return PatchRefusal::too_short;
-    filling += instruction.length;
+  // A function that ends early may be followed by what fills the space up to the next one: to be sure, all up to where
+  // functions are aligned to, and itself so.
+  if (at < function + kJumpBytes &&
+      (function % kFunctionAlignment != 0 || !is_filled(at, function + kFunctionAlignment))) {
+    return PatchRefusal::too_short;
   }
-  if (has_size && is_jumped_into(function, at - function, function + bytes)) return PatchRefusal::jump_inside;
+  static_assert(kJumpBytes == 5, "a call of 5 bytes that begins in the jump ends behind it");
+  if (is_jumped_into(function, at - function, function + bytes)) return PatchRefusal::jump_inside;
   if (!has_ended) copy.jump_anywhere(at);
 
+  // No register changes: the context goes on the stack.
   CodeWriter stub(slot);
-  stub.put<uint16_t>(0xbb49);  // movabs to r11
-  stub.put(reinterpret_cast<uint64_t>(context));
+  stub.push_word(reinterpret_cast<uint64_t>(context));
   stub.jump_anywhere(reinterpret_cast<uintptr_t>(hook));
 
   PatchRecord& record = record_of(slot);

@@ -1,5 +1,5 @@
-// What happens at a call of a hooked function (allocators/): the function is called as it was, and what it did is
-// recorded as the hooks of malloc do it.
+// What happens at a call of a hooked function (allocators/): what it did is recorded as the hooks of malloc do it, in
+// two halves, before the function and after it (entry_patch/hook_call_x86_64.cpp).
 #include "allocators/find_allocators.h"
 #include "allocators/hooked_function.h"
 #include "client/foreign_pools.h"
@@ -17,53 +17,25 @@ constinit thread_local InsideCalls inside_calls = {};
 
 namespace {
 
-using Domain = format::Domain;
+// Between the two halves, on the caller's stack. All zero but for the caller when it begins.
+struct CallState {
+  CapturePoint caller;
+  uint64_t begin_ticks;
+  Mapping unmapped;  // that a free of glibc's gives back
+  bool is_recorded;  // no part of another call
+};
+static_assert(sizeof(CallState) <= 80, "the room that the hook has for it");
+
+void* pointer(uint64_t value) { return reinterpret_cast<void*>(value); }
 
 // Of a pool that ends, those below it end too, one by one, and the program's cleanups are called.
 bool ends_pool(const HookedFunction& function) {
   return function.does->does == Does::clear_pool || function.does->does == Does::destroy_pool;
 }
 
-// While one lives, calls that this one makes in its domain are part of it.
-class CallUnderWay {
- public:
-  CallUnderWay(const HookedFunction& function, uintptr_t frame)
-      : mark_(inside_calls.frames[static_cast<unsigned>(function.domain)]) {
-    if (!ends_pool(function)) mark_ = frame;
-  }
-  ~CallUnderWay() { mark_ = 0; }
-  CallUnderWay(const CallUnderWay&) = delete;
-  CallUnderWay& operator=(const CallUnderWay&) = delete;
-
- private:
-  uintptr_t& mark_;
-};
-
-uint64_t call_as_it_was(const HookedFunction& function, const Arguments& a) {
-  const uint64_t* r = a.registers;
-  if (!function.does->has_stack_arguments) {
-    using Called = uint64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-    return reinterpret_cast<Called>(function.original)(r[0], r[1], r[2], r[3], r[4], r[5]);
-  }
-  using Called =
-      uint64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-  const uint64_t* s = a.stack;
-  return reinterpret_cast<Called>(function.original)(r[0], r[1], r[2], r[3], r[4], r[5], s[0], s[1], s[2], s[3]);
-}
-
-void* pointer(uint64_t value) { return reinterpret_cast<void*>(value); }
-
-// glibc's free and realloc may unmap: see malloc_hooks.cpp.
-uint64_t call_original(const HookedFunction& function, const Arguments& arguments) {
-  const bool may_unmap = function.original == reinterpret_cast<void*>(real.free) ||
-                         function.original == reinterpret_cast<void*>(real.realloc);
-  const void* const block = may_unmap ? pointer(arguments[0]) : nullptr;
-  if (__builtin_expect(block == nullptr || !is_mapping(block), 1)) return call_as_it_was(function, arguments);
-  const Mapping mapping = mapping_of(block);
-  note_unreadable(mapping.start, mapping.bytes);
-  const uint64_t result = call_as_it_was(function, arguments);
-  note_unreadable(mapping.start, mapping.bytes);
-  return result;
+// A heap that ends gives back what it keeps for itself, by calls that count.
+bool stands_for_its_calls(const HookedFunction& function) {
+  return !ends_pool(function) && function.does->does != Does::destroy_heap;
 }
 
 size_t size_of(const AllocatorFunction& does, const Arguments& arguments) {
@@ -86,8 +58,9 @@ bool is_in_hooked_operator(uintptr_t address) {
 
 bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
   if (ends_pool(function)) return false;
-  if (function.is_alone && return_address >= function.module_begin && return_address < function.module_end) return true;
-  return is_inside(inside_calls.frames[static_cast<unsigned>(function.domain)], frame);
+  if (is_part_of(inside_calls.of(function.domain), frame, return_address)) return true;
+  return function.domain == format::Domain::cpu &&
+         (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));
 }
 
 // The program's, of mimalloc: bool mi_heap_visit_blocks(heap, all, visitor, argument). An area without a block is
@@ -102,6 +75,13 @@ bool record_end(const void*, const void*, void* block, size_t, void* argument) {
   return true;
 }
 
+void record_heap(const HookedFunction& function, const Arguments& arguments, const CapturePoint& caller) {
+  if (function.helper == nullptr || arguments[0] == 0) return;
+  using Visitor = bool(const void*, const void*, void*, size_t, void*);
+  EndedHeap heap{function, caller};
+  reinterpret_cast<bool (*)(uint64_t, bool, Visitor*, void*)>(function.helper)(arguments[0], true, record_end, &heap);
+}
+
 void record_chain(const HookedFunction& function, const Arguments& arguments, const CapturePoint& caller) {
   const uint64_t next_at = arguments[function.does->size];
   for (auto* block = static_cast<char*>(pointer(arguments[function.does->block])); block != nullptr;) {
@@ -112,111 +92,99 @@ void record_chain(const HookedFunction& function, const Arguments& arguments, co
   }
 }
 
-uint64_t call_reallocate(const HookedFunction& function, const Arguments& arguments, uintptr_t frame,
-                         const CapturePoint& caller) {
+// glibc's free and realloc may unmap: see malloc_hooks.cpp.
+void note_before_unmapping(const HookedFunction& function, const Arguments& arguments, CallState& state) {
+  const bool may_unmap = function.original == reinterpret_cast<void*>(real.free) ||
+                         function.original == reinterpret_cast<void*>(real.realloc);
+  const void* const block = may_unmap ? pointer(arguments[0]) : nullptr;
+  if (__builtin_expect(block == nullptr || !is_mapping(block), 1)) return;
+  state.unmapped = mapping_of(block);
+  note_unreadable(state.unmapped.start, state.unmapped.bytes);
+}
+
+void note_before(const HookedFunction& function, const Arguments& arguments, CallState& state) {
   const AllocatorFunction& does = *function.does;
-  const uint64_t begin_ticks = read_ticks_after_loads();
-  const CallUnderWay under_way(function, frame);
-  const uint64_t result = call_original(function, arguments);
+  switch (does.does) {
+    case Does::reallocate:
+    case Does::resize: state.begin_ticks = read_ticks_after_loads(); break;
+    case Does::release:
+      // What may fail is recorded when it has not, with the time before it.
+      if (does.returns_status) {
+        state.begin_ticks = read_ticks();
+      } else if (void* const block = pointer(arguments[does.block])) {
+        record_free(block, function.function, state.caller);
+      }
+      break;
+    case Does::release_chain: record_chain(function, arguments, state.caller); break;
+    case Does::destroy_heap: record_heap(function, arguments, state.caller); break;
+    case Does::clear_pool:
+    case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
+    default: break;
+  }
+}
+
+void note_reallocated(const HookedFunction& function, const Arguments& arguments, uint64_t result,
+                      const CallState& state) {
+  const AllocatorFunction& does = *function.does;
   void* const old_block = pointer(arguments[does.block]);
   void* const block = pointer(result);
   const size_t size_bytes = size_of(does, arguments);
   if (block == nullptr) {
     if (old_block != nullptr && (size_bytes == 0 || does.releases_on_failure)) {
-      record_realloc_free(old_block, function.function, begin_ticks, caller);
+      record_realloc_free(old_block, function.function, state.begin_ticks, state.caller);
     }
   } else if (old_block == nullptr) {
-    record_alloc(block, size_bytes, function.function, caller);
+    record_alloc(block, size_bytes, function.function, state.caller);
   } else {
-    record_realloc(old_block, block, size_bytes, function.function, begin_ticks, caller);
+    record_realloc(old_block, block, size_bytes, function.function, state.begin_ticks, state.caller);
   }
-  return result;
 }
 
-uint64_t call_resize(const HookedFunction& function, const Arguments& arguments, uintptr_t frame,
-                     const CapturePoint& caller) {
-  const uint64_t begin_ticks = read_ticks_after_loads();
-  const CallUnderWay under_way(function, frame);
-  const uint64_t result = call_original(function, arguments);
+void note_resized(const HookedFunction& function, const Arguments& arguments, uint64_t result, const CallState& state) {
   void* const block = pointer(arguments[function.does->block]);
   const size_t size_bytes = arguments[function.does->size];
   const bool is_resized = result == arguments[function.does->block] || (result >= size_bytes && size_bytes != 0);
   if (block != nullptr && is_resized) {
-    record_realloc(block, block, size_bytes, function.function, begin_ticks, caller);
+    record_realloc(block, block, size_bytes, function.function, state.begin_ticks, state.caller);
   }
-  return result;
 }
 
-// What may fail is recorded when it has not, with the time before it.
-uint64_t call_release(const HookedFunction& function, const Arguments& arguments, uintptr_t frame,
-                      const CapturePoint& caller) {
-  void* const block = pointer(arguments[function.does->block]);
-  const bool may_fail = function.does->returns_status;
-  const uint64_t begin_ticks = may_fail ? read_ticks() : 0;
-  if (block != nullptr && !may_fail) record_free(block, function.function, caller);
-  const CallUnderWay under_way(function, frame);
-  const uint64_t result = call_original(function, arguments);
-  if (block != nullptr && may_fail && static_cast<uint32_t>(result) == 0) {
-    record_realloc_free(block, function.function, begin_ticks, caller);
-  }
-  return result;
-}
-
-uint64_t call_allocate(const HookedFunction& function, const Arguments& arguments, uintptr_t frame,
-                       const CapturePoint& caller) {
-  const CallUnderWay under_way(function, frame);
-  const uint64_t result = call_original(function, arguments);
-  if (void* const block = block_of(*function.does, arguments, result)) {
-    record_alloc(block, size_of(*function.does, arguments), function.function, caller);
-  }
-  return result;
-}
-
-uint64_t call_of(const HookedFunction& function, const Arguments& arguments, uintptr_t frame,
-                 const CapturePoint& caller) {
-  switch (function.does->does) {
-    case Does::allocate: return call_allocate(function, arguments, frame, caller);
-    case Does::reallocate: return call_reallocate(function, arguments, frame, caller);
-    case Does::resize: return call_resize(function, arguments, frame, caller);
-    case Does::release: return call_release(function, arguments, frame, caller);
-    default: break;
-  }
-  switch (function.does->does) {
-    case Does::release_chain: record_chain(function, arguments, caller); break;
-    case Does::destroy_heap:
-      if (function.helper != nullptr && arguments[0] != 0) {
-        using Visitor = bool(const void*, const void*, void*, size_t, void*);
-        EndedHeap heap{function, caller};
-        reinterpret_cast<bool (*)(uint64_t, bool, Visitor*, void*)>(function.helper)(arguments[0], true, record_end,
-                                                                                     &heap);
+void note_after(const HookedFunction& function, const Arguments& arguments, uint64_t result, const CallState& state) {
+  const AllocatorFunction& does = *function.does;
+  const auto text_bytes = [&] { return __builtin_strlen(static_cast<const char*>(pointer(result))) + 1; };
+  switch (does.does) {
+    case Does::allocate:
+      if (void* const block = block_of(does, arguments, result)) {
+        record_alloc(block, size_of(does, arguments), function.function, state.caller);
       }
       break;
-    case Does::clear_pool:
-    case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, caller); break;
-    default: break;
-  }
-  const CallUnderWay under_way(function, frame);
-  const uint64_t result = call_original(function, arguments);
-  const auto text_bytes = [&] { return __builtin_strlen(static_cast<const char*>(pointer(result))) + 1; };
-  switch (function.does->does) {
+    case Does::reallocate: note_reallocated(function, arguments, result, state); break;
+    case Does::resize: note_resized(function, arguments, result, state); break;
+    case Does::release:
+      if (does.returns_status && static_cast<uint32_t>(result) == 0 && arguments[does.block] != 0) {
+        record_realloc_free(pointer(arguments[does.block]), function.function, state.begin_ticks, state.caller);
+      }
+      break;
     case Does::copy_text:
-      if (result != 0) record_alloc(pointer(result), text_bytes(), function.function, caller);
+      if (result != 0) record_alloc(pointer(result), text_bytes(), function.function, state.caller);
       break;
     case Does::allocate_from_pool:
-      if (result != 0) {
-        note_foreign_pool_alloc(arguments[0], pointer(result), size_of(*function.does, arguments), function.function,
-                                caller);
+      // No byte of a pool is the next one's too.
+      if (const size_t size_bytes = size_of(does, arguments); result != 0 && size_bytes != 0) {
+        note_foreign_pool_alloc(arguments[0], pointer(result), size_bytes, function.function, state.caller);
       }
       break;
     case Does::print_into_pool:
       if (result != 0) {
-        note_foreign_pool_alloc(arguments[0], pointer(result), text_bytes(), function.function, caller);
+        note_foreign_pool_alloc(arguments[0], pointer(result), text_bytes(), function.function, state.caller);
       }
       break;
+    // What the program's cleanups took from the pool ends too.
+    case Does::clear_pool:
+    case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
     case Does::report_modules: hook_new_modules(); break;
     default: break;
   }
-  return result;
 }
 
 }  // namespace
@@ -232,18 +200,41 @@ MEMPROF_FIND_NEXT void find_all_allocators() {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("hidden"), used)) uint64_t memprof_on_hooked_call(const uint64_t* registers,
-                                                                                       const HookedFunction* function,
-                                                                                       const uintptr_t* frame) {
-  const Arguments arguments{registers, frame + 2};
+#define MEMPROF_HOOK_HALF extern "C" __attribute__((visibility("hidden"), used))
+
+// `frame`: the caller's frame pointer, the function, the return address, the arguments that lie on the stack.
+MEMPROF_HOOK_HALF void memprof_before_hooked_call(const uint64_t* registers, const HookedFunction* function,
+                                                  const uintptr_t* frame, CallState* state) {
+  const Arguments arguments{registers, frame + 3};
   const auto at = reinterpret_cast<uintptr_t>(frame);
-  CapturePoint caller{frame[1], at + 2 * sizeof(uintptr_t), frame[0]};
-  if (is_in_own_module(caller.pc)) {  // a hook of ours records, or says for whom it does not
-    const CapturePoint* const passed_on_for = inside_calls.passed_on_for;
-    if (!is_inside(reinterpret_cast<uintptr_t>(passed_on_for), at)) return call_original(*function, arguments);
-    caller = *passed_on_for;
+  *state = {{frame[2], at + 3 * sizeof(uintptr_t), frame[0]}, 0, {}, false};
+  note_before_unmapping(*function, arguments, *state);
+  if (is_in_own_module(state->caller.pc)) {  // a hook of ours records, or says for whom it does not
+    const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);
+    if (!is_close_below(passed_on_at, at)) return;
+    // A function that jumps to another: they are one call.
+    const uintptr_t outer = inside_calls.of(function->domain).frame;
+    if (is_close_below(outer, at) && outer < passed_on_at) return;
+    state->caller = *inside_calls.passed_on_for;
   }
-  if (is_part_of_another(*function, at, caller.pc) || is_in_hooked_operator(caller.pc))
-    return call_original(*function, arguments);
-  return call_of(*function, arguments, at, caller);
+  if (is_part_of_another(*function, at, state->caller.pc)) return;
+  state->is_recorded = true;
+  note_before(*function, arguments, *state);
+  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = {at, function};
+}
+
+MEMPROF_HOOK_HALF void memprof_after_hooked_call(uint64_t result, const uint64_t* registers,
+                                                 const HookedFunction* function, const CallState* state) {
+  if (state->unmapped.bytes != 0) note_unreadable(state->unmapped.start, state->unmapped.bytes);
+  if (!state->is_recorded) return;
+  if (stands_for_its_calls(*function)) inside_calls.of(function->domain).frame = 0;
+  const auto* const stack = reinterpret_cast<const uint64_t*>(state->caller.sp);
+  note_after(*function, {registers, stack}, result, *state);
+}
+
+// Of the Itanium C++ ABI, "Exception Handling": asked as an exception passes the hook. It has nothing to do but this.
+MEMPROF_HOOK_HALF int memprof_hook_personality(int, int actions, uint64_t, void*, void*) {
+  constexpr int kCleanupPhase = 2, kContinueUnwind = 8;
+  if ((actions & kCleanupPhase) != 0) leave_all_calls();
+  return kContinueUnwind;
 }

@@ -44,7 +44,7 @@ bool is_in_runtime_operator(uintptr_t address);
 
 inline bool is_nested(const void* return_address) {
   const auto address = reinterpret_cast<uintptr_t>(return_address);
-  if (is_in_own_module(address) || is_inside_heap_call()) return true;
+  if (is_in_own_module(address) || is_inside_heap_call(address)) return true;
   if (__builtin_expect(address - nested_code.hull.begin >= nested_code.hull.end - nested_code.hull.begin, 1)) {
     return false;
   }

@@ -6,6 +6,7 @@
 #include "platform/diagnostics.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
+#include "unwind/dynamic_symbols.h"
 
 extern "C" void memprof_enter_hook() __attribute__((visibility("hidden")));
 
@@ -78,8 +79,11 @@ int patch_library(dl_phdr_info* module, size_t, void* argument) {
     PatchedHook& added = patched->hooks[patched->count];
     added = {{hook.hook, nullptr, code.begin, code.end - code.begin}, function, hook.next};
     const FoundFunction named = symbols.find("", hook.name);
-    const PatchRefusal refusal = patches.add(function, named.address == function ? named.bytes : 0, memprof_enter_hook,
-                                             &added.entry, &added.entry.original);
+    ByteRange found{};
+    const size_t bytes = named.address == function        ? named.bytes
+                         : find_function(function, found) ? static_cast<size_t>(found.end - found.begin)
+                                                          : 0;
+    const PatchRefusal refusal = patches.add(function, bytes, memprof_enter_hook, &added.entry, &added.entry.original);
     if (refusal == PatchRefusal::none) {
       ++patched->count;
     } else {

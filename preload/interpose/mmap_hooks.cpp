@@ -1,7 +1,7 @@
 // Mappings that the program makes itself: the domain mmap. What libc maps for malloc does not come through here.
 //
-// Not seen: a bare system call, also by syscall(); brk and sbrk; remap_file_pages, which changes no range; what libc maps
-// for itself (arenas, stacks of threads, libraries).
+// Not seen: a bare system call, also by syscall(); brk and sbrk; remap_file_pages, which changes no range; what libc
+// maps for itself (arenas, stacks of threads, libraries).
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -13,6 +13,7 @@ namespace memprof {
 
 constinit RealFunctions real = {};
 constinit bool next_is_glibc = false;
+constinit uintptr_t next_allocator_begin = 0, next_allocator_end = 0;
 constinit FirstMallocRefusal first_malloc_refusal = {};
 alignas(16) constinit char bootstrap_arena[kBootstrapBytes] = {};
 
@@ -71,6 +72,14 @@ void watch_for_arrivals(RealFunctions& functions) {
 
 const char* malloc_called_instead() {
   return other_path.length() == 0 || has_arrived.load(std::memory_order_relaxed) ? nullptr : other_path.c_str();
+}
+
+void note_next_allocator(uintptr_t begin, uintptr_t end) {
+  next_allocator_begin = begin;
+  next_allocator_end = end;
+}
+bool is_in_next_allocator(uintptr_t address) {
+  return address - next_allocator_begin < next_allocator_end - next_allocator_begin;
 }
 
 void note_first_malloc_refused(const char* function, const char* reason) { first_malloc_refusal = {function, reason}; }

@@ -35,6 +35,10 @@ bool find_real_functions();
 // finds. Not by dlsym: in a program that is no PIE that finds an entry of its jump table.
 void call_first_malloc(void* (*first_of)(const char* name));
 
+// Where the next allocator's library lies, if it is not libc.
+void note_next_allocator(uintptr_t begin, uintptr_t end);
+bool is_in_next_allocator(uintptr_t address);
+
 // A block that the next allocator unmaps when it is freed. Known for glibc alone, which marks it in the word before the
 // block (malloc.c, "Physical chunk format": IS_MMAPPED) and reads that word itself.
 struct Mapping {

@@ -33,12 +33,14 @@ Lines blocks_of(const Trace& trace, IsWanted is_wanted) {
   return blocks;
 }
 
-// Of functions whose names hold one of `parts`. GLib has slices of its own: of pools, what the program itself calls
-// for.
+// Of functions whose names hold one of `parts`, called by the host: GLib has slices of its own, mimalloc heaps. Of GPUs
+// all: one library calls the other.
 Lines blocks_by(const Trace& trace, const std::vector<std::string>& parts) {
   return blocks_of(trace, [&](const Json& chunk) {
-    if (chunk.at("domain") == "pool" && caller(chunk).find("(anonymous namespace)::") == std::string::npos)
-      return false;
+    const std::string host = "(anonymous namespace)::";
+    const bool is_called_by_host = caller(chunk).starts_with(host);
+    if (chunk.at("domain") == "pool" && !is_called_by_host) return false;
+    if (chunk.at("domain") == "cpu" && !is_called_by_host && stack_names(chunk, host)) return false;
     const auto holds = [&](const char* key) {
       if (chunk.at(key).is_null()) return false;
       const std::string name = chunk.at(key);

@@ -43,12 +43,19 @@ class Code {
 void* original = nullptr;
 long calls = 0;
 
-long hook(long argument) {
+}  // namespace
+
+// The stub has put the context on the stack, which a function in C++ knows nothing of.
+extern "C" void entry_patch_test_hook();
+extern "C" long entry_patch_test_call(long argument) {
   ++calls;
   return reinterpret_cast<Called>(original)(argument) + 1000;
 }
+asm(".text\nentry_patch_test_hook: lea 8(%rsp), %rsp\n jmp entry_patch_test_call\n");
 
-const EntryHook kHook = reinterpret_cast<EntryHook>(hook);
+namespace {
+
+const EntryHook kHook = entry_patch_test_hook;
 
 // Patches the first function, which is `bytes` long, and calls it.
 long call_patched(const Code& code, size_t bytes, long argument) {
