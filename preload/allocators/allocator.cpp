@@ -409,8 +409,8 @@ constinit const Allocator kReplacedMalloc = allocator("malloc", "malloc", Domain
 
 constexpr unsigned kOperators = 20;
 constexpr const Function* kFirstOperator = kMallocFunctions + sizeof(kMallocFunctions) / sizeof(Function) - kOperators;
-constinit const Allocator kRuntimeOperators = {"operators", "_Znwm",        kNoPrefix, Domain::cpu,
-                                               kFirstOperator, kOperators};
+constinit const Allocator kRuntimeOperators = {"operators", "_Znwm",        kNoPrefix,
+                                               Domain::cpu, kFirstOperator, kOperators};
 
 bool is_allocator_name(const char* name, size_t bytes) {
   for (const Allocator& allocator : kAllocators) {

@@ -7,6 +7,7 @@
 #include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "recorder/recorder.h"
+#include "thread_state/thread_state.h"
 
 namespace memprof {
 
@@ -28,7 +29,7 @@ struct AddressSet {
   uint64_t place_of(uint64_t wanted) const { return (wanted >> 3) * 0x9E3779B97F4A7C15 >> 20 & (places - 1); }
 };
 
-constexpr uint64_t kFirstPlaces = 256;
+constexpr uint64_t kFirstPlaces = 128;
 constexpr uint32_t kMostPools = 1u << 16;
 
 struct Pool {
@@ -93,6 +94,13 @@ bool make_room(Pool& pool) {
   return true;
 }
 
+// Without asking the kernel, where the thread records.
+uint32_t own_thread_id() {
+  const ThreadState* const state = current_state;
+  if (state != nullptr && state->generation == recording_control->generation) return state->thread_id;
+  return sys::thread_id();
+}
+
 class PoolGuard {
  public:
   explicit PoolGuard(Pool& pool) : pool_(pool), held_(take()) {
@@ -107,7 +115,7 @@ class PoolGuard {
 
  private:
   bool take() {
-    const uint32_t own = sys::thread_id();
+    const uint32_t own = own_thread_id();
     const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
     for (uint32_t tries = 1;; ++tries) {
       uint32_t holder = 0;
@@ -150,8 +158,25 @@ Pool* find_pool(uint64_t number) {
   return &all[place];
 }
 
+// For the next blocks of the pool, or of the one that comes in its place: most pools never need more.
+void empty(AddressSet& set) {
+  for (uint64_t at = 0; at < set.places; ++at) set.address(at) = kNothing;
+  set.used = 0;
+}
+
 void free_all(Pool& pool, format::Function function, const CapturePoint& caller) {
   if (pool.blocks == nullptr) return;
+  if (pool.blocks->places == kFirstPlaces) {
+    if (pool.blocks->used == 0) return;
+    for (uint64_t at = 0; at < kFirstPlaces; ++at) {
+      uint64_t& address = pool.blocks->address(at);
+      if (address <= kRemoved) continue;
+      record_client_free(reinterpret_cast<void*>(address), function, pool.domain, caller);
+      address = kRemoved;
+    }
+    empty(*pool.blocks);
+    return;
+  }
   visit(*pool.blocks,
         [&](uint64_t address) { record_client_free(reinterpret_cast<void*>(address), function, pool.domain, caller); });
   AddressSet* const old = pool.blocks;

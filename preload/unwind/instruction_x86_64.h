@@ -25,10 +25,10 @@ struct Instruction {
   uint8_t length;  // 0: not understood, or cut by the end
   Flow flow;
   bool may_write_bp;
-  bool may_write_sp;  // by naming it: not push, pop, call, ret
-  bool is_padding;    // nop, int3
-  bool has_target;    // of a call, jump or branch
-  int32_t target;     // counted from the instruction's end
+  bool may_write_sp;        // by naming it: not push, pop, call, ret
+  bool is_padding;          // nop, int3
+  bool has_target;          // of a call, jump or branch
+  int32_t target;           // counted from the instruction's end
   uint8_t displacement_at;  // byte of the 32 bits of an operand that is counted from the instruction's end; 0: none
 };
 

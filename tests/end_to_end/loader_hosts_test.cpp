@@ -136,7 +136,8 @@ TEST_CASE("a static program runs as it does alone, and leaves no trace", "[hosts
   CHECK_FALSE(std::filesystem::exists(host.directory() / "trace.bin"));
 }
 
-TEST_CASE("a program with a malloc of its own that cannot be hooked runs as it does alone, and is told of", "[hosts][loader]") {
+TEST_CASE("a program with a malloc of its own that cannot be hooked runs as it does alone, and is told of",
+          "[hosts][loader]") {
   FreshDirectory directory;
   const Outcome native = run({{host_path("own_malloc")}, plain_environment(), directory.path(), "", {}});
   const Outcome recorded = run({{host_path("own_malloc")}, recording_environment(), directory.path(), "", {}});

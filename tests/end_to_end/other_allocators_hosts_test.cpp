@@ -286,3 +286,39 @@ TEST_CASE("MEMPROF_PATCH=0 leaves the code as it is", "[hosts][other_allocators]
   const HostRun host({"calls_prefixed_jemalloc"}, {"MEMPROF_PATCH=0"});
   CHECK(blocks_by(host.trace(), {"_rjem_"}).empty());
 }
+
+TEST_CASE("callers find every register as the function itself leaves it", "[hosts][other_allocators]") {
+  const HostRun host({"own_malloc_registers"});
+  CHECK(host.recorded().out == "sum 2997000\n");
+  CHECK(host.recorded().err.empty());
+  CHECK(host.trace().allocations() == 1000);
+  CHECK(host.trace().frees() == 1000);
+}
+
+TEST_CASE("an exception out of a hooked function hides nothing behind it", "[hosts][other_allocators]") {
+  const HostRun host({"odd_allocator_throws"});
+  CHECK(host.recorded().err.empty());
+  const std::vector<Json> chunks = host.trace().chunks("closed");
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("allocator") == "mi_malloc"; }) == 100);
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("size") == 22; }) == 100);
+  CHECK(count_if(chunks, [](const Json& chunk) { return chunk.at("allocator") == "mi_new"; }) == 1);
+  CHECK(host.trace().orphans() == 0);
+  CHECK(host.trace().summary().at("double_allocations") == 0);
+}
+
+TEST_CASE("a function that cannot be hooked keeps all of its allocator unhooked, and is named",
+          "[hosts][other_allocators]") {
+  FreshDirectory directory;
+  const Outcome native = run({{host_path("odd_allocator_loops")}, plain_environment(), directory.path(), "", {}});
+  const Outcome recorded = run({{host_path("odd_allocator_loops")}, recording_environment(), directory.path(), "", {}});
+  CHECK(native.out == "looped\ncaught\n");
+  CHECK(recorded.out == native.out);
+  CHECK(recorded.exit_status == native.exit_status);
+  CHECK(recorded.err ==
+        "memprof: blocks of mimalloc in the program are not recorded: mi_zalloc cannot be hooked, because it jumps "
+        "back to "
+        "its beginning\n");
+  const Trace trace(directory / "trace.bin");
+  CHECK(blocks_by(trace, {"mi_"}).empty());
+  CHECK(trace.orphans() == 0);
+}

@@ -107,7 +107,8 @@ TEST_CASE("a stack cut at the depth limit is the innermost part of libunwind's, 
 }
 
 TEST_CASE("stacks are what the program says, to the last function", "[hosts][stacks]") {
-  for (const char* name : {"stack_coincidence", "stack_generated_code", "stack_no_cfi", "stack_registered_code", "stack_v8"}) {
+  for (const char* name :
+       {"stack_coincidence", "stack_generated_code", "stack_no_cfi", "stack_registered_code", "stack_v8"}) {
     CAPTURE(name);
     const HostRun host({name});
     const std::vector<Json> chunks = host.trace().chunks();
