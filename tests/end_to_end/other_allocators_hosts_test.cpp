@@ -322,3 +322,66 @@ TEST_CASE("a function that cannot be hooked keeps all of its allocator unhooked,
   CHECK(blocks_by(trace, {"mi_"}).empty());
   CHECK(trace.orphans() == 0);
 }
+
+namespace {
+
+// Built of source packages by tests/stress/sources.py; empty: it is not there.
+std::string built_from_source(const std::string& package, const std::string& product) {
+  const std::filesystem::path sources = std::filesystem::path(paths::kBuild) / "sources";
+  if (!std::filesystem::exists(sources)) return "";
+  for (const auto& entry : std::filesystem::directory_iterator(sources)) {
+    const std::filesystem::path program = entry.path() / product;
+    if (entry.path().filename().string().starts_with(package + "-") && std::filesystem::exists(program)) return program;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("mimalloc linked into the program in place of malloc", "[hosts][other_allocators][long]") {
+  const std::string program = built_from_source("mimalloc", "memprof-host");
+  if (program.empty()) return skip("mimalloc's source was not to be had");
+  FreshDirectory directory;
+  const Outcome native = run({{program}, plain_environment(), directory.path(), "", {}});
+  const Outcome recorded = run({{program}, recording_environment(), directory.path(), "", {}});
+  CHECK(recorded.out == native.out);
+  CHECK(recorded.err.empty());
+  CHECK(recorded.exit_status == native.exit_status);
+  check_trace(Trace(directory / "trace.bin"), without_names(recorded), Runtime::cxx_or_threads);
+}
+
+TEST_CASE("redis with its own jemalloc", "[hosts][other_allocators][long]") {
+  const std::string program = built_from_source("redis", "pristine/src/redis-server");
+  if (program.empty()) return skip("redis's source was not to be had");
+  FreshDirectory directory;
+  Process server({{program, "--port", "0", "--unixsocket", "socket", "--save", "", "--loglevel", "notice"},
+                  recording_environment(),
+                  directory.path(),
+                  "",
+                  {}});
+  REQUIRE(server.wait_for_output("The server is now ready to accept connections"));
+  const auto ask = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"redis-cli", "-s", "socket"});
+    return run({words, plain_environment(), directory.path(), "", {}}).out;
+  };
+  // 1,000 lists of 100 bytes each, of which half go.
+  CHECK(ask({"eval", "for i = 1, 1000 do redis.call('rpush', 'k' .. i, string.rep('x', 100)) end return 'ok'", "0"}) ==
+        "ok\n");
+  CHECK(ask({"eval", "for i = 1, 500 do redis.call('del', 'k' .. i) end return redis.call('dbsize')", "0"}) == "500\n");
+  ask({"shutdown", "nosave"});
+  CHECK(server.finish().exit_status == 0);
+  const Trace trace(directory / "trace.bin");
+  CHECK(trace.unknown_orphans() == 0);
+  CHECK(trace.summary().at("double_allocations") == 0);
+  CHECK(trace.dropped() == 0);
+  const std::vector<Json> chunks = trace.chunks();
+  const auto by_rpush = [](const Json& chunk) {
+    return chunk.at("allocator").is_string() && chunk.at("allocator").get<std::string>().starts_with("je_") &&
+           stack_names(chunk, "rpushCommand");
+  };
+  const auto are = [&](const char* state) {
+    return count_if(chunks, [&](const Json& chunk) { return by_rpush(chunk) && chunk.at("state") == state; });
+  };
+  CHECK(are("open") >= 500);
+  CHECK(are("closed") >= 500);
+}

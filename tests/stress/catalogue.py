@@ -140,44 +140,27 @@ def redis(name, work):
                 settings={"MEMPROF_VERIFY_STACKS": "1009", "MEMPROF_LIMIT": "32G"}, deadline_seconds=600 + 2 * seconds)
 
 
-def built(package, directory, product, commands):
-    """What the commands make in the source of a Debian package, once."""
-    (directory / "sources").mkdir(parents=True, exist_ok=True)
-    try:
-        source = sources.unpacked(package, f"{package}-*", directory / "sources")
-    except sources.Unavailable as error:
-        raise Skip(str(error)) from error
-    if not (source / product).exists():
-        for command in commands:
-            done = subprocess.run(command, cwd=source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, check=False)
-            if done.returncode != 0:
-                last = done.stdout.decode(errors="replace").strip().splitlines()[-3:]
-                raise Skip(f"{package} cannot be built: {' '.join(last)}")
-    return source / product
-
-
 def linked_mimalloc(name, work):
     """mimalloc as a part of the program, in place of malloc: nothing asks the loader for it."""
-    hosts = HERE.parent / "hosts"
-    program = built("mimalloc", work.build, "memprof-host", [
-        ["cc", "-O2", "-DNDEBUG", "-DMI_MALLOC_OVERRIDE", "-Iinclude", "-c", "src/static.c", "-o", "static.o"],
-        ["c++", "-std=c++20", "-O1", "-g", "-fno-builtin", f"-I{hosts}", str(hosts / "allocators.cpp"), "static.o",
-         "-o", "memprof-host", "-lpthread"]])
+    program = from_source(sources.mimalloc_host, work)
     return Item(name, [str(program)], verdict.output, check=as_the_host_says, deadline_seconds=120)
 
 
 def redis_of_source(name, work):
     """redis as its makers build it: with the jemalloc that comes with it, linked in under the prefix je_."""
     need("/usr/bin/python3", "/usr/bin/redis-benchmark")
-    # Without Debian's patches, which take the system's jemalloc.
-    server = built("redis", work.build, "pristine/src/redis-server", [
-        ["sh", "-c", "rm -rf pristine && dpkg-source --skip-patches -x ../redis_*.dsc pristine"],
-        ["make", "-C", "pristine", "-j2", "MALLOC=jemalloc", "BUILD_TLS=no"]])
+    server = from_source(sources.redis_server, work)
     seconds = 3 if work.quick else 60 * work.minutes
     return Item(name, ["/usr/bin/python3", str(PROGRAMS / "redis_for.py"), str(seconds), str(server)], verdict.lines,
                 settings={"MEMPROF_VERIFY_STACKS": "1009", "MEMPROF_LIMIT": "32G"}, check=calls_its_jemalloc,
                 deadline_seconds=600 + 2 * seconds)
+
+
+def from_source(build, work):
+    try:
+        return build(work.build / "sources")
+    except sources.Unavailable as error:
+        raise Skip(str(error)) from error
 
 
 def calls_its_jemalloc(_, traces):
