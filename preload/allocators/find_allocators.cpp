@@ -31,7 +31,7 @@ namespace {
 // Not what the program may have in its place: a sanitizer's works only once that is set up.
 constinit NextFunction<int(int (*)(dl_phdr_info*, size_t, void*), void*)> visit_modules("dl_iterate_phdr");
 
-constexpr unsigned kMostHooked = 512, kMostBatches = 64;
+constexpr unsigned kMostHooked = 320, kMostBatches = 64;
 
 struct Batch {
   uintptr_t stubs;  // 0: free
@@ -64,12 +64,12 @@ class Modules {
     uintptr_t begin;  // 0: free
     uint64_t visit;   // the last at which it was there
   };
-  static constexpr unsigned kPlaces = 2048, kMostTries = 256;
+  static constexpr unsigned kPlaces = 1024, kMostTries = 256;
 
   // Its own, or one that may become it.
   Place* place_of(uintptr_t begin) {
     Place* stale = nullptr;
-    unsigned at = static_cast<unsigned>((begin >> 12) * 0x9E3779B97F4A7C15 >> 53);
+    unsigned at = static_cast<unsigned>((begin >> 12) * 0x9E3779B97F4A7C15 >> 54);
     for (unsigned tries = 0; tries < kMostTries; ++tries, at = (at + 1) % kPlaces) {
       Place& place = places_[at];
       if (place.begin == begin) return &place;

@@ -31,7 +31,7 @@ struct Attached {
   std::atomic<uintptr_t> start;  // 0: free
   size_t bytes;
 };
-constexpr unsigned kMostAttached = 512;
+constexpr unsigned kMostAttached = 256;
 constinit Attached attached[kMostAttached] = {};
 
 // 0: not known.
