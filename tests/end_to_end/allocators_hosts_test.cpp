@@ -59,13 +59,16 @@ TEST_CASE("every function on an allocator that is preloaded behind memprof", "[h
       skip(std::string(allocator.library) + " is not installed");
       continue;
     }
-    FreshDirectory directory;
-    const std::vector<std::string> command = command_of("allocators", allocator);
-    const Outcome native = run({command, with_preload(allocator.library), directory.path(), "", {}});
-    const Outcome recorded =
-        run({command, with_preload(paths::kLibrary + std::string(":") + allocator.library), directory.path(), "", {}});
-    check_same(native, recorded);
-    check_trace(Trace(directory / "trace.bin"), recorded, Runtime::cxx_or_threads);
+    for (const char* const program : {"allocators", "allocators_fixed"}) {
+      INFO(program);
+      FreshDirectory directory;
+      const std::vector<std::string> command = command_of(program, allocator);
+      const Outcome native = run({command, with_preload(allocator.library), directory.path(), "", {}});
+      const Outcome recorded = run(
+          {command, with_preload(paths::kLibrary + std::string(":") + allocator.library), directory.path(), "", {}});
+      check_same(native, recorded);
+      check_trace(Trace(directory / "trace.bin"), recorded, Runtime::cxx_or_threads);
+    }
   }
 }
 

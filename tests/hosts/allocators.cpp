@@ -110,6 +110,10 @@ void* work(void*) {
 }  // namespace
 
 int main(int count, char** arguments) {
+#if defined(TAKES_ADDRESS)
+  void* (*volatile taken)(size_t) = malloc;  // in code, as a number
+  if (taken == nullptr) return 1;
+#endif
   for (int i = 1; i < count; ++i) {
     has_pvalloc |= strcmp(arguments[i], "pvalloc") == 0;
     has_reallocarray |= strcmp(arguments[i], "reallocarray") == 0;
