@@ -8,7 +8,7 @@ SiteTallies::SiteTallies(const Trace& trace, uint16_t domain)
     if (!trace.domains.tag(static_cast<uint16_t>(tag)).is_known) continue;
     const std::string function = trace.domains.function_name(static_cast<uint16_t>(tag));
     is_realloc_[tag] = function == "realloc" || function == "reallocarray" || function == "rallocx" ||
-                       function == "xallocx" || function == "mremap";
+                       function == "xallocx" || function.starts_with("mremap");
   }
 }
 

@@ -25,6 +25,7 @@
 #include "platform/syscalls.h"
 #include "platform/text.h"
 #include "real_allocator/real_allocator.h"
+#include "recorder/mapping_kinds.h"
 #include "thread_state/thread_state.h"
 #include "trace_writer/trace_writer.h"
 
@@ -190,6 +191,7 @@ MEMPROF_EXPORT int memprof_attach(const uintptr_t* program_counters, size_t coun
   for (size_t i = 0; i < count; ++i)  // of a recording before
     if (is_in_own_module(program_counters[i])) return again;
   const BreakpointsLifted lifted;
+  forget_all_kinds();  // of a recording before: what has become of them was not seen
   set_stopped_threads(program_counters, count);
   const LateHooking hooking = hook_allocators_late();
   const bool is_hooked = hooking == LateHooking::done && patch_late_hooks();

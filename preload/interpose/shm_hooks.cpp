@@ -3,12 +3,12 @@
 // Invariant: what is attached without a known size (no system call may be made) is neither seen to come nor to go.
 #include <sys/shm.h>
 
-#include <atomic>
-
 #include "allocators/defined_functions.h"
+#include "interpose/attached_segments.h"
 #include "interpose/hook.h"
 #include "interpose/next_function.h"
 #include "platform/syscalls.h"
+#include "recorder/mapping_kinds.h"
 #include "recorder/recorder.h"
 
 using namespace memprof;
@@ -27,38 +27,10 @@ MEMPROF_FIND_NEXT void find_next() {
   detaching = define_function("", "shmdt", "mmap", format::Domain::mmap, kFamily);
 }
 
-struct Attached {
-  std::atomic<uintptr_t> start;  // 0: free
-  size_t bytes;
-};
-constexpr unsigned kMostAttached = 256;
-constinit Attached attached[kMostAttached] = {};
-
 // 0: not known.
 size_t segment_bytes(int id) {
   struct shmid_ds segment;
   return sys::call(SYS_shmctl, id, IPC_STAT, sys::arg(&segment)) == 0 ? segment.shm_segsz : 0;
-}
-
-// False: there is no room.
-bool remember(uintptr_t start, size_t bytes) {
-  for (Attached& place : attached) {
-    uintptr_t free = 0;
-    if (!place.start.compare_exchange_strong(free, start, std::memory_order_acq_rel)) continue;
-    place.bytes = bytes;
-    return true;
-  }
-  return false;
-}
-
-size_t forget(uintptr_t start) {
-  for (Attached& place : attached) {
-    if (place.start.load(std::memory_order_acquire) != start) continue;
-    const size_t bytes = place.bytes;
-    place.start.store(0, std::memory_order_release);
-    return bytes;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -68,7 +40,8 @@ MEMPROF_EXPORT void* shmat(int id, const void* wanted, int flags) noexcept {
   if (region == reinterpret_cast<void*>(-1)) return region;
   const size_t bytes = segment_bytes(id);
   note_unreadable(region, bytes);  // SHM_REMAP: in place of what was there
-  if (bytes != 0 && attaching != Function::none && remember(reinterpret_cast<uintptr_t>(region), bytes)) {
+  note_kind(reinterpret_cast<uintptr_t>(region), bytes, MappingKind::shared);
+  if (bytes != 0 && attaching != Function::none && remember_segment(reinterpret_cast<uintptr_t>(region), bytes)) {
     record_alloc(region, bytes, attaching, MEMPROF_CALLER());
   }
   return region;
@@ -76,13 +49,17 @@ MEMPROF_EXPORT void* shmat(int id, const void* wanted, int flags) noexcept {
 
 MEMPROF_EXPORT int shmdt(const void* region) noexcept {
   const uint64_t begin_ticks = read_ticks();
-  const size_t bytes = forget(reinterpret_cast<uintptr_t>(region));
-  if (bytes != 0) note_unreadable(region, bytes);
+  const size_t bytes = forget_segment(reinterpret_cast<uintptr_t>(region));
+  if (bytes != 0) {
+    note_unreadable(region, bytes);
+    forget_kind(reinterpret_cast<uintptr_t>(region), bytes);
+  }
   const int result = next_shmdt.get()(region);
   if (bytes == 0) return result;
   note_unreadable(region, bytes);
   if (result != 0) {
-    remember(reinterpret_cast<uintptr_t>(region), bytes);
+    remember_segment(reinterpret_cast<uintptr_t>(region), bytes);
+    note_kind(reinterpret_cast<uintptr_t>(region), bytes, MappingKind::shared);
   } else {
     record_unmapped(const_cast<void*>(region), bytes, detaching, begin_ticks, MEMPROF_CALLER());
   }

@@ -8,7 +8,7 @@ namespace memprof {
 constexpr bool is_mapping_function(format::Function function) {
   using format::Function;
   return function == Function::mmap || function == Function::munmap || function == Function::mremap ||
-         (function >= Function::mmap_shared && function <= Function::mmap_shared_file);
+         (function >= Function::mmap_shared && function <= Function::mremap_shared_file);
 }
 
 }  // namespace memprof

@@ -84,21 +84,30 @@ uint64_t number(const Json& address) { return std::stoull(address.get<std::strin
 
 }  // namespace
 
-TEST_CASE("what is mapped after thousands of calls is what the kernel says", "[hosts][functions]") {
+TEST_CASE("what is mapped after thousands of calls, and of which kind, is what the kernel says", "[hosts][functions]") {
   const HostRun host({"random_mappings"});
   Pages mapped, open;
+  std::map<uint64_t, std::string> kinds;  // by page
   std::istringstream lines(host.recorded().out);
-  for (std::string word, begin, end; lines >> word >> begin >> end;)
-    add_pages(mapped, std::stoull(begin, nullptr, 16), std::stoull(end, nullptr, 16));
+  for (std::string line, word, begin, end, kind; std::getline(lines, line); kind.clear()) {
+    std::istringstream(line) >> word >> begin >> end >> kind;
+    Pages pages;
+    add_pages(pages, std::stoull(begin, nullptr, 16), std::stoull(end, nullptr, 16));
+    for (const uint64_t page : pages) kinds[page] = kind;
+    mapped.merge(pages);
+  }
   REQUIRE(mapped.size() > 100);
-  uint64_t bytes = 0;
+  uint64_t bytes = 0, wrong_kinds = 0;
   for (const Json& chunk : host.trace().chunks("open")) {
     const uint64_t address = number(chunk.at("address"));
     if (chunk.at("domain") != "mmap" || address < 0x200000000000 || address >= 0x201000000000) continue;
     const size_t before = open.size();
     uint64_t expected_bytes = 0;
+    const std::string function = chunk.at("allocator");
+    const std::string kind = function.find('-') == std::string::npos ? "" : function.substr(function.find('-'));
     const auto add = [&](uint64_t begin, uint64_t size) {
       add_pages(open, begin, begin + size);
+      for (uint64_t page = begin; page < begin + size; page += 4096) wrong_kinds += kinds[page] != kind;
       expected_bytes += (size + 4095) & ~uint64_t{4095};
     };
     if (chunk.contains("left_over"))
@@ -110,6 +119,7 @@ TEST_CASE("what is mapped after thousands of calls is what the kernel says", "[h
   }
   CHECK(open == mapped);
   CHECK(bytes == mapped.size() * 4096);
+  CHECK(wrong_kinds == 0);
 }
 
 TEST_CASE("shared and file-backed mappings are told apart", "[hosts][functions]") {
@@ -126,17 +136,28 @@ TEST_CASE("shared and file-backed mappings are told apart", "[hosts][functions]"
       {{"mmap-shared-file open", 4}, 1},
       {{"mmap-shared-file open", 5}, 1},
       {{"mmap-shared open", 16}, 1},
+      {{"mmap-shared-file closed", 3}, 1},
+      {{"mremap-shared-file open", 20}, 1},
+      {{"mmap-file closed", 3}, 1},
+      {{"mremap-file open", 21}, 1},
+      {{"mmap-file closed", 2}, 1},
+      {{"mmap closed", 2}, 1},
+      {{"mremap open", 22}, 1},
+      {{"mmap-shared open", 1}, 1},
+      {{"mremap-shared open", 1}, 1},
   };
   if (host.recorded().out == "segments\n") {
     wanted[{"shmat open", 7}] = 1;
-    wanted[{"shmat closed", 7}] = 1;
+    wanted[{"shmat closed", 7}] = 2;
+    wanted[{"mmap closed", 7}] = 1;
+    wanted[{"mremap-shared closed", 7}] = 1;
   }
   CHECK(found == wanted);
 }
 
 TEST_CASE("a filter for mmap takes every kind of mapping", "[hosts][functions]") {
   const HostRun host({"kinds_of_mappings"}, {"MEMPROF_FILTER=allocator=mmap"});
-  CHECK(host.trace().chunks("open").size() == (host.recorded().out == "segments\n" ? 7 : 6));
+  CHECK(host.trace().chunks("open").size() == (host.recorded().out == "segments\n" ? 12 : 11));
   const HostRun one({"kinds_of_mappings"}, {"MEMPROF_FILTER=allocator=mmap-file"});
   CHECK(one.trace().chunks("open").size() == 1);
 }

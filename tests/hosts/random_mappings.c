@@ -1,5 +1,5 @@
 // Random calls that map memory, by several threads, each within a window of its own. The kernel is the oracle: at its
-// end the program prints what /proc/self/maps says of the windows.
+// end the program prints what /proc/self/maps says of the windows, and of what kind each mapping is.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sys/mman.h>
@@ -21,16 +21,19 @@ static void step(char* window, uint64_t* random) {
   const size_t other_first = next_random(random) % (kPages - 24);
   char* other = window + other_first * kPage;
   const size_t other_bytes = (1 + next_random(random) % 24) * kPage;
-  switch (next_random(random) % 10) {
+  switch (next_random(random) % 11) {
     case 0:
     case 1: mmap(at, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0); break;
     case 2: mmap(at, bytes, protection, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0); break;
     case 3: mmap(at, bytes, protection, MAP_PRIVATE | MAP_FIXED, file, 0); break;
     case 4: mmap64(at, bytes, protection, MAP_SHARED | MAP_FIXED, file, 0); break;
     case 5: mmap(at, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0); break;
-    case 6: munmap(at, bytes); break;
+    case 6:
+    case 10: munmap(at, bytes); break;
     case 7: mremap(at, bytes, other_bytes < (size_t)room * kPage ? other_bytes : bytes, 0); break;
-    case 8: mremap(at, bytes, other_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, other); break;
+    case 8:  // with its size kept it may be many mappings, with holes between them (Linux 6.17)
+      mremap(at, bytes, next_random(random) % 2 == 0 ? bytes : other_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, other);
+      break;
     case 9:
       if (next_random(random) % 2 == 0)
         mremap(at, 0, other_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, other);  // a second view of what is shared
@@ -60,10 +63,11 @@ int main(void) {
   char line[512];
   while (maps && fgets(line, sizeof line, maps)) {
     unsigned long begin, end;
-    char rights[5];
-    if (sscanf(line, "%lx-%lx %4s", &begin, &end, rights) != 3) continue;
+    char rights[5], name[32] = "";
+    if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %31s", &begin, &end, rights, name) < 3) continue;
     if (begin < 0x200000000000 || begin >= 0x201000000000) continue;
-    print("mapped %lx %lx\n", begin, end);
+    const int is_file = strncmp(name, "/memfd:", 7) == 0, is_shared = rights[3] == 's';
+    print("mapped %lx %lx %s%s\n", begin, end, is_shared ? "-shared" : "", is_file ? "-file" : "");
   }
   return 0;
 }

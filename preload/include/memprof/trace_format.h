@@ -626,6 +626,9 @@ enum class Function : uint16_t {
   mmap_shared = 31,       // MAP_SHARED without a file
   mmap_file = 32,         // a private mapping of a file
   mmap_shared_file = 33,  // MAP_SHARED of a file
+  mremap_shared = 34,     // mremap of such, as far as is known: else mremap
+  mremap_file = 35,
+  mremap_shared_file = 36,
 };
 
 struct FunctionInfo {
@@ -669,6 +672,9 @@ inline constexpr FunctionInfo kFunctions[] = {
     {Function::mmap_shared, "mmap-shared", Domain::mmap, Family::mapping},
     {Function::mmap_file, "mmap-file", Domain::mmap, Family::mapping},
     {Function::mmap_shared_file, "mmap-shared-file", Domain::mmap, Family::mapping},
+    {Function::mremap_shared, "mremap-shared", Domain::mmap, Family::mapping},
+    {Function::mremap_file, "mremap-file", Domain::mmap, Family::mapping},
+    {Function::mremap_shared_file, "mremap-shared-file", Domain::mmap, Family::mapping},
 };
 inline constexpr uint16_t kFunctionCount = sizeof(kFunctions) / sizeof(kFunctions[0]);
 inline constexpr uint16_t kFirstDefinedTag = 256;
