@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "host.h"
 #include "paths.h"
@@ -387,6 +388,24 @@ TEST_CASE("the script says why a process cannot be recorded", "[hosts][attach]")
   worker.end();
 }
 
+TEST_CASE("a process that ends while memprof looks at it is said to have ended", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Process process({{host_path("waits_for_input")}, plain_environment(), directory.path(), "", {}});
+  REQUIRE(process.wait_for_output("ready\n"));
+  // In gdb's place one that meets the process at its end.
+  fs::create_directory(directory / "bin");
+  std::ofstream(directory / "bin/gdb")
+      << "#!/bin/sh\nkill -KILL \"$MEMPROF_ATTACH_PID\"\n"
+         "while grep -q 'State:.[^Z]' \"/proc/$MEMPROF_ATTACH_PID/status\"; do :; done\n";
+  fs::permissions(directory / "bin/gdb", fs::perms::owner_all);
+  const std::vector<std::string> environment = {"PATH=" + (directory / "bin").string() + ":/usr/bin:/bin"};
+  const Outcome outcome = script(directory, {"--pid", std::to_string(process.pid()), "-o", "trace.bin"}, environment);
+  CHECK(outcome.exit_status == 1);
+  CHECK(outcome.err == "memprof: process " + std::to_string(process.pid()) + " has ended meanwhile\n");
+  process.finish();
+}
+
 TEST_CASE("a process of somebody else is not touched, and the script says what forbids it", "[hosts][attach]") {
   if (!may_attach()) return;
   if (geteuid() != 0) return skip("only root can become another user");
@@ -436,6 +455,44 @@ TEST_CASE("the library's thread-local memory fits into a program that runs", "[h
   }
   CHECK(bytes > 0);
   CHECK(bytes <= 256);
+}
+
+TEST_CASE("the installed script records, attaches and detaches", "[hosts][attach]") {
+  FreshDirectory directory;
+  const Outcome installed =
+      run({{"meson", "install", "-C", paths::kBuild, "--no-rebuild", "--quiet", "--destdir", directory.path().string()},
+           plain_environment(),
+           "/",
+           "",
+           {}});
+  INFO(installed.out << installed.err);
+  REQUIRE(installed.exit_status == 0);
+  std::string memprof;
+  for (const auto& entry : fs::recursive_directory_iterator(directory.path()))
+    if (entry.path().filename() == "memprof" && entry.path().parent_path().filename() == "bin") memprof = entry.path();
+  REQUIRE_FALSE(memprof.empty());
+  const auto installed_script = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {memprof};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run({command, plain_environment(), directory.path(), "", {}});
+  };
+  const Outcome recorded = installed_script({"-o", "run.bin", "--", host_path("waits_for_input")});
+  INFO(recorded.err);
+  CHECK(recorded.exit_status == 0);
+  CHECK(Trace(directory / "run.bin").allocations() == 201);
+  if (!may_attach()) return;
+  Worker worker(directory);
+  worker.take_turn();
+  const std::string pid = std::to_string(worker.process().pid());
+  const Outcome attached = installed_script({"--pid", pid, "-o", "attached.bin"});
+  INFO(attached.err);
+  CHECK(attached.exit_status == 0);
+  worker.take_turn();
+  const Outcome detached = installed_script({"--detach", pid});
+  INFO(detached.err);
+  CHECK(detached.exit_status == 0);
+  worker.end();
+  check_turns(Trace(directory / "attached.bin"), 1, 1);
 }
 
 TEST_CASE("a trace is analysed while its program runs", "[hosts][attach]") {
