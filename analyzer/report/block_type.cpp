@@ -117,6 +117,10 @@ std::string describe(std::string_view type) {
       Node{"std::_Sp_counted_deleter", "shared_ptr count of {}", 0},
       Node{"std::__value_type", "std::pair<{} const, ...>", 0},
   };
+  const bool is_map_node = node->name == "alloc::collections::btree::node::LeafNode" ||
+                           node->name == "alloc::collections::btree::node::InternalNode";
+  if (is_map_node && node->arguments.size() >= 2)
+    return fmt::format("BTree node of ({}, {})", describe(node->arguments[0]), describe(node->arguments[1]));
   for (const Node& known : kNodes)
     if (node->name == known.name)
       return fmt::format(fmt::runtime(known.text), describe(node->arguments[known.argument]));
@@ -127,6 +131,7 @@ std::string describe(std::string_view type) {
 struct Clue {
   std::string_view name;   // of the template
   std::string_view after;  // what follows its arguments
+  bool is_rust = false;
 };
 constexpr std::array kClues = {
     Clue{"allocator", "::allocate"},
@@ -138,14 +143,16 @@ constexpr std::array kClues = {
     Clue{"make_shared_for_overwrite", ""},
     Clue{"allocate_shared", ""},
     Clue{"__libcpp_allocate", ""},
-    // Rust
-    Clue{"Box", "::new"},
-    Clue{"Box", "::new_uninit"},
-    Clue{"Arc", "::new"},
-    Clue{"Rc", "::new"},
-    Clue{"RawVec", "::"},
-    Clue{"Vec", "::"},
-    Clue{"RawTable", "::"},
+    Clue{"Box", "::new", true},
+    Clue{"Box", "::new_in", true},
+    Clue{"Box", "::new_uninit", true},
+    Clue{"Box", "::new_uninit_in", true},
+    Clue{"Box", "::try_new_uninit_in", true},
+    Clue{"Arc", "::new", true},
+    Clue{"Rc", "::new", true},
+    Clue{"RawVec", "::", true},
+    Clue{"Vec", "::", true},
+    Clue{"RawTable", "::", true},
 };
 
 // Rust's old names have parameters for arguments: Vec<T,A>::push::<Widget, Global>, where the last brackets tell.
@@ -193,7 +200,7 @@ std::optional<std::string> block_type_of(std::string_view function) {
                            rest.starts_with("::<");
       if (!is_call && clue.after != "::") continue;
       std::string_view type = arguments->list.front();
-      if (is_parameter(type)) {
+      if (clue.is_rust && is_parameter(type)) {
         const std::optional<std::string_view> argument = last_argument_list_front(function);
         if (!argument) continue;
         type = *argument;

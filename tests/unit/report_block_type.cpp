@@ -47,7 +47,17 @@ TEST_CASE("nodes and counts of containers are named by what they hold", "[report
              "long&, unsigned long)") == "char");
 }
 
+TEST_CASE("a type whose name is one letter", "[report]") {
+  CHECK(type("std::__new_allocator<A>::allocate(unsigned long, void const*)") == "A");
+  CHECK(type("std::make_unique<T>") == "T");
+  CHECK(type("std::make_shared<X, int&>") == "X");
+}
+
 TEST_CASE("names of Rust", "[report]") {
+  CHECK(type("alloc::boxed::Box<T,A>::try_new_uninit_in::<alloc::collections::btree::node::LeafNode<u32, r::Foo>, "
+             "alloc::alloc::Global>") == "BTree node of (u32, r::Foo)");
+  CHECK(type("<alloc::boxed::Box<alloc::collections::btree::node::InternalNode<u32, r::Foo>>>::new_uninit_in") ==
+        "BTree node of (u32, r::Foo)");
   CHECK(type("alloc::boxed::Box<app::Shape>::new") == "app::Shape");
   CHECK(type("<alloc::boxed::Box<app::Shape>>::new") == "app::Shape");
   CHECK(type("alloc::sync::Arc<std::sync::Mutex<i32>>::new") == "std::sync::Mutex<i32>");
