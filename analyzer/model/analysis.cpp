@@ -67,6 +67,7 @@ class Pass {
        const SitesByNumber* sites = nullptr)
       : trace_(trace), visitor_(visitor), feed_(trace.file) {
     config_ = Pairing::config_for(trace.file, trace.clock, feed_);
+    config_.first_pause_ticks = trace.metadata.first_pause_ticks.value_or(0);
     config_.site_keys = trace.site_keys;
     config_.from_ticks = trace.clock.first_ticks_at(trace.selection.from_ns);
     config_.choice = choice;

@@ -27,7 +27,7 @@ struct Trace {
         metadata(read_metadata(file)),
         modules(file),
         samples(read_samples(file)),
-        nodes(file),
+        nodes(file, modules),
         clock(file),
         domains(metadata),
         threads(default_threads(file)) {

@@ -267,11 +267,14 @@ void Pairing::settle_expired(Account& account, uint16_t domain, uint64_t now) {
 void Pairing::orphan(Account& account, uint16_t domain, const StreamEvent& release) {
   if (!in_window_ || release.event.ticks < config_.from_ticks) return;
   if (config_.choice && !config_.choice->has_orphan(release.event, release.thread)) return;
-  if (orphan_kind_ == OrphanKind::filtered)
+  const bool is_explained =
+      orphan_kind_ != OrphanKind::before_start || release.event.ticks >= config_.first_pause_ticks;
+  const OrphanKind kind = is_explained ? orphan_kind_ : OrphanKind::unknown;
+  if (kind == OrphanKind::filtered)
     ++account.filtered_frees;
   else
-    ++account.orphaned[static_cast<size_t>(orphan_kind_)];
-  if (visitor_) visitor_->orphaned(domain, {release.event, release.number, release.thread, false, false}, orphan_kind_);
+    ++account.orphaned[static_cast<size_t>(kind)];
+  if (visitor_) visitor_->orphaned(domain, {release.event, release.number, release.thread, false, false}, kind);
 }
 
 void Pairing::finish(SumOps& ops) {

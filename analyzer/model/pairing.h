@@ -38,6 +38,8 @@ class Pairing {
   struct Config {
     uint32_t flags = 0;         // format::FileFlags
     uint64_t window_ticks = 0;  // of disputes
+    // When recording missed something for the first time: no orphan from before is explained by that. 0: not told.
+    uint64_t first_pause_ticks = 0;
     uint64_t memory_page_size = 4096;
     size_t thread_count = 0;
     size_t stream_count = 0;

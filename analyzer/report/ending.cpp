@@ -51,7 +51,8 @@ std::string describe_ending(const TraceFile& file) {
     case EndState::detached: return "went on after memprof was detached";
     case EndState::running: break;
   }
-  return is_alive(file.header()) ? "still running" : "died without closing the trace (a signal?)";
+  return is_alive(file.header()) ? "still running"
+                                 : "died without closing the trace (a signal, or a bare exit_group as Go's?)";
 }
 
 uint64_t dropped_events(const TraceFile& file) {

@@ -48,6 +48,13 @@ bool add_record(Metadata& metadata, const Record& record) {
     case MetadataRecord::setting: metadata.settings.push_back(text_of(record.payload)); return true;
     case MetadataRecord::parent_trace: metadata.parent_trace = text_of(record.payload); return true;
     case MetadataRecord::library: metadata.library = text_of(record.payload); return true;
+    case MetadataRecord::pause: {
+      uint64_t ticks;
+      ByteReader reader(record.payload);
+      if (!reader.read(ticks)) return false;
+      metadata.first_pause_ticks = std::min(metadata.first_pause_ticks.value_or(ticks), ticks);
+      return true;
+    }
     case MetadataRecord::mark: {
       format::Mark head;
       if (!split_name(record.payload, head, name)) return false;

@@ -65,6 +65,7 @@ struct Metadata {
   std::vector<Mark> marks;
   std::vector<ThreadName> thread_names;
   std::vector<ScopeStep> scope_steps;
+  std::optional<uint64_t> first_pause_ticks;
   std::vector<ProgramStart> program_starts;
   std::vector<Tag> tags;
   std::vector<Domain> domains;

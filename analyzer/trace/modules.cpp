@@ -7,6 +7,7 @@
 namespace memprof {
 
 using format::ModuleLoad;
+using format::ModuleOfRecorder;
 using format::ModuleRecord;
 using format::ModuleUnload;
 
@@ -14,6 +15,7 @@ Modules::Modules(const TraceFile& file) {
   visit_records(file, format::StreamKind::modules, [&](const Record& record) {
     if (record.type == static_cast<uint16_t>(ModuleRecord::load)) add_load(file, record.page, record.payload);
     if (record.type == static_cast<uint16_t>(ModuleRecord::unload)) add_unload(file, record.page, record.payload);
+    if (record.type == static_cast<uint16_t>(ModuleRecord::recorder)) add_recorder(file, record.page, record.payload);
   });
 }
 
@@ -50,6 +52,13 @@ void Modules::add_unload(const TraceFile& file, uint32_t page, std::span<const s
   }
   // Unknown number: its load record was in a damaged page, or no stack ever met the module.
   if (const size_t index = index_of(unload.module_id); index != kNone) modules_[index].unload_ticks = unload.ticks;
+}
+
+void Modules::add_recorder(const TraceFile& file, uint32_t page, std::span<const std::byte> payload) {
+  ByteReader reader(payload);
+  ModuleOfRecorder recorder;
+  if (!reader.read(recorder)) return file.damage().add_page(page, "a module record does not hold what it says");
+  recorder_id_ = recorder.module_id;
 }
 
 size_t Modules::index_of(uint32_t module_id) const {

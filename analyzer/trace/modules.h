@@ -30,12 +30,16 @@ class Modules {
   const std::vector<Module>& all() const { return modules_; }
   // Index into all(), or kNone when no record tells of the module.
   size_t index_of(uint32_t module_id) const;
+  // The module is the recorder's own library.
+  bool is_recorder(uint32_t module_id) const { return module_id != format::kNoModule && module_id == recorder_id_; }
 
  private:
   void add_load(const TraceFile& file, uint32_t page, std::span<const std::byte> payload);
   void add_unload(const TraceFile& file, uint32_t page, std::span<const std::byte> payload);
+  void add_recorder(const TraceFile& file, uint32_t page, std::span<const std::byte> payload);
 
   std::vector<Module> modules_;
+  uint32_t recorder_id_ = format::kNoModule;
   tsl::robin_map<uint32_t, uint32_t> index_;
 };
 

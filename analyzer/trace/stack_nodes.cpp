@@ -40,7 +40,7 @@ bool can_be_parent(uint64_t id) {
 
 }  // namespace
 
-StackNodes::StackNodes(const TraceFile& file) {
+StackNodes::StackNodes(const TraceFile& file, const Modules& modules) {
   const auto streams = file.streams(format::StreamKind::stacks);
   uint64_t payload_bytes = 0;
   for (StreamPages stream : streams)
@@ -56,7 +56,7 @@ StackNodes::StackNodes(const TraceFile& file) {
         file.damage().add_page(entry.page, "a stack node does not decode");
     }
   }
-  canonicalise();
+  canonicalise(modules);
 }
 
 bool StackNodes::read_page(std::span<const std::byte> payload) {
@@ -85,7 +85,7 @@ bool StackNodes::read_page(std::span<const std::byte> payload) {
 }
 
 // Parents have lower ids than their children, so one walk upward settles every node after its parent.
-void StackNodes::canonicalise() {
+void StackNodes::canonicalise(const Modules& modules) {
   canonical_.resize(nodes_.size(), kLostStack);
   // A stack may have no frame at all: none was taken, or the unwinder gave up at once.
   for (StackId id : {format::kNoStack, format::kRootWhole, format::kRootDepthLimit, format::kRootGaveUp})
@@ -104,6 +104,10 @@ void StackNodes::canonicalise() {
       if (parent != kLostStack) node.parent = parent;
     } else {
       node.root = root_of_parent(node.parent);
+    }
+    if (modules.is_recorder(node.module)) {
+      canonical_[id] = canonical_[node.parent];
+      continue;
     }
     size_t place = hash_of(node) & mask;
     while (first[place] != 0 && !are_same(nodes_[first[place]], node)) place = (place + 1) & mask;

@@ -1,10 +1,12 @@
-// The trie of call stacks. Ids are the trace's own; equal nodes are merged into the one with the lowest id.
+// The trie of call stacks. Ids are the trace's own; equal nodes are merged into the one with the lowest id. A frame of
+// the recorder is none: its node counts as the one of its caller.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "trace/modules.h"
 #include "trace/trace_file.h"
 
 namespace memprof {
@@ -30,7 +32,7 @@ struct StackNode {
 
 class StackNodes {
  public:
-  explicit StackNodes(const TraceFile& file);
+  StackNodes(const TraceFile& file, const Modules& modules);
 
   // Every id below it can be asked for; ids in events may be anything.
   StackId id_limit() const { return static_cast<StackId>(nodes_.size()); }
@@ -63,7 +65,7 @@ class StackNodes {
 
  private:
   bool read_page(std::span<const std::byte> payload);
-  void canonicalise();
+  void canonicalise(const Modules& modules);
 
   std::vector<StackNode> nodes_;    // by id
   std::vector<StackId> canonical_;  // by id

@@ -233,9 +233,15 @@ bool get_ready(int argc, char** argv, char** environment) {
   return true;
 }
 
+void tell_pause(uint64_t ticks) {
+  const Piece piece{&ticks, sizeof(ticks)};
+  write_metadata_record(format::MetadataRecord::pause, &piece, 1);
+}
+
 bool begin_recording(uint32_t flags) {
   if (settings.start_paused) flags |= format::kLateStart;
   if (!open_trace(sys::process_id(), flags, sys::parent_id(), 0, "")) return false;
+  if ((flags & format::kLateStart) != 0) tell_pause(trace_header->start_ticks);
   if (settings.start_paused) {
     mode.store(Mode::waiting, std::memory_order_relaxed);
   } else {
@@ -405,6 +411,7 @@ void start_recording() {
 void pause_recording() {
   if (!may_write_records()) return;
   std::atomic_ref(trace_header->live_flags).fetch_or(format::kLateStart, std::memory_order_relaxed);
+  tell_pause(read_ticks());
   settings.filter.paused = true;
 }
 

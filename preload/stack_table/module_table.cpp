@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "platform/clock.h"
+#include "platform/own_module.h"
 #include "platform/rare_lock.h"
 #include "platform/syscalls.h"
 #include "platform/text.h"
@@ -121,6 +122,10 @@ void write_load_record(uint32_t id, const Object& object) {
                                 static_cast<uint16_t>(path.length())};
   const Piece pieces[] = {{&load, sizeof(load)}, {build_id.bytes, build_id.count}, {path.c_str(), path.length()}};
   write_module_record(format::ModuleRecord::load, pieces, 3);
+  if (object.start != own_module_start()) return;
+  const format::ModuleOfRecorder own{id, 0};
+  const Piece piece{&own, sizeof(own)};
+  write_module_record(format::ModuleRecord::recorder, &piece, 1);
 }
 
 bool is_module(const Module& module, const Object& object) {

@@ -138,6 +138,9 @@ TEST_CASE("an allocator in a library that is there from the beginning", "[hosts]
     const Trace trace(directory / "trace.bin");
     CHECK(blocks_by(trace, library.parts) == library.blocks);
     CHECK(trace.summary().at("double_allocations") == 0);
+    // Nor does memprof stand between a function that is hooked and what it calls.
+    for (const Json& chunk : trace.chunks())
+      for (const Json& frame : chunk.at("stack")) CHECK(frame.value("module", "") != paths::kLibrary);
   }
 }
 

@@ -92,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (has_far_ids(data, size) && XXH3_64bits(data, size) % 256 != 0) return 0;
   const std::vector<uint8_t> bytes = trace_of(data, size);
   const TraceFile file = fuzz::open_input(bytes.data(), bytes.size());
-  const StackNodes nodes(file);
+  const StackNodes nodes(file, Modules(file));
   must(nodes.node_count() <= size / 4);
   // Some ids are far away; what lies between is empty.
   for (StackId id = 0; id < std::min<StackId>(nodes.id_limit(), 4096); ++id) check_node(nodes, id);

@@ -190,6 +190,20 @@ TEST_CASE("a dispute that never rests is settled as it goes", "[pairing]") {
   CHECK(a.heap().frees() == kUses);
 }
 
+TEST_CASE("a pause explains no orphan from before it", "[pairing]") {
+  TraceBuilder b;
+  b.header.live_flags = format::kLateStart;
+  b.add_pause(500);
+  b.add_pause(900);
+  b.free(1, 10, 0x1000);
+  b.free(1, 600, 0x2000);
+  b.free(1, 1000, 0x3000);
+  b.close(2000);
+  const Analysed a(b);
+  CHECK(a.heap().orphaned[1] == 2);
+  CHECK(a.heap().orphaned[2] == 1);
+}
+
 TEST_CASE("orphans are told apart by what the trace says of itself", "[pairing]") {
   struct Case {
     uint32_t flags, live_flags;

@@ -122,6 +122,12 @@ void TraceBuilder::unload_module(uint32_t module, uint64_t time) {
   add_record(StreamKind::modules, static_cast<uint16_t>(format::ModuleRecord::unload), payload);
 }
 
+void TraceBuilder::name_recorder(uint32_t module) {
+  Bytes payload;
+  put_raw(payload, format::ModuleOfRecorder{module, 0});
+  add_record(StreamKind::modules, static_cast<uint16_t>(format::ModuleRecord::recorder), payload);
+}
+
 void TraceBuilder::add_node_with_id(uint32_t id, uint32_t parent, uint32_t module, uint64_t address) {
   Bytes& out = open_page(StreamKind::stacks, 1, 1, 0, 32).payload;
   put_varint(out, id - last_node_);
@@ -153,6 +159,11 @@ void TraceBuilder::add_command(const std::vector<std::string>& arguments) {
   std::string joined;
   for (const std::string& argument : arguments) (joined += argument) += '\0';
   add_metadata(format::MetadataRecord::command, joined);
+}
+
+void TraceBuilder::add_pause(uint64_t time) {
+  const uint64_t ticks = kStart + time;
+  add_metadata(format::MetadataRecord::pause, {reinterpret_cast<const char*>(&ticks), sizeof ticks});
 }
 
 void TraceBuilder::add_mark(uint64_t time, uint32_t thread, std::string_view name) {

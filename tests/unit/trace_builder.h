@@ -33,6 +33,7 @@ class TraceBuilder {
   uint32_t add_module(std::string_view path, uint64_t start, uint64_t end, uint64_t bias,
                       std::string_view build_id = "");
   void unload_module(uint32_t module, uint64_t time);
+  void name_recorder(uint32_t module);
   uint32_t add_node(uint32_t parent, uint32_t module, uint64_t address, bool exact = false);
   // A node whose id the test chooses.
   void add_node_with_id(uint32_t id, uint32_t parent, uint32_t module, uint64_t address);
@@ -43,6 +44,7 @@ class TraceBuilder {
   void add_command(const std::vector<std::string>& arguments);
   void define_domain(uint16_t domain, std::string_view name);
   void define_tag(uint16_t tag, format::Function function, uint16_t domain, std::string_view name);
+  void add_pause(uint64_t time);
   void add_mark(uint64_t time, uint32_t thread, std::string_view name);
   void add_sample(const format::MemorySample& sample);
   void add_sample_record(uint16_t type, const Bytes& payload);

@@ -27,6 +27,25 @@ TEST_CASE("equal nodes of two threads are one stack", "[trace]") {
   CHECK(a.heap().sites.all()[0].allocations == 2);
 }
 
+TEST_CASE("frames of the recorder are none, wherever they stand", "[trace]") {
+  TraceBuilder b;
+  const uint32_t own = b.add_module("/opt/recorder.so", 0x1000, 0x2000, 0);
+  b.name_recorder(own);
+  const uint32_t outer = b.add_node(format::kRootWhole, 7, 1);
+  const uint32_t hook = b.add_node(outer, own, 2);
+  const uint32_t inner = b.add_node(b.add_node(hook, own, 3), 7, 4);
+  const uint32_t direct = b.add_node(outer, 7, 4);
+  const uint32_t outermost = b.add_node(b.add_node(format::kRootGaveUp, own, 5), 7, 6);
+  const Trace trace(open_bytes(b.build()));
+  const StackNodes& nodes = trace.nodes;
+  CHECK(nodes.frames(inner, 10) == std::vector<StackId>{inner, outer});
+  CHECK(nodes.canonical(direct) == inner);
+  CHECK(nodes.canonical(hook) == outer);
+  CHECK_FALSE(nodes.is_truncated(inner));
+  CHECK(nodes.frames(outermost, 10) == std::vector<StackId>{outermost});
+  CHECK(nodes.root(outermost) == StackRoot::gave_up);
+}
+
 TEST_CASE("frames come innermost first and stop at the limit", "[trace]") {
   TraceBuilder b;
   const uint32_t outer = b.add_node(format::kRootWhole, 0, 1);

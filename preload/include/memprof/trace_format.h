@@ -360,7 +360,7 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 8);
 
-enum class ModuleRecord : uint16_t { load = 1, unload = 2 };
+enum class ModuleRecord : uint16_t { load = 1, unload = 2, recorder = 3 };
 
 // Followed by build_id_bytes of build-id and path_bytes of path (not terminated; absolute where the recorder could
 // make it so; "[vdso]" for the kernel's). Written when a stack first meets the module, before any node names it.
@@ -381,6 +381,14 @@ struct ModuleUnload {
   uint32_t reserved;
 };
 static_assert(sizeof(ModuleUnload) == 16);
+
+// The module is the recorder itself: its frames stand between the program's where a hook calls the program back, or a
+// hooked function goes on below the hook. Behind its load record.
+struct ModuleOfRecorder {
+  uint32_t module_id;
+  uint32_t reserved;
+};
+static_assert(sizeof(ModuleOfRecorder) == 8);
 
 enum class MetadataRecord : uint16_t {
   command = 1,       // the arguments, each ended by a zero byte
@@ -406,6 +414,7 @@ enum class MetadataRecord : uint16_t {
   function = 18,              // FunctionDefinition, followed by its name
   type = 19,                  // TypeDefinition, followed by its name
   block_types = 20,           // BlockType, any number: of events pages that were written anew; never the recorder's
+  pause = 21,                 // uint64_t: ticks when recording stopped, or when it began without the program's begin
 };
 
 struct Mark {
