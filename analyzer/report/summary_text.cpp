@@ -1,5 +1,7 @@
 #include <tsl/robin_map.h>
 
+#include <algorithm>
+
 #include "report/ending.h"
 #include "report/escape.h"
 #include "report/mismatches.h"
@@ -17,6 +19,12 @@ constexpr size_t kSummaryFrames = 5;
 // After the first two, smaller parts of the whole are noise at a glance.
 constexpr double kMinShare = 0.01;
 constexpr size_t kMaxSymbolProblems = 5;
+
+bool is_never_started(const Trace& trace) {
+  const auto& settings = trace.metadata.settings;
+  return trace.file.streams(format::StreamKind::events).empty() &&
+         std::find(settings.begin(), settings.end(), "MEMPROF_START=paused") != settings.end();
+}
 
 // Writes the summary from top to bottom.
 class SummaryText {
@@ -79,6 +87,9 @@ class SummaryText {
     if (const std::string stripped = describe_stripped(trace_); !stripped.empty()) out_.print("{}\n", stripped);
     if (!file.closed_by_library())
       out_.write("incomplete: the numbers are those up to the last event that was recorded\n");
+    if (is_never_started(trace_))
+      out_.write(
+          "PAUSED from begin to end: MEMPROF_START=paused waits for MEMPROF_TOGGLE's signal or memprof_start()\n");
     for (const std::string& line : file.damage().warnings()) out_.print("DAMAGED: {}\n", escape_text(line));
     if (const uint32_t stopped = file.header().stopped; stopped != 0)
       out_.print("RECORDING STOPPED EARLY, after {}: {}\n",

@@ -55,6 +55,12 @@ TEST_CASE("the program's own handler takes the place of the toggle", "[hosts][to
   const Outcome outcome = toggle_in(directory, "own", {"MEMPROF_START=paused", "MEMPROF_TOGGLE=SIGUSR2"});
   CHECK(outcome.out == "handled 4\n");
   CHECK(Trace(directory / "trace.bin").allocations() == 0);
+  const auto says_so = [](const Outcome& summary) {
+    return summary.out.find("PAUSED from begin to end") != std::string::npos;
+  };
+  CHECK(says_so(analyze({(directory / "trace.bin").string()})));
+  toggle_in(directory, "", {"MEMPROF_START=paused", "MEMPROF_TOGGLE=SIGUSR2"});
+  CHECK_FALSE(says_so(analyze({(directory / "trace.bin").string()})));
 }
 
 TEST_CASE("a signal to a forked child toggles the child alone", "[hosts][toggles]") {
