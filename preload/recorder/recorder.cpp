@@ -171,12 +171,15 @@ void record_realloc_free(void* old_block, Function function, uint64_t begin_tick
 
 void record_unmapped(void* start, size_t size_bytes, Function function, uint64_t begin_ticks,
                      const CapturePoint& caller) {
+  if (size_bytes > format::kMostBlockBytes) return count_dropped(format::DropCause::too_large);
   write_free(start, size_bytes, function, begin_ticks, caller);
 }
 
 void record_realloc(void* old_block, void* new_block, size_t size_bytes, Function function, uint64_t begin_ticks,
                     const CapturePoint& caller) {
-  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) {
+  const bool is_too_large = size_bytes > format::kMostBlockBytes;
+  if (is_too_large) count_dropped(format::DropCause::too_large);
+  if (is_too_large || !settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) {
     write_free(old_block, 0, function, begin_ticks, caller);
     return;
   }

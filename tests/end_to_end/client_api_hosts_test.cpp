@@ -102,6 +102,15 @@ TEST_CASE("mistakes are counted and told, and do nothing", "[hosts][client]") {
                           Catch::Contains("CLIENT API: 1 call did nothing: memprof_pop_tag without"));
 }
 
+TEST_CASE("a block of 2^56 bytes or more is a mistake, and nothing else is lost by it", "[hosts][client]") {
+  const HostRun host({any_host(), "sizes"});
+  CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed pool pool_alloc pool_reset 10 [arena]",
+                                                                   "open gpu track_alloc - 72057594037927935"});
+  CHECK(host.trace().dropped() == 0);
+  CHECK_THAT(summary_of(host), Catch::Contains("CLIENT API: 9 calls did nothing: of a block of 2^56 bytes or more\n") &&
+                                   !Catch::Contains("DAMAGED"));
+}
+
 TEST_CASE("a forked child's trace knows the names that its parent gave", "[hosts][client]") {
   const HostRun host({any_host(), "forks"});
   CHECK(blocks_of(host.trace().path()) ==

@@ -2,6 +2,7 @@
 #include <memprof/memprof.h>
 #include <memprof/tracked.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -90,6 +91,22 @@ void mistakes() {
   memprof_track_alloc(MEMPROF_GPU, nullptr, 10);  // no mistake: nothing was allocated
 }
 
+// Blocks that no memory has room for, among others.
+void sizes() {
+  const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "arena");
+  const size_t least = size_t{1} << 56;
+  memprof_track_alloc(MEMPROF_GPU, at(0x1000), least - 1);
+  for (const size_t bytes : {least, SIZE_MAX, SIZE_MAX - 22}) {
+    memprof_track_alloc(MEMPROF_GPU, at(0x2000), bytes);
+    memprof_track_realloc(MEMPROF_GPU, at(0x1000), at(0x3000), bytes);
+    memprof_pool_alloc(pool, at(0x4000), bytes);
+    memprof_track_alloc(MEMPROF_GPU, nullptr, bytes);  // no mistake, as the next: what failed is passed on
+    memprof_pool_alloc(pool, nullptr, bytes);
+  }
+  memprof_pool_alloc(pool, at(0x5000), 10);
+  memprof_pool_destroy(pool);
+}
+
 // The first call of a fresh child is one of the API.
 void fork_child() {
   memprof_push_tag("parent");
@@ -122,6 +139,7 @@ int main(int, char** arguments) {
   if (strcmp(what, "threads") == 0) threads();
   if (strcmp(what, "pools") == 0) pools();
   if (strcmp(what, "resources") == 0) resources();
+  if (strcmp(what, "sizes") == 0) sizes();
   if (strcmp(what, "mistakes") == 0) mistakes();
   if (strcmp(what, "forks") == 0) fork_child();
   memprof_flush();

@@ -2,9 +2,10 @@
  *
  * A program that includes this header links nothing of memprof. When it starts, it looks whether libmemprof.so is in
  * the process (LD_PRELOAD); without it each call is one test of a variable, less than a nanosecond, and the functions
- * that return something return 0. With it, all are thread-safe, change no errno and never fail: what a program gets
- * wrong is counted, and `memprof-analyze` says so. Names are copied, at most their first 1023 bytes; NULL is "". All
- * are async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted as dropped).
+ * that return something return 0. With it, all are thread-safe, change no errno and never fail: a call that is wrong
+ * is counted and does nothing else, and `memprof-analyze` says so. Names are copied, at most their first 1023 bytes;
+ * NULL is "". All are async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted
+ * as dropped).
  *
  * Calls in a constructor of another library, which runs before this file's own, do nothing. Where memprof was attached
  * to a running program, they do nothing either. */
@@ -105,8 +106,9 @@ static inline void memprof_scope_end(void) {
 /* The domain of this name, which is made if it is new; also of a built-in one ("gpu"). */
 static inline uint16_t memprof_domain(const char* name) { return memprof_found_ ? memprof_found_->domain(name) : 0; }
 
-/* A block of `bytes` at this address or handle of the domain; call it after the block was made, with the stack of the
- * caller. In MEMPROF_CPU the address must be none that malloc gives out. */
+/* A block of `bytes`, fewer than 2^56, at this address or handle of the domain; call it after the block was made, with
+ * the stack of the caller. NULL is no block, and no mistake: what failed can be passed on. In MEMPROF_CPU the address
+ * must be none that malloc gives out. */
 static inline void memprof_track_alloc(uint16_t domain, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->track_alloc(domain, block, bytes);
 }
@@ -140,7 +142,7 @@ typedef uint64_t memprof_pool;
 static inline memprof_pool memprof_pool_create(uint16_t domain, const char* name) {
   return memprof_found_ ? memprof_found_->pool_create(domain, name) : 0;
 }
-/* The pool gave out a block; call it after. */
+/* The pool gave out a block, of fewer than 2^56 bytes; call it after. NULL is none. */
 static inline void memprof_pool_alloc(memprof_pool pool, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->pool_alloc(pool, block, bytes);
 }
