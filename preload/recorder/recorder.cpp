@@ -92,6 +92,11 @@ inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode)
   state->busy = Busy::written;
 }
 
+inline bool is_wanted(Function function, size_t size_bytes) {
+  const Filter& filter = settings.filter;
+  return filter.accepts(function, size_bytes, filter.active && is_under_filtered_tag());
+}
+
 inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }
 
 // `tag()` is asked when the trace is there: it may have to be told of a new one.
@@ -136,7 +141,7 @@ __attribute__((always_inline)) inline void write_free(void* block, size_t size_b
 }  // namespace
 
 void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
-  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) return;
+  if (!is_wanted(function, size_bytes)) return;
   write_alloc(block, size_bytes, function, {pc, sp, bp}, [&] { return event_tag(function); });
 }
 
@@ -179,7 +184,7 @@ void record_realloc(void* old_block, void* new_block, size_t size_bytes, Functio
                     const CapturePoint& caller) {
   const bool is_too_large = size_bytes > format::kMostBlockBytes;
   if (is_too_large) count_dropped(format::DropCause::too_large);
-  if (is_too_large || !settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) {
+  if (is_too_large || !is_wanted(function, size_bytes)) {
     write_free(old_block, 0, function, begin_ticks, caller);
     return;
   }

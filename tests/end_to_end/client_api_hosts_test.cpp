@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "host.h"
@@ -29,6 +30,19 @@ std::vector<std::string> blocks_of(const std::filesystem::path& trace) {
   }
   std::sort(blocks.begin(), blocks.end());
   return blocks;
+}
+
+// "SIZE [TAG]" of the blocks of the heap that have a tag, and how many there are.
+using SizesAndTags = std::map<std::string, size_t>;
+SizesAndTags sizes_and_tags(const std::filesystem::path& trace) {
+  SizesAndTags counts;
+  for (const std::string& block : blocks_of(trace)) ++counts[block.substr(block.find_first_of("0123456789"))];
+  return counts;
+}
+std::vector<std::string> names_of(const SizesAndTags& counts) {
+  std::vector<std::string> names;
+  for (const auto& [name, count] : counts) names.push_back(name);
+  return names;
 }
 
 std::vector<std::string> times(size_t count, const std::string& line) { return std::vector<std::string>(count, line); }
@@ -75,6 +89,44 @@ TEST_CASE("each thread has tags of its own", "[hosts][client]") {
     if (block.find("malloc free 6") != std::string::npos) freed.push_back(block);
   CHECK(freed == std::vector<std::string>{"closed cpu malloc free 62 [other]", "closed cpu malloc free 63 [main]"});
 }
+
+#if defined(__x86_64__)
+TEST_CASE("a handler that pushes and pops between any two instructions changes no tag but its own", "[hosts][client]") {
+  const HostRun host({"steps_through_tags", "balanced"});
+  const SizesAndTags counts = sizes_and_tags(host.trace().path());
+  CHECK(counts.at("21 [step]") > 0);
+  CHECK(counts.at("22 [outer]") > 0);
+  CHECK(counts.at("31 [handler]") > 1000);
+  for (const char* const tag : {"[outer]", "[step]"}) {
+    CHECK(counts.at(std::string("30 ") + tag) > 100);
+    CHECK(counts.at(std::string("30 ") + tag) == counts.at(std::string("32 ") + tag));
+  }
+  CHECK(names_of(counts) == std::vector<std::string>{"21 [step]", "22 [outer]", "30 [outer]", "30 [step]",
+                                                     "31 [handler]", "32 [outer]", "32 [step]"});
+}
+
+TEST_CASE("a handler that leaves its tag pushed comes before a push or a pop, or after it", "[hosts][client]") {
+  const HostRun host({"steps_through_tags", "left"});
+  const SizesAndTags counts = sizes_and_tags(host.trace().path());
+  CHECK(counts.at("41 [left]") > 10);
+  CHECK(counts.at("41 [step]") > 10);
+  CHECK(counts.at("41 [left]") == counts.at("42 [step]"));
+  CHECK(counts.at("41 [step]") == counts.at("42 [left]"));
+  CHECK(names_of(counts) ==
+        std::vector<std::string>{"41 [left]", "41 [step]", "42 [left]", "42 [step]", "43 [outer]", "44 [left]",
+                                 "44 [step]", "45 [outer]"});
+}
+
+TEST_CASE("a handler that jumps out of a push or a pop leaves it done or not begun", "[hosts][client]") {
+  const HostRun host({"steps_through_tags", "jumped"});
+  const SizesAndTags counts = sizes_and_tags(host.trace().path());
+  CHECK(counts.at("51 [step]") > 0);
+  CHECK(counts.at("51 [step]") == counts.at("53 [step]"));
+  CHECK(counts.at("51 [outer]") == counts.at("53 [outer]"));
+  CHECK(names_of(counts) ==
+        std::vector<std::string>{"51 [outer]", "51 [step]", "52 [after]", "53 [outer]", "53 [step]"});
+}
+#endif
 
 TEST_CASE("a pool's reset and its end free all of its blocks", "[hosts][client]") {
   const HostRun host({any_host(), "pools"});

@@ -75,7 +75,8 @@ static inline void memprof_mark(const char* name) {
 /* What the thread allocates until memprof_pop_tag() is tagged with the name: `--tag NAME` chooses it, `--group tag`
  * sums it up. Tags nest: a block has the innermost one, of which 28 are kept; deeper ones go by the last of these. For
  * names that are few: together with the functions that allocate, there is room for 65,000. A forked child goes on with
- * the tags of the thread that forked. */
+ * the tags of the thread that forked, and a signal handler has those of the thread that it interrupted. A longjmp pops
+ * nothing: what was pushed since its setjmp stays pushed. */
 static inline void memprof_push_tag(const char* name) {
   if (memprof_found_) memprof_found_->push_tag(name);
 }
