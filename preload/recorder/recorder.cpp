@@ -147,7 +147,7 @@ void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_
 
 void record_client_alloc(void* block, size_t size_bytes, Function function, uint16_t domain, uint16_t user_tag,
                          const CapturePoint& caller) {
-  if (!settings.filter.accepts_client(size_bytes, is_filtered_for_domain(domain), is_filtered_for_tag(user_tag)))
+  if (!settings.filter.accepts_client(function, size_bytes, is_filtered_for_domain(domain), is_filtered_for_tag(user_tag)))
     return;
   write_alloc(block, size_bytes, function, caller, [&] { return tag_of(function, domain, user_tag); });
 }

@@ -181,6 +181,17 @@ TEST_CASE("a filter chooses by tag and by a domain of the program's", "[hosts][c
                                                                    "closed cpu realloc free 22 [lex]"});
   const HostRun domains({"client_calls", "blocks"}, {"MEMPROF_FILTER=domain=textures"});
   CHECK(blocks_of(domains.trace().path()) == std::vector<std::string>{"closed textures track_alloc track_free 4096"});
+  const auto recorded = [](const char* what, const std::string& filter) {
+    return blocks_of(HostRun({"client_calls", what}, {"MEMPROF_FILTER=" + filter}).trace().path());
+  };
+  for (const char* const allocator : {"jemalloc", "mmap", "realloc", "malloc|new", "pool_alloc"}) {
+    INFO(allocator);
+    CHECK(recorded("blocks", std::string("allocator=") + allocator).empty());
+  }
+  CHECK(recorded("blocks", "allocator=track_realloc") ==
+        std::vector<std::string>{"open gpu track_realloc - 128"});
+  CHECK(recorded("pools", "allocator=track_alloc").empty());
+  CHECK(recorded("pools", "allocator=pool_alloc,size<=12").size() == 3);
   const HostRun gpu({"client_calls", "blocks"}, {"MEMPROF_FILTER=domain=gpu,size>100"});
   CHECK(blocks_of(gpu.trace().path()) ==
         std::vector<std::string>{"open gpu track_alloc - 256", "open gpu track_realloc - 128"});
