@@ -115,8 +115,11 @@ bool is_filtered_for_domain(uint16_t domain) {
   return is_name_of(names, {name, static_cast<uint32_t>(text_length(name))});
 }
 
+// One without a name is there too: its pop will come.
 void push_tag(const char* name) {
-  if (!pushed_tags.push(user_tag_of(name))) count_misuse(Misuse::too_many);
+  const bool is_empty = NameTable::is_empty(name);
+  if (is_empty) count_misuse(Misuse::empty_name);
+  if (!pushed_tags.push(is_empty ? uint16_t{0} : user_tag_of(name))) count_misuse(Misuse::too_many);
 }
 
 void pop_tag() {
@@ -124,8 +127,12 @@ void pop_tag() {
 }
 
 uint16_t domain_of(const char* name) {
+  if (NameTable::is_empty(name)) {
+    count_misuse(Misuse::empty_name);
+    return kNoDomain;
+  }
   for (uint16_t number = 0; number < sizeof(format::kDomainNames) / sizeof(format::kDomainNames[0]); ++number)
-    if (name != nullptr && __builtin_strcmp(name, format::kDomainNames[number]) == 0) return number;
+    if (__builtin_strcmp(name, format::kDomainNames[number]) == 0) return number;
   const uint32_t number = domains.count() < kMostDomains ? domains.find_or_add(name) : 0;
   if (number != 0) return static_cast<uint16_t>(number + kDomainNumbers);
   count_misuse(Misuse::too_many);

@@ -65,13 +65,13 @@ class PushedTags {
 };
 extern constinit thread_local PushedTags pushed_tags __attribute__((tls_model("initial-exec")));
 
-// The number of a user's tag; 0: none, there is no room.
+// The number of a user's tag, which has a name; 0: none, there is no room.
 uint16_t user_tag_of(const char* name);
 
 void push_tag(const char* name);
 void pop_tag();
 
-// A domain's number, >= kFirstDefinedDomain; 0xffff: there is no room.
+// A domain's number, >= kFirstDefinedDomain; 0xffff: it has no name, or there is no room.
 inline constexpr uint16_t kNoDomain = UINT16_MAX;
 uint16_t domain_of(const char* name);
 // That a client's block may be of: defined, and not that of mappings.

@@ -154,6 +154,25 @@ TEST_CASE("mistakes are counted and told, and do nothing", "[hosts][client]") {
                           Catch::Contains("CLIENT API: 1 call did nothing: memprof_pop_tag without"));
 }
 
+TEST_CASE("an empty name is a mistake where a name is needed, and told as one", "[hosts][client]") {
+  const HostRun host({any_host(), "empty_names"});
+  CHECK(blocks_of(host.trace().path()) ==
+        std::vector<std::string>{"closed cpu malloc free 71 [outer]", "closed cpu malloc free 71 [outer]",
+                                 "closed pool pool_alloc pool_reset 72", "closed pool pool_alloc pool_reset 72"});
+  CHECK(host.trace().summary().at("client_api_misuse") == Json{{"empty_name", 6}});
+  CHECK_THAT(summary_of(host),
+             Catch::Contains("CLIENT API: 6 calls did nothing: a tag, type or domain without a name\n"));
+}
+
+TEST_CASE("types that are given where no block is are counted", "[hosts][client]") {
+  const HostRun host({any_host(), "types"});
+  CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed cpu malloc free 81 (Second)",
+                                                                   "closed gpu track_alloc track_free 82 (Texture)"});
+  CHECK(host.trace().summary().at("client_api_misuse") == Json{{"type_without_block", 3}});
+  CHECK_THAT(summary_of(host),
+             Catch::Contains("CLIENT API: 3 calls did nothing: a type for an address where no block was\n"));
+}
+
 TEST_CASE("a block of 2^56 bytes or more is a mistake, and nothing else is lost by it", "[hosts][client]") {
   const HostRun host({any_host(), "sizes"});
   CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed pool pool_alloc pool_reset 10 [arena]",

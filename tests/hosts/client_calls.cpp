@@ -91,6 +91,36 @@ void mistakes() {
   memprof_track_alloc(MEMPROF_GPU, nullptr, 10);  // no mistake: nothing was allocated
 }
 
+// Of tags, types and domains it is a mistake; a pool may do without.
+void empty_names() {
+  memprof_push_tag("outer");
+  for (const char* const name : {"", static_cast<const char*>(nullptr)}) {
+    memprof_push_tag(name);
+    free(malloc(71));
+    memprof_pop_tag();
+    memprof_set_type(at(64), name);
+    memprof_domain(name);
+    const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, name);
+    memprof_pool_alloc(pool, at(64), 72);
+    memprof_pool_destroy(pool);
+  }
+  memprof_pop_tag();
+}
+
+// Types for blocks that are there, for some that are no more, and for some that never were.
+void types() {
+  void* const block = malloc(81);
+  memprof_set_type(block, "First");
+  memprof_set_type(block, "Second");  // the block's
+  memprof_set_type(at(64), "Nowhere");
+  memprof_track_alloc(MEMPROF_GPU, at(64), 82);
+  memprof_set_type_in(MEMPROF_GPU, at(64), "Texture");
+  memprof_track_free(MEMPROF_GPU, at(64));
+  memprof_set_type_in(MEMPROF_GPU, at(64), "Late");
+  memprof_set_type_in(MEMPROF_EXTERNAL, at(128), "Elsewhere");
+  free(block);
+}
+
 // Blocks that no memory has room for, among others.
 void sizes() {
   const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "arena");
@@ -139,6 +169,8 @@ int main(int, char** arguments) {
   if (strcmp(what, "threads") == 0) threads();
   if (strcmp(what, "pools") == 0) pools();
   if (strcmp(what, "resources") == 0) resources();
+  if (strcmp(what, "empty_names") == 0) empty_names();
+  if (strcmp(what, "types") == 0) types();
   if (strcmp(what, "sizes") == 0) sizes();
   if (strcmp(what, "mistakes") == 0) mistakes();
   if (strcmp(what, "forks") == 0) fork_child();

@@ -1,11 +1,11 @@
 /* The client API of memprof, for C and C++: what a program can tell the profiler that it cannot see by itself.
  *
  * A program that includes this header links nothing of memprof. When it starts, it looks whether libmemprof.so is in
- * the process (LD_PRELOAD); without it each call is one test of a variable, less than a nanosecond, and the functions
- * that return something return 0. With it, all are thread-safe, change no errno and never fail: a call that is wrong
- * is counted and does nothing else, and `memprof-analyze` says so. Names are copied, at most their first 1023 bytes;
- * NULL is "". All are async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted
- * as dropped).
+ * the process (LD_PRELOAD); without it each call is one test of a variable, less than a nanosecond where the compiler
+ * optimizes, and the functions that return something return 0. With it, all are thread-safe, change no errno and never
+ * fail: a call that is wrong is counted and does nothing else, and `memprof-analyze` says so. Names are copied, at most
+ * their first 1023 bytes; NULL is "". Tags, domains and types have one; marks, scopes and pools may do without. All are
+ * async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted as dropped).
  *
  * Calls in a constructor of another library, which runs before this file's own, do nothing. Where memprof was attached
  * to a running program, they do nothing either. */
@@ -123,8 +123,9 @@ static inline void memprof_track_free(uint16_t domain, const void* block) {
   if (memprof_found_) memprof_found_->track_free(domain, block);
 }
 
-/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says.
- * memprof_set_type(): a block of the heap. */
+/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says. A realloc
+ * makes a new block, which has no type before it is given one. Where there is no such block the type is nobody's;
+ * `memprof-analyze` counts those. memprof_set_type(): a block of the heap. */
 static inline void memprof_set_type_in(uint16_t domain, const void* block, const char* name) {
   if (memprof_found_) memprof_found_->set_type(domain, block, name);
 }

@@ -146,12 +146,13 @@ enum class Misuse : uint32_t {
   unknown_block = 1,   // a free of a block that its pool does not hold
   unknown_domain = 2,  // a domain that was never defined, or the one of mappings
   pop_without_push = 3,
-  too_many = 4,   // more names, pools or nested tags than there is room for: events go without
-  too_large = 5,  // a block of more than kMostBlockBytes
+  too_many = 4,    // more names, pools or nested tags than there is room for, or blocks in so many domains
+  too_large = 5,   // a block of more than kMostBlockBytes
+  empty_name = 6,  // of a tag, a type or a domain
 };
 inline constexpr uint32_t kMisuses = 8;
 inline constexpr const char* kMisuseNames[] = {"unknown_pool",     "unknown_block", "unknown_domain",
-                                               "pop_without_push", "too_many",      "too_large"};
+                                               "pop_without_push", "too_many",      "too_large",    "empty_name"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.
