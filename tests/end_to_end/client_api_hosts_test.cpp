@@ -65,6 +65,19 @@ TEST_CASE("blocks that memprof does not see are recorded in the domain that the 
   CHECK_THAT(analyze({"dump", "--metadata", host.trace().path().string()}).out, Catch::Contains(" begin\n"));
 }
 
+TEST_CASE("groups name who calls the client API, not its own functions", "[hosts][client]") {
+  const auto groups = [](const HostRun& host, const std::string& by, const std::string& domain) {
+    return analyze({"stacks", "--group", by, "--domain", domain, "--by", "allocated", host.trace().path().string()}).out;
+  };
+  const HostRun blocks({"client_calls_o0", "blocks"});
+  CHECK_THAT(groups(blocks, "function", "textures"), Catch::Contains("blocks()") && !Catch::Contains("memprof_"));
+  CHECK_THAT(groups(blocks, "file", "gpu"), Catch::Contains("client_calls.cpp") && !Catch::Contains("memprof.h"));
+  const HostRun pools({"client_calls_o0", "resources"});
+  CHECK_THAT(groups(pools, "function", "pool"), Catch::Contains("resources()") && !Catch::Contains("memprof::"));
+  const HostRun tags({"client_calls_o0", "tags"});
+  CHECK_THAT(groups(tags, "function", "cpu"), Catch::Contains("tags()") && !Catch::Contains("memprof::"));
+}
+
 TEST_CASE("blocks have the innermost tag of their thread, and the last type they were given", "[hosts][client]") {
   const HostRun host({any_host(), "tags"});
   const std::vector<std::string> blocks = blocks_of(host.trace().path());
