@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "host.h"
+#include "skip.h"
 
 using namespace memprof::tests;
 
@@ -67,7 +68,8 @@ TEST_CASE("blocks that memprof does not see are recorded in the domain that the 
 
 TEST_CASE("groups name who calls the client API, not its own functions", "[hosts][client]") {
   const auto groups = [](const HostRun& host, const std::string& by, const std::string& domain) {
-    return analyze({"stacks", "--group", by, "--domain", domain, "--by", "allocated", host.trace().path().string()}).out;
+    return analyze({"stacks", "--group", by, "--domain", domain, "--by", "allocated", host.trace().path().string()})
+        .out;
   };
   const HostRun blocks({"client_calls_o0", "blocks"});
   CHECK_THAT(groups(blocks, "function", "textures"), Catch::Contains("blocks()") && !Catch::Contains("memprof_"));
@@ -125,9 +127,8 @@ TEST_CASE("a handler that leaves its tag pushed comes before a push or a pop, or
   CHECK(counts.at("41 [step]") > 10);
   CHECK(counts.at("41 [left]") == counts.at("42 [step]"));
   CHECK(counts.at("41 [step]") == counts.at("42 [left]"));
-  CHECK(names_of(counts) ==
-        std::vector<std::string>{"41 [left]", "41 [step]", "42 [left]", "42 [step]", "43 [outer]", "44 [left]",
-                                 "44 [step]", "45 [outer]"});
+  CHECK(names_of(counts) == std::vector<std::string>{"41 [left]", "41 [step]", "42 [left]", "42 [step]", "43 [outer]",
+                                                     "44 [left]", "44 [step]", "45 [outer]"});
 }
 
 TEST_CASE("a handler that jumps out of a push or a pop leaves it done or not begun", "[hosts][client]") {
@@ -155,6 +156,21 @@ TEST_CASE("a tracked memory resource is a pool", "[hosts][client]") {
   const HostRun host({any_host(), "resources"});
   CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed pool pool_alloc pool_free 33 [strings]",
                                                                    "closed pool pool_alloc pool_reset 44 [strings]"});
+}
+
+TEST_CASE("a tracked allocator does what the one that it wraps does", "[hosts][client]") {
+  for (const char* const compiler : {"gxx", "clangxx"})
+    for (const char* const standard : {"17", "20"}) {
+      const std::string name = std::string("tracked_containers_") + compiler + standard;
+      INFO(name);
+      if (!std::filesystem::exists(host_path(name))) {
+        skip(std::string(compiler) + " is not installed");
+        continue;
+      }
+      const HostRun host({name});
+      CHECK(host.native().out == "0 problems\n");
+      CHECK(host.recorded().out == "0 problems\n");
+    }
 }
 
 TEST_CASE("mistakes are counted and told, and do nothing", "[hosts][client]") {
@@ -220,8 +236,7 @@ TEST_CASE("a filter chooses by tag and by a domain of the program's", "[hosts][c
     INFO(allocator);
     CHECK(recorded("blocks", std::string("allocator=") + allocator).empty());
   }
-  CHECK(recorded("blocks", "allocator=track_realloc") ==
-        std::vector<std::string>{"open gpu track_realloc - 128"});
+  CHECK(recorded("blocks", "allocator=track_realloc") == std::vector<std::string>{"open gpu track_realloc - 128"});
   CHECK(recorded("pools", "allocator=track_alloc").empty());
   CHECK(recorded("pools", "allocator=pool_alloc,size<=12").size() == 3);
   const HostRun gpu({"client_calls", "blocks"}, {"MEMPROF_FILTER=domain=gpu,size>100"});
