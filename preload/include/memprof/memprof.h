@@ -28,13 +28,18 @@ extern "C" {
 #define MEMPROF_POOL 4     /* blocks within blocks of another domain */
 
 /* Of a budget: no limit. */
-#define MEMPROF_ANY_NUMBER ((size_t)-1)
+#define MEMPROF_ANY_NUMBER SIZE_MAX
 
 /* Where the library is not in the process: NULL. */
 static const struct memprof_client_functions* memprof_found_;
 __attribute__((constructor(101))) static void memprof_find_(void) {
   void* const every_object = NULL; /* RTLD_DEFAULT, which C hides unless it is asked for */
-  memprof_found_ = (const struct memprof_client_functions*)dlsym(every_object, "memprof_client_functions");
+  void* const found = dlsym(every_object, "memprof_client_functions");
+#ifdef __cplusplus
+  memprof_found_ = static_cast<const struct memprof_client_functions*>(found);
+#else
+  memprof_found_ = found;
+#endif
 }
 
 /* ---- Recording ---- */
@@ -123,9 +128,9 @@ static inline void memprof_track_free(uint16_t domain, const void* block) {
   if (memprof_found_) memprof_found_->track_free(domain, block);
 }
 
-/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says. A realloc
- * makes a new block, which has no type before it is given one. Where there is no such block the type is nobody's;
- * `memprof-analyze` counts those. memprof_set_type(): a block of the heap. */
+/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says. A
+ * realloc makes a new block, which has no type before it is given one. Where there is no such block the type is
+ * nobody's; `memprof-analyze` counts those. memprof_set_type(): a block of the heap. */
 static inline void memprof_set_type_in(uint16_t domain, const void* block, const char* name) {
   if (memprof_found_) memprof_found_->set_type(domain, block, name);
 }
