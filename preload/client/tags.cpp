@@ -144,7 +144,10 @@ bool may_track_in(uint16_t domain) {
   return domain <= static_cast<uint16_t>(Domain::pool) && domain != static_cast<uint16_t>(Domain::mmap);
 }
 
-uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
+namespace {
+
+// 0: there is no room for one more.
+uint16_t number_of(Function function, uint16_t domain, uint16_t user_tag) {
   if (user_tag == 0 && domain == own_domain(function)) {
     tell_if_defined(function);
     return static_cast<uint16_t>(function);
@@ -154,9 +157,15 @@ uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
   uint32_t place = 0;
   uint16_t tag = places != nullptr ? find_combination(places, key, &place) : uint16_t{0};
   if (tag == 0) tag = add_combination(key);
-  if (tag != 0) return tag;
+  return tag;
+}
+
+}  // namespace
+
+uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
+  if (const uint16_t tag = number_of(function, domain, user_tag)) return tag;
   count_misuse(Misuse::too_many);
-  return static_cast<uint16_t>(function);
+  return user_tag != 0 ? number_of(function, domain, 0) : uint16_t{0};
 }
 
 uint16_t with_pushed_tag(Function function) { return tag_of(function, own_domain(function), pushed_tags.innermost()); }

@@ -77,7 +77,8 @@ uint16_t domain_of(const char* name);
 // That a client's block may be of: defined, and not that of mappings.
 bool may_track_in(uint16_t domain);
 
-// What an event of `function` carries.
+// What an event of `function` carries; without the tag where there is no room for one more number. 0: not even for the
+// domain, then the event is none of any other.
 uint16_t tag_of(format::Function function, uint16_t domain, uint16_t user_tag);
 uint16_t with_pushed_tag(format::Function function);  // in the function's own domain
 inline uint16_t event_tag(format::Function function) {

@@ -138,6 +138,15 @@ __attribute__((always_inline)) inline void write_free(void* block, size_t size_b
   });
 }
 
+// A client's block has one, or is not recorded. Asked when the trace is there: it may have to be told of a new one.
+uint16_t client_tag(Function function, uint16_t domain, uint16_t user_tag) {
+  ThreadState* state = enter();
+  if (state == nullptr) return 0;
+  const uint16_t tag = tag_of(function, domain, user_tag);
+  leave(state);
+  return tag;
+}
+
 }  // namespace
 
 void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
@@ -147,13 +156,17 @@ void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_
 
 void record_client_alloc(void* block, size_t size_bytes, Function function, uint16_t domain, uint16_t user_tag,
                          const CapturePoint& caller) {
-  if (!settings.filter.accepts_client(function, size_bytes, is_filtered_for_domain(domain), is_filtered_for_tag(user_tag)))
+  if (!settings.filter.accepts_client(function, size_bytes, is_filtered_for_domain(domain),
+                                      is_filtered_for_tag(user_tag)))
     return;
-  write_alloc(block, size_bytes, function, caller, [&] { return tag_of(function, domain, user_tag); });
+  const uint16_t tag = client_tag(function, domain, user_tag);
+  if (tag != 0) write_alloc(block, size_bytes, function, caller, [tag] { return tag; });
 }
 
 void record_client_free(void* block, Function function, uint16_t domain, const CapturePoint& caller) {
-  write_free(block, 0, function, read_ticks(), caller, [&] { return tag_of(function, domain, 0); });
+  const uint64_t ticks = read_ticks();
+  const uint16_t tag = client_tag(function, domain, 0);
+  if (tag != 0) write_free(block, 0, function, ticks, caller, [tag] { return tag; });
 }
 
 void record_block_type(void* block, uint16_t domain, uint32_t type) {

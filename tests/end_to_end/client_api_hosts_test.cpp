@@ -202,6 +202,17 @@ TEST_CASE("types that are given where no block is are counted", "[hosts][client]
              Catch::Contains("CLIENT API: 3 calls did nothing: a type for an address where no block was\n"));
 }
 
+TEST_CASE("what a domain has no room for is in no other one", "[hosts][client]") {
+  const HostRun host({"client_calls", "domains"});
+  std::vector<std::string> named, built_in;
+  for (const std::string& block : blocks_of(host.trace().path()))
+    (block.find(" domain ") != std::string::npos ? named : built_in).push_back(block);
+  CHECK(built_in == std::vector<std::string>{"open external track_alloc - 92"});
+  CHECK(named.size() > 64'000);
+  const Json misuses = host.trace().summary().at("client_api_misuse");
+  CHECK(misuses.at("too_many").get<size_t>() + misuses.at("unknown_domain").get<size_t>() >= 66'000 - named.size());
+}
+
 TEST_CASE("a block of 2^56 bytes or more is a mistake, and nothing else is lost by it", "[hosts][client]") {
   const HostRun host({any_host(), "sizes"});
   CHECK(blocks_of(host.trace().path()) == std::vector<std::string>{"closed pool pool_alloc pool_reset 10 [arena]",

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -121,6 +122,17 @@ void types() {
   free(block);
 }
 
+// More than there is room for.
+void domains() {
+  for (unsigned long i = 0; i < 66'000; ++i) {
+    const uint16_t domain = memprof_domain(("domain " + std::to_string(i)).c_str());
+    memprof_track_alloc(domain, at(0x1000 + i), 91);
+    if (i == 0) memprof_track_free(domain, at(0x1000));
+  }
+  memprof_track_alloc(MEMPROF_EXTERNAL, at(0x1000), 92);
+  memprof_track_alloc(MEMPROF_GPU, at(0x1000), 93);
+}
+
 // Blocks that no memory has room for, among others.
 void sizes() {
   const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "arena");
@@ -171,6 +183,7 @@ int main(int, char** arguments) {
   if (strcmp(what, "resources") == 0) resources();
   if (strcmp(what, "empty_names") == 0) empty_names();
   if (strcmp(what, "types") == 0) types();
+  if (strcmp(what, "domains") == 0) domains();
   if (strcmp(what, "sizes") == 0) sizes();
   if (strcmp(what, "mistakes") == 0) mistakes();
   if (strcmp(what, "forks") == 0) fork_child();

@@ -109,7 +109,9 @@ static inline void memprof_scope_end(void) {
 
 /* ---- Blocks that memprof does not see ---- */
 
-/* The domain of this name, which is made if it is new; also of a built-in one ("gpu"). */
+/* The domain of this name, which is made if it is new; also of a built-in one ("gpu"). For names that are few, as tags:
+ * each function of those below that is called in one takes of the same 65,000, and where there is no room for one more
+ * the block is not recorded, which is counted. */
 static inline uint16_t memprof_domain(const char* name) { return memprof_found_ ? memprof_found_->domain(name) : 0; }
 
 /* A block of `bytes`, fewer than 2^56, at this address or handle of the domain; call it after the block was made, with
