@@ -75,7 +75,9 @@ std::string describe_misuse(uint32_t misuse) {
     case format::Misuse::unknown_block: return "memprof_pool_free of a block that the pool does not hold";
     case format::Misuse::unknown_domain: return "of a domain that is not defined, or of mappings";
     case format::Misuse::pop_without_push: return "memprof_pop_tag without a memprof_push_tag before";
-    case format::Misuse::too_many: return "more names, pools or nested tags than there is room for";
+    case format::Misuse::too_many: return "more names, domains, pools or nested tags than there is room for";
+    case format::Misuse::too_large: return "of a block of 2^56 bytes or more";
+    case format::Misuse::empty_name: return "a tag, type or domain without a name";
   }
   return misuse_name(misuse);
 }
@@ -93,6 +95,7 @@ std::string describe_drop_cause(uint32_t cause) {
     case format::DropCause::no_syscalls: return "a seccomp filter forbids growing the trace";
     case format::DropCause::after_end: return "the program went on after the end of its exit";
     case format::DropCause::interrupted: return "a signal handler jumped out of the recorder";
+    case format::DropCause::too_large: return "of a block or mapping of 2^56 bytes or more";
   }
   return drop_cause_name(cause);
 }

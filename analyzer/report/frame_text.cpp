@@ -95,10 +95,26 @@ size_t text_width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+namespace {
+
+// What the compiler did not inline of memprof/memprof.h and memprof/tracked.h.
+bool is_client_api(const Frame& frame) {
+  if (!frame.file.empty())
+    return frame.file.ends_with("/memprof/memprof.h") || frame.file.ends_with("/memprof/tracked.h");
+  static constexpr std::array<std::string_view, 3> kPrefixes = {"memprof::tracked_allocator<",
+                                                                "memprof::tracked_resource::", "memprof::scoped_tag::"};
+  static constexpr std::array<std::string_view, 3> kFunctions = {"memprof_track_alloc", "memprof_track_realloc",
+                                                                 "memprof_pool_alloc"};
+  return starts_with_any(frame.function, kPrefixes) ||
+         std::find(kFunctions.begin(), kFunctions.end(), frame.function) != kFunctions.end();
+}
+
+}  // namespace
+
 bool is_library_plumbing(const Frame& frame) {
   static constexpr std::array<std::string_view, 7> kPrefixes = {
       "std::", "__gnu_cxx::", "void std::", "bool std::", "decltype", "auto std::", "std::__"};
-  return starts_with_any(frame.function, kPrefixes) || is_rust_library(frame.function);
+  return starts_with_any(frame.function, kPrefixes) || is_rust_library(frame.function) || is_client_api(frame);
 }
 
 bool is_startup(const Frame& frame) {

@@ -6,6 +6,7 @@
 #include "report/reports.h"
 #include "report/selection_text.h"
 #include "report/site_json.h"
+#include "report/untaken_types.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -49,10 +50,12 @@ Json dropped_json(const TraceFile& file) {
   return dropped;
 }
 
-Json misuses_json(const TraceFile& file) {
+Json misuses_json(const Trace& trace) {
+  const TraceFile& file = trace.file;
   Json misuses = Json::object();
   for (uint32_t misuse = 0; misuse < format::kMisuses; ++misuse)
     if (const uint32_t count = file.header().misuses[misuse]; count != 0) misuses[misuse_name(misuse)] = count;
+  if (const uint64_t types = untaken_types(trace); types != 0) misuses["type_without_block"] = types;
   return misuses;
 }
 
@@ -113,7 +116,7 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
   document["verify"] = {{"checked", analysis.trace.file.header().verify_checked},
                         {"mismatches", analysis.trace.file.header().verify_mismatches}};
   document["dropped"] = dropped_json(analysis.trace.file);
-  document["client_api_misuse"] = misuses_json(analysis.trace.file);
+  document["client_api_misuse"] = misuses_json(analysis.trace);
   document["domains"] = domains_json(analysis, *domain);
   Json& tops = document["top"] = Json::object();
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {

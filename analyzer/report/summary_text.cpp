@@ -10,6 +10,7 @@
 #include "report/selection_text.h"
 #include "report/site_json.h"
 #include "report/site_list.h"
+#include "report/untaken_types.h"
 
 namespace memprof {
 
@@ -101,6 +102,9 @@ class SummaryText {
     for (uint32_t misuse = 0; misuse < format::kMisuses; ++misuse)
       if (const uint32_t count = file.header().misuses[misuse]; count != 0)
         out_.print("CLIENT API: {} did nothing: {}\n", count_of(count, "call", "calls"), describe_misuse(misuse));
+    if (const uint64_t types = untaken_types(trace_); types != 0)
+      out_.print("CLIENT API: {} did nothing: a type for an address where no block was\n",
+                 count_of(types, "call", "calls"));
     if (file.flags() & format::kFiltered) out_.write("filtered by MEMPROF_FILTER: only what it lets through is here\n");
   }
 

@@ -46,7 +46,7 @@ class EventPredictor {
 
   SizeClass class_of(uint64_t size) const {
     const uint64_t least = size_bias_ > 15 ? 2 : 1;
-    // The sum cannot wrap: sizes are below kMostBlockBytes.
+    // The sum cannot wrap: sizes are no more than kMostBlockBytes.
     uint64_t granules = (size + size_bias_) / kGranule;
     if (granules < least) granules = least;
     return {granules, static_cast<unsigned>(granules < kLastClass ? granules : kLastClass)};

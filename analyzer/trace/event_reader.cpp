@@ -113,7 +113,7 @@ EventReader::Outcome EventReader::read_alloc(uint8_t token, Event& out) {
       break;
   }
   if (token & 2) size = read_prefix_varint();
-  if (size >= kMostBlockBytes) return Outcome::malformed;
+  if (size > format::kMostBlockBytes) return Outcome::malformed;
   const auto size_class = predictor_.class_of(size);
   const uint64_t address =
       token & 1 ? read_address(predictor_.base_of(size_class)) : predictor_.guess_alloc(size_class);
@@ -130,7 +130,7 @@ EventReader::Outcome EventReader::read_free(uint8_t token, Event& out) {
   uint64_t stack = format::kNoStack, size = 0;
   if (token & 1) stack = read_prefix_varint();
   if (token & 2) size = read_prefix_varint();
-  if (stack > UINT32_MAX || size >= kMostBlockBytes) return Outcome::malformed;
+  if (stack > UINT32_MAX || size > format::kMostBlockBytes) return Outcome::malformed;
   predictor_.free_tag = tag;
   return put_free(out, predictor_.context(), address, tag, size, static_cast<uint32_t>(stack));
 }
@@ -153,7 +153,7 @@ EventReader::Outcome EventReader::read_realloc(uint8_t token, Event* out) {
     tag = known.tag;
   }
   const uint64_t size = read_prefix_varint();
-  if (size >= kMostBlockBytes) return Outcome::malformed;
+  if (size > format::kMostBlockBytes) return Outcome::malformed;
   const auto size_class = predictor_.class_of(size);
   uint64_t address = old_address;
   if ((token & 1) == 0) {

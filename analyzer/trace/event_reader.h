@@ -36,10 +36,6 @@ class EventReader {
   // Bytes of the payload that were decoded.
   size_t bytes_read() const { return static_cast<size_t>(at_ - begin_); }
 
-  // A record, its sizes and times at their longest, takes 57 bytes; the padding of a page covers one that starts at its
-  // last byte, so only the end of a record is checked.
-  static constexpr uint64_t kMostBlockBytes = uint64_t{1} << 56;
-
  private:
   enum class Outcome { event, two_events, no_event, end, malformed };
 

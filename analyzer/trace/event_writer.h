@@ -25,7 +25,7 @@ class EventWriter {
   bool reaches(const Event& event) const;
 
   // One allocation or release. Its ticks do not go back; what is no whole unit is rounded as the recorder does. Sizes
-  // are below EventReader::kMostBlockBytes. `continues` is not kept: half a realloc becomes an event of its own.
+  // are no more than format::kMostBlockBytes. `continues` is not kept: half a realloc becomes an event of its own.
   void write(const Event& event, std::vector<std::byte>& out);
   // Both halves of a realloc.
   void write_realloc(const Event& release, const Event& allocation, std::vector<std::byte>& out);

@@ -34,9 +34,11 @@ bool is_accepted(const char* prefix, const char* name, const char* allocator, Do
   Text<64> called;
   called.add(prefix).add(name);
   const char* const domain_name = format::kDomainNames[static_cast<uint16_t>(domain)];
-  const bool has_allocator = filter.allocators.length() == 0 ||
-                             names_contain(filter.allocators.c_str(), called.c_str(), called.length()) ||
-                             names_contain(filter.allocators.c_str(), allocator, text_length(allocator));
+  const auto is_named = [&](const char* text) {
+    return names_contain(filter.allocators.c_str(), text, text_length(text));
+  };
+  const bool has_allocator = filter.allocators.length() == 0 || is_named(called.c_str()) || is_named(allocator) ||
+                             (text_equals(called.c_str(), "new[]") && is_named("new"));
   return has_allocator &&
          (filter.domains.length() == 0 || names_contain(filter.domains.c_str(), domain_name, text_length(domain_name)));
 }

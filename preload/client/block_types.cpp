@@ -21,6 +21,7 @@ constinit NameTable types{define_type};
 
 void set_block_type(void* block, uint16_t domain, const char* name) {
   if (!may_track_in(domain)) return count_misuse(format::Misuse::unknown_domain);
+  if (NameTable::is_empty(name)) return count_misuse(format::Misuse::empty_name);
   const uint32_t type = types.find_or_add(name);
   if (type == 0) return count_misuse(format::Misuse::too_many);
   record_block_type(block, domain, type);

@@ -49,8 +49,7 @@ char* NameTable::take_text(size_t bytes) {
 
 uint32_t NameTable::find_or_add(const char* text) {
   Name name{text, 0};
-  if (text != nullptr)
-    while (name.bytes < kLongestName && text[name.bytes] != '\0') ++name.bytes;
+  while (name.bytes < kLongestName && text[name.bytes] != '\0') ++name.bytes;
   const uint64_t hash = XXH3_64bits(text, name.bytes);
   uint32_t place = 0;
   if (__builtin_expect(places_.load(std::memory_order_acquire) != nullptr, 1)) {

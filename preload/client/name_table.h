@@ -28,7 +28,8 @@ class NameTable {
 
   constexpr explicit NameTable(Define define) : define_(define) {}
 
-  // Its number; 0: there is no room. Null is "".
+  static bool is_empty(const char* text) { return text == nullptr || *text == '\0'; }
+  // Its number; 0: there is no room. Of a name that is not empty.
   uint32_t find_or_add(const char* text);
   // Of a number that find_or_add() gave.
   Name name(uint32_t number) const { return {entries_[number].text, entries_[number].bytes}; }

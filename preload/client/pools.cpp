@@ -191,7 +191,7 @@ uint64_t create_pool(uint16_t domain, const char* name) {
     count_misuse(Misuse::unknown_domain);
     return 0;
   }
-  return create_pool_in(domain, user_tag_of(name));
+  return create_pool_in(domain, NameTable::is_empty(name) ? uint16_t{0} : user_tag_of(name));
 }
 
 uint64_t create_pool_in(uint16_t domain, uint16_t user_tag) {

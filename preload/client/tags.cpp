@@ -25,10 +25,18 @@ void define_domain(uint32_t number, NameTable::Name name) {
   write_metadata_record(format::MetadataRecord::domain, pieces, name.bytes != 0 ? 2 : 1);
 }
 
-// The trace tells a user's tag where a function has it.
-void define_nothing(uint32_t, NameTable::Name) {}
+bool is_name_of(const char* names, NameTable::Name name) { return names_contain(names, name.text, name.bytes); }
 
-constinit NameTable user_tags{define_nothing};
+// Bit n: MEMPROF_FILTER names tag n.
+constinit std::atomic<uint64_t> filtered_tags[(NameTable::kMostNames + 1) / 64] = {};
+
+// Before anybody has its number. The trace tells a user's tag where a function has it.
+void note_if_filtered(uint32_t number, NameTable::Name name) {
+  if (!is_name_of(settings.filter.tags.c_str(), name)) return;
+  filtered_tags[number / 64].fetch_or(uint64_t{1} << number % 64, std::memory_order_relaxed);
+}
+
+constinit NameTable user_tags{note_if_filtered};
 constinit NameTable domains{define_domain};
 
 // function << 48 | domain << 32 | user tag << 16 | the number that stands for them; 0: an empty place.
@@ -85,8 +93,6 @@ __attribute__((noinline, cold)) uint16_t add_combination(uint64_t key) {
   return static_cast<uint16_t>(combination);
 }
 
-bool is_name_of(const char* names, NameTable::Name name) { return names_contain(names, name.text, name.bytes); }
-
 uint16_t own_domain(Function function) { return static_cast<uint16_t>(domain_of_function(function)); }
 
 }  // namespace
@@ -98,7 +104,7 @@ uint16_t user_tag_of(const char* name) {
 }
 
 bool is_filtered_for_tag(uint16_t user_tag) {
-  return user_tag != 0 && is_name_of(settings.filter.tags.c_str(), user_tags.name(user_tag));
+  return (filtered_tags[user_tag / 64].load(std::memory_order_relaxed) >> user_tag % 64 & 1) != 0;
 }
 
 bool is_filtered_for_domain(uint16_t domain) {
@@ -109,28 +115,24 @@ bool is_filtered_for_domain(uint16_t domain) {
   return is_name_of(names, {name, static_cast<uint32_t>(text_length(name))});
 }
 
-// The tag first, then the depth: a signal handler that comes between sees the tags before.
+// One without a name is there too: its pop will come.
 void push_tag(const char* name) {
-  PushedTags& own = pushed_tags;
-  if (own.depth < PushedTags::kMost) {
-    const uint16_t tag = user_tag_of(name);
-    own.tags[own.depth] = tag;
-    own.accepted = (own.accepted & ~(1u << own.depth)) | uint32_t{is_filtered_for_tag(tag)} << own.depth;
-  } else {
-    count_misuse(Misuse::too_many);
-  }
-  std::atomic_signal_fence(std::memory_order_release);
-  ++own.depth;
+  const bool is_empty = NameTable::is_empty(name);
+  if (is_empty) count_misuse(Misuse::empty_name);
+  if (!pushed_tags.push(is_empty ? uint16_t{0} : user_tag_of(name))) count_misuse(Misuse::too_many);
 }
 
 void pop_tag() {
-  if (pushed_tags.depth == 0) return count_misuse(Misuse::pop_without_push);
-  --pushed_tags.depth;
+  if (!pushed_tags.pop()) count_misuse(Misuse::pop_without_push);
 }
 
 uint16_t domain_of(const char* name) {
+  if (NameTable::is_empty(name)) {
+    count_misuse(Misuse::empty_name);
+    return kNoDomain;
+  }
   for (uint16_t number = 0; number < sizeof(format::kDomainNames) / sizeof(format::kDomainNames[0]); ++number)
-    if (name != nullptr && __builtin_strcmp(name, format::kDomainNames[number]) == 0) return number;
+    if (__builtin_strcmp(name, format::kDomainNames[number]) == 0) return number;
   const uint32_t number = domains.count() < kMostDomains ? domains.find_or_add(name) : 0;
   if (number != 0) return static_cast<uint16_t>(number + kDomainNumbers);
   count_misuse(Misuse::too_many);
@@ -142,7 +144,10 @@ bool may_track_in(uint16_t domain) {
   return domain <= static_cast<uint16_t>(Domain::pool) && domain != static_cast<uint16_t>(Domain::mmap);
 }
 
-uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
+namespace {
+
+// 0: there is no room for one more.
+uint16_t number_of(Function function, uint16_t domain, uint16_t user_tag) {
   if (user_tag == 0 && domain == own_domain(function)) {
     tell_if_defined(function);
     return static_cast<uint16_t>(function);
@@ -152,9 +157,15 @@ uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
   uint32_t place = 0;
   uint16_t tag = places != nullptr ? find_combination(places, key, &place) : uint16_t{0};
   if (tag == 0) tag = add_combination(key);
-  if (tag != 0) return tag;
+  return tag;
+}
+
+}  // namespace
+
+uint16_t tag_of(Function function, uint16_t domain, uint16_t user_tag) {
+  if (const uint16_t tag = number_of(function, domain, user_tag)) return tag;
   count_misuse(Misuse::too_many);
-  return static_cast<uint16_t>(function);
+  return user_tag != 0 ? number_of(function, domain, 0) : uint16_t{0};
 }
 
 uint16_t with_pushed_tag(Function function) { return tag_of(function, own_domain(function), pushed_tags.innermost()); }

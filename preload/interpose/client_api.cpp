@@ -22,6 +22,12 @@ bool is_domain(uint16_t domain) {
   return false;
 }
 
+bool is_size(size_t bytes) {
+  if (bytes <= format::kMostBlockBytes) return true;
+  count_misuse(format::Misuse::too_large);
+  return false;
+}
+
 }  // namespace
 
 MEMPROF_EXPORT void memprof_start() { start_recording(); }
@@ -46,11 +52,11 @@ MEMPROF_EXPORT void memprof_scope_end() { end_scope(); }
 
 MEMPROF_EXPORT uint16_t memprof_domain(const char* name) { return takes_client_calls() ? domain_of(name) : 0; }
 MEMPROF_EXPORT void memprof_track_alloc(uint16_t domain, const void* block, size_t bytes) {
-  if (!takes_client_calls() || !is_domain(domain) || block == nullptr) return;
+  if (!takes_client_calls() || !is_domain(domain) || block == nullptr || !is_size(bytes)) return;
   record_client_alloc(block_of(block), bytes, Function::track_alloc, domain, pushed_tags.innermost(), MEMPROF_CALLER());
 }
 MEMPROF_EXPORT void memprof_track_realloc(uint16_t domain, const void* old_block, const void* block, size_t bytes) {
-  if (!takes_client_calls() || !is_domain(domain)) return;
+  if (!takes_client_calls() || !is_domain(domain) || (block != nullptr && !is_size(bytes))) return;
   const CapturePoint caller = MEMPROF_CALLER();
   if (old_block != nullptr) record_client_free(block_of(old_block), Function::track_realloc, domain, caller);
   if (block == nullptr) return;
@@ -68,7 +74,8 @@ MEMPROF_EXPORT uint64_t memprof_pool_create(uint16_t domain, const char* name) {
   return takes_client_calls() ? create_pool(domain, name) : 0;
 }
 MEMPROF_EXPORT void memprof_pool_alloc(uint64_t pool, const void* block, size_t bytes) {
-  if (takes_client_calls()) note_pool_alloc(pool, block_of(block), bytes, MEMPROF_CALLER());
+  if (takes_client_calls() && (block == nullptr || is_size(bytes)))
+    note_pool_alloc(pool, block_of(block), bytes, MEMPROF_CALLER());
 }
 MEMPROF_EXPORT void memprof_pool_free(uint64_t pool, const void* block) {
   if (takes_client_calls()) note_pool_free(pool, block_of(block), MEMPROF_CALLER());

@@ -106,10 +106,12 @@ bool set_toggle(const char* value) {
   return settings.toggle_signal != 0 || text_equals(value, "never");
 }
 
+constinit const char* meant = nullptr;  // the name that a value which was refused may stand for
+
 constexpr Setting kSettings[] = {
     {"MEMPROF_OUTPUT", "a path of fewer than 4096 bytes with %p, %e, %n or %%", set_output},
     {"MEMPROF_FILTER", "conditions such as domain=cpu,allocator=malloc|new,size>=4096",
-     [](const char* value) { return parse_filter(value, &settings.filter); }},
+     [](const char* value) { return parse_filter(value, &settings.filter, &meant); }},
     {"MEMPROF_MAX_DEPTH", "a number of frames from 1 to 1024",
      [](const char* value) { return set_count(value, 1, kMaxDepth, &settings.max_depth); }},
     {"MEMPROF_FREE_STACKS", "0 or 1", [](const char* value) { return set_switch(value, &settings.free_stacks); }},
@@ -192,6 +194,7 @@ bool set(const char* entry) {
     const char* value = value_of(entry, setting.name);
     if (value == nullptr) continue;
     const Settings before = settings;
+    meant = nullptr;
     if (setting.set(value)) {
       if (given_count < kMaxGiven) given[given_count++] = entry;
     } else {
@@ -199,6 +202,7 @@ bool set(const char* entry) {
       Text<1024> line;
       line.add(setting.name).add(": expected ").add(setting.expected).add(", found '").add(value);
       line.add("'; using the default");
+      if (meant != nullptr) line.add("; did you mean ").add(meant).add('?');
       say(line.c_str());
     }
     return true;

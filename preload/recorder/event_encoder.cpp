@@ -1,5 +1,7 @@
 #include "recorder/event_encoder.h"
 
+#include "trace_writer/trace_writer.h"
+
 namespace memprof {
 namespace {
 
@@ -26,6 +28,12 @@ unsigned char* EventEncoder::put_long_number(unsigned char* at, uint64_t value) 
   const uint64_t word = __builtin_bswap64(prefixed << (56 - 8 * more));
   __builtin_memcpy(at, &word, sizeof(word));
   return at + more + 1;
+}
+
+__attribute__((noinline, cold)) unsigned char* EventEncoder::refuse(unsigned char* at, uint64_t dt) {
+  time_ -= dt;
+  count_dropped(format::DropCause::too_large);
+  return at;
 }
 
 unsigned char* EventEncoder::put_address(unsigned char* at, uint64_t base, uint64_t address) const {

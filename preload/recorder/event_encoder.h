@@ -1,6 +1,9 @@
 // Bytes of event records, as trace_format.h ("Event records") defines them. Each function writes one record at `at`,
 // where kMostBytes are free, and returns its end; bytes behind the end may be overwritten too. Times are ticks, read in
 // the order that the host's calls had. Allocations and frees are in line, up to what the predictor did not expect.
+//
+// Sizes are no more than kMostBlockBytes. Of an allocation that is asked here, behind the predictor, where the others
+// do not pay for it; who calls sees to the rest.
 #pragma once
 
 #include "recorder/event_model.h"
@@ -35,6 +38,7 @@ class EventEncoder {
         at = put_address(at, model_.base(size_class), address);
       }
     } else {
+      if (__builtin_expect(size > format::kMostBlockBytes, 0)) return refuse(at, dt);
       at = unexpected_alloc(at, dt, {address, expected_address, size_class}, size, stack, tag);
     }
     model_.on_alloc(address, size_class);
@@ -105,6 +109,8 @@ class EventEncoder {
     return put_long_number(at, value);
   }
 
+  // Counted; nothing is written.
+  unsigned char* refuse(unsigned char* at, uint64_t dt);
   static unsigned char* put_long_number(unsigned char* at, uint64_t value);
   unsigned char* put_address(unsigned char* at, uint64_t base, uint64_t address) const;
   unsigned char* put_new_stack(unsigned char* at, uint32_t stack);

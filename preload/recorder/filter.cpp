@@ -20,6 +20,12 @@ struct Word {
     while (at != end && *text != '\0' && *at == *text) ++at, ++text;
     return at == end && *text == '\0';
   }
+  bool is_but_for_case(const char* text) const {
+    const char* at = begin;
+    while (at != end && *text != '\0' && lower(*at) == lower(*text)) ++at, ++text;
+    return at == end && *text == '\0';
+  }
+  static char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 };
 
 // Takes the text up to one of the two stops, and the stop itself.
@@ -67,6 +73,7 @@ bool is_jemalloc_function(Function function) {
 
 bool names_allocator(Word word, const format::FunctionInfo& info) {
   if (word.is("memalign")) return is_aligned_function(info.function);
+  if (word.is("new")) return info.function == Function::operator_new || info.function == Function::operator_new_array;
   if (word.is("jemalloc")) return is_jemalloc_function(info.function);
   if (word.is("mmap")) return is_mapping_function(info.function);
   return word.is(info.name);
@@ -75,26 +82,64 @@ bool names_domain(Word word, const format::FunctionInfo& info) {
   return word.is(format::kDomainNames[static_cast<unsigned>(info.domain)]);
 }
 
-// Denies every function that none of the bar-separated values names. False when a value names nothing at all.
-bool restrict_functions(Word values, bool (*names)(Word, const format::FunctionInfo&), bool may_be_unknown,
-                        Filter* out) {
-  bool is_named[sizeof(out->denied)] = {};
+// The known name that the word is but for the case of its letters; nullptr: none.
+const char* domain_like(Word word) {
+  for (const char* const name : format::kDomainNames)
+    if (word.is_but_for_case(name)) return name;
+  return nullptr;
+}
+const char* allocator_like(Word word) {
+  for (const format::FunctionInfo& info : format::kFunctions)
+    if (word.is_but_for_case(info.name)) return info.name;
+  for (unsigned i = 0; i < kAllocatorCount; ++i) {
+    const Allocator& allocator = kAllocators[i];
+    if (word.is_but_for_case(allocator.name)) return allocator.name;
+    for (unsigned n = 0; n < allocator.count; ++n)
+      if (word.is_but_for_case(allocator.functions[n].name)) return allocator.functions[n].name;
+  }
+  return nullptr;
+}
+
+// What the values of a condition may be.
+struct Names {
+  bool (*name)(Word, const format::FunctionInfo&);
+  const char* (*like)(Word);
+  bool may_be_unknown;
+};
+constexpr Names kDomains = {names_domain, domain_like, true};
+constexpr Names kAllocatorsAndFunctions = {names_allocator, allocator_like, false};
+
+bool is_known(Word value, const Names& names) {
+  if (value.empty()) return false;
+  if (names.may_be_unknown) {
+    const char* const like = names.like(value);
+    return like == nullptr || value.is(like);
+  }
+  if (is_allocator_name(value.begin, static_cast<size_t>(value.end - value.begin))) return true;
+  for (const format::FunctionInfo& info : format::kFunctions)
+    if (names.name(value, info)) return true;
+  return false;
+}
+
+// Denies, in `denied`, every function that none of the bar-separated values names. False when a value names nothing at
+// all.
+bool restrict_functions(Word values, const Names& names, bool (&denied)[format::kFunctionCount], const char** meant) {
+  bool is_named[format::kFunctionCount] = {};
   const char* at = values.begin;
   do {
     const char* bar = at;
     while (bar != values.end && *bar != '|') ++bar;
     const Word value{at, bar};
-    bool known = may_be_unknown || is_allocator_name(value.begin, static_cast<size_t>(value.end - value.begin));
-    for (const format::FunctionInfo& info : format::kFunctions) {
-      if (!names(value, info)) continue;
-      is_named[static_cast<unsigned>(info.function)] = true;
-      known = true;
+    if (!is_known(value, names)) {
+      if (meant != nullptr) *meant = names.like(value);
+      return false;
     }
-    if (!known || value.empty()) return false;
+    for (const format::FunctionInfo& info : format::kFunctions)
+      if (names.name(value, info)) is_named[static_cast<unsigned>(info.function)] = true;
     at = bar == values.end ? bar : bar + 1;
     if (bar != values.end && at == values.end) return false;  // a bar with nothing behind it
   } while (at != values.end);
-  for (unsigned i = 0; i < sizeof(out->denied); ++i) out->denied[i] |= !is_named[i];
+  for (unsigned i = 0; i < format::kFunctionCount; ++i) denied[i] |= !is_named[i];
   return true;
 }
 
@@ -124,7 +169,7 @@ bool restrict_size(char comparison, bool or_equal, Word value, Filter* out) {
   return true;
 }
 
-bool parse_condition(Word condition, Filter* out) {
+bool parse_condition(Word condition, Filter* out, const char** meant) {
   const char* at = condition.begin;
   while (at != condition.end && *at != '=' && *at != '<' && *at != '>') ++at;
   if (at == condition.end) return false;
@@ -136,11 +181,13 @@ bool parse_condition(Word condition, Filter* out) {
   if (name.is("size")) return restrict_size(comparison, or_equal, value, out);
   if (comparison != '=') return false;
   if (name.is("tag")) return keep_names(value, &out->tags);
-  if (name.is("domain")) return keep_names(value, &out->domains) && restrict_functions(value, names_domain, true, out);
-  if (name.is("allocator")) {
-    return keep_names(value, &out->allocators) && restrict_functions(value, names_allocator, false, out);
-  }
-  return false;
+  if (name.is("domain"))
+    return keep_names(value, &out->domains) && restrict_functions(value, kDomains, out->denied, meant);
+  if (!name.is("allocator") || !keep_names(value, &out->allocators) ||
+      !restrict_functions(value, kAllocatorsAndFunctions, out->unnamed, meant))
+    return false;
+  for (unsigned i = 0; i < format::kFunctionCount; ++i) out->denied[i] |= out->unnamed[i];
+  return true;
 }
 
 }  // namespace
@@ -161,10 +208,10 @@ bool names_contain(const char* names, const char* name, size_t bytes) {
   }
 }
 
-bool parse_filter(const char* text, Filter* out) {
+bool parse_filter(const char* text, Filter* out, const char** meant) {
   char stopped_by = ',';
   while (stopped_by == ',') {
-    if (!parse_condition(take(&text, ',', ',', &stopped_by), out)) return false;
+    if (!parse_condition(take(&text, ',', ',', &stopped_by), out, meant)) return false;
   }
   out->active = true;
   return true;

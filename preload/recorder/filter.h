@@ -16,6 +16,7 @@ struct Filter {
   bool active = false;
   bool paused = false;  // by the client API: nothing but frees is recorded
   bool denied[format::kFunctionCount] = {};
+  bool unnamed[format::kFunctionCount] = {};  // denied by `allocator=`: of a client's block the domain is asked apart
   bool denied_definitions[256] = {};  // of functions that are numbered from kFirstDefinedTag, as they are met
   uint64_t least_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;
@@ -33,8 +34,9 @@ struct Filter {
     return !is_denied && accepts_block(bytes, has_tag);
   }
   // Of a client's block, whose function may be of any domain.
-  bool accepts_client(uint64_t bytes, bool has_domain, bool has_tag) const {
-    return !paused && (!active || (has_domain && accepts_block(bytes, has_tag)));
+  bool accepts_client(format::Function function, uint64_t bytes, bool has_domain, bool has_tag) const {
+    if (paused) return false;
+    return !active || (!unnamed[static_cast<unsigned>(function)] && has_domain && accepts_block(bytes, has_tag));
   }
 
  private:
@@ -44,10 +46,11 @@ struct Filter {
 };
 
 // False when the text is not a filter; *out may then be half changed. `memalign` stands for all aligned functions
-// (memalign aligned_alloc posix_memalign valloc pvalloc), `mmap` for every kind of mapping; the name of an
-// allocator (allocators/) for all that it has. A domain that none of the functions is of may be one that the program
-// will define.
-bool parse_filter(const char* text, Filter* out);
+// (memalign aligned_alloc posix_memalign valloc pvalloc), `new` for new[] too, `mmap` for every kind of mapping; the
+// name of an allocator (allocators/) for all that it has. A domain that none of the functions is of may be one that the
+// program will define; but one that differs from a known one in the case of letters alone is none, and `meant` says
+// which is known, as it does of allocators.
+bool parse_filter(const char* text, Filter* out, const char** meant = nullptr);
 
 // Whether one of `names`, joined by bars, is the `bytes` of `name`.
 bool names_contain(const char* names, const char* name, size_t bytes);

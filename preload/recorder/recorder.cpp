@@ -92,6 +92,11 @@ inline void write_event(ThreadState* state, uint64_t first_ticks, Encode encode)
   state->busy = Busy::written;
 }
 
+inline bool is_wanted(Function function, size_t size_bytes) {
+  const Filter& filter = settings.filter;
+  return filter.accepts(function, size_bytes, filter.active && is_under_filtered_tag());
+}
+
 inline uint64_t address_of(const void* block) { return reinterpret_cast<uint64_t>(block); }
 
 // `tag()` is asked when the trace is there: it may have to be told of a new one.
@@ -133,22 +138,35 @@ __attribute__((always_inline)) inline void write_free(void* block, size_t size_b
   });
 }
 
+// A client's block has one, or is not recorded. Asked when the trace is there: it may have to be told of a new one.
+uint16_t client_tag(Function function, uint16_t domain, uint16_t user_tag) {
+  ThreadState* state = enter();
+  if (state == nullptr) return 0;
+  const uint16_t tag = tag_of(function, domain, user_tag);
+  leave(state);
+  return tag;
+}
+
 }  // namespace
 
 void record_alloc_at(void* block, size_t size_bytes, Function function, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
-  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) return;
+  if (!is_wanted(function, size_bytes)) return;
   write_alloc(block, size_bytes, function, {pc, sp, bp}, [&] { return event_tag(function); });
 }
 
 void record_client_alloc(void* block, size_t size_bytes, Function function, uint16_t domain, uint16_t user_tag,
                          const CapturePoint& caller) {
-  if (!settings.filter.accepts_client(size_bytes, is_filtered_for_domain(domain), is_filtered_for_tag(user_tag)))
+  if (!settings.filter.accepts_client(function, size_bytes, is_filtered_for_domain(domain),
+                                      is_filtered_for_tag(user_tag)))
     return;
-  write_alloc(block, size_bytes, function, caller, [&] { return tag_of(function, domain, user_tag); });
+  const uint16_t tag = client_tag(function, domain, user_tag);
+  if (tag != 0) write_alloc(block, size_bytes, function, caller, [tag] { return tag; });
 }
 
 void record_client_free(void* block, Function function, uint16_t domain, const CapturePoint& caller) {
-  write_free(block, 0, function, read_ticks(), caller, [&] { return tag_of(function, domain, 0); });
+  const uint64_t ticks = read_ticks();
+  const uint16_t tag = client_tag(function, domain, 0);
+  if (tag != 0) write_free(block, 0, function, ticks, caller, [tag] { return tag; });
 }
 
 void record_block_type(void* block, uint16_t domain, uint32_t type) {
@@ -171,12 +189,15 @@ void record_realloc_free(void* old_block, Function function, uint64_t begin_tick
 
 void record_unmapped(void* start, size_t size_bytes, Function function, uint64_t begin_ticks,
                      const CapturePoint& caller) {
+  if (size_bytes > format::kMostBlockBytes) return count_dropped(format::DropCause::too_large);
   write_free(start, size_bytes, function, begin_ticks, caller);
 }
 
 void record_realloc(void* old_block, void* new_block, size_t size_bytes, Function function, uint64_t begin_ticks,
                     const CapturePoint& caller) {
-  if (!settings.filter.accepts(function, size_bytes, pushed_tags.is_accepted())) {
+  const bool is_too_large = size_bytes > format::kMostBlockBytes;
+  if (is_too_large) count_dropped(format::DropCause::too_large);
+  if (is_too_large || !is_wanted(function, size_bytes)) {
     write_free(old_block, 0, function, begin_ticks, caller);
     return;
   }

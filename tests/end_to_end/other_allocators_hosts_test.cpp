@@ -124,6 +124,14 @@ TEST_CASE("an allocator in a library that is loaded later is hooked as the loade
   }
 }
 
+TEST_CASE("a block that is larger than any memory is lost, and counted", "[hosts][other_allocators]") {
+  const HostRun host({"calls_allocators", "cuda_boundless", host_path("libgpu_runtime_stand_in.so")});
+  CHECK(blocks_by(host.trace(), {"cu"}) == Lines{"open gpu cudaMalloc - 1", "open gpu cudaMalloc - 1001",
+                                                 "open gpu cudaMalloc - 2001", "open gpu cudaMalloc - 3001"});
+  CHECK(host.trace().summary().at("dropped") == Json{{"too_large", 2}});
+  CHECK_THAT(analyze({host.trace().path().string()}).out, !Catch::Contains("DAMAGED"));
+}
+
 TEST_CASE("an allocator in a library that is there from the beginning", "[hosts][other_allocators]") {
   for (const Library& library : kLibraries) {
     INFO(library.allocator);

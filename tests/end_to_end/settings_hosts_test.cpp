@@ -93,12 +93,27 @@ TEST_CASE("LLVM's MEMPROF_OPTIONS is none of ours", "[hosts][settings]") {
   check_trace(host.trace(), host.recorded());
 }
 
-TEST_CASE("MEMPROF_FILTER by allocator, size and domain", "[hosts][settings]") {
-  const std::vector<Json> only_new = chunks_with_filter("allocator=new");
-  CHECK(made_by(only_new, "new") == 9);
-  CHECK(all(only_new, [](const Json& chunk) { return !born(chunk) || chunk.at("allocator") == "new"; }));
+TEST_CASE("a known name in other letters' case is told by the line", "[hosts][settings]") {
+  const std::pair<const char*, const char*> kFilters[] = {{"domain=CPU", "; did you mean cpu?\n"},
+                                                          {"size>=1,allocator=malloc|New", "; did you mean new?\n"}};
+  for (const auto& [filter, line] : kFilters) {
+    FreshDirectory directory;
+    const Outcome outcome = run({{host_path("malloc_family")},
+                                 recording_environment({std::string("MEMPROF_FILTER=") + filter}),
+                                 directory.path(),
+                                 "",
+                                 {}});
+    CHECK(outcome.exit_status == 7);
+    CHECK_THAT(outcome.err, Catch::EndsWith(line));
+  }
+}
 
-  const std::vector<Json> both = chunks_with_filter("allocator=new|new[]");
+TEST_CASE("MEMPROF_FILTER by allocator, size and domain", "[hosts][settings]") {
+  const std::vector<Json> only_arrays = chunks_with_filter("allocator=new[]");
+  CHECK(made_by(only_arrays, "new[]") == 8);
+  CHECK(all(only_arrays, [](const Json& chunk) { return !born(chunk) || chunk.at("allocator") == "new[]"; }));
+
+  const std::vector<Json> both = chunks_with_filter("allocator=new");
   CHECK(made_by(both, "new") == 9);
   CHECK(made_by(both, "new[]") == 8);
   CHECK(made_by(both, "malloc") == 0);

@@ -21,8 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint64_t last = 0;
   while (const size_t count = reader.read(events)) {
     for (const Event& event : std::span(events).first(count)) {
-      if (event.ticks < last || event.ticks > kMaxEventTicks || event.size >= EventReader::kMostBlockBytes)
-        std::abort();
+      if (event.ticks < last || event.ticks > kMaxEventTicks || event.size > format::kMostBlockBytes) std::abort();
       last = event.ticks;
     }
   }

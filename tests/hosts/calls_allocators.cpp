@@ -2,6 +2,7 @@
 // plugins do it; with LIBRARY, in a library that is loaded for that and unloaded at the end.
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,14 @@ void cuda() {
   cudaFree(nullptr);
 }
 
+// More than any machine has, and the stand-in says that it went well.
+void cuda_boundless() {
+  void* block = nullptr;
+  auto* const cudaMalloc = function<int(void**, size_t)>("cudaMalloc");
+  if (cudaMalloc(&block, size_t{1} << 60) != 0 || cudaMalloc(&block, SIZE_MAX) != 0) exit(3);
+  for (size_t bytes = 1; bytes < 4000; bytes += 1000) cudaMalloc(&block, bytes);
+}
+
 void cuda_driver() {
   unsigned long long block = 0;
   function<int(unsigned long long*, size_t)>("cuMemAlloc_v2")(&block, 1001);
@@ -193,9 +202,10 @@ int main(int count, char** arguments) {
   const struct {
     const char* name;
     void (*call)();
-  } allocators[] = {{"mimalloc", mimalloc},       {"jemalloc", jemalloc}, {"tcmalloc", tcmalloc}, {"tbb", tbb},
-                    {"openmp", openmp},           {"glib", glib},         {"apr", apr},           {"cuda", cuda},
-                    {"cuda_driver", cuda_driver}, {"hip", hip},           {"asks", asks}};
+  } allocators[] = {{"mimalloc", mimalloc}, {"jemalloc", jemalloc}, {"tcmalloc", tcmalloc},
+                    {"tbb", tbb},           {"openmp", openmp},     {"glib", glib},
+                    {"apr", apr},           {"cuda", cuda},         {"cuda_driver", cuda_driver},
+                    {"hip", hip},           {"asks", asks},         {"cuda_boundless", cuda_boundless}};
   if (count < 2) return 2;
   if (count > 2 && (library = dlopen(arguments[2], RTLD_NOW | RTLD_LOCAL)) == nullptr) {
     fprintf(stderr, "%s\n", dlerror());

@@ -2,9 +2,11 @@
 #include <memprof/memprof.h>
 #include <memprof/tracked.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -90,6 +92,63 @@ void mistakes() {
   memprof_track_alloc(MEMPROF_GPU, nullptr, 10);  // no mistake: nothing was allocated
 }
 
+// Of tags, types and domains it is a mistake; a pool may do without.
+void empty_names() {
+  memprof_push_tag("outer");
+  for (const char* const name : {"", static_cast<const char*>(nullptr)}) {
+    memprof_push_tag(name);
+    free(malloc(71));
+    memprof_pop_tag();
+    memprof_set_type(at(64), name);
+    memprof_domain(name);
+    const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, name);
+    memprof_pool_alloc(pool, at(64), 72);
+    memprof_pool_destroy(pool);
+  }
+  memprof_pop_tag();
+}
+
+// Types for blocks that are there, for some that are no more, and for some that never were.
+void types() {
+  void* const block = malloc(81);
+  memprof_set_type(block, "First");
+  memprof_set_type(block, "Second");  // the block's
+  memprof_set_type(at(64), "Nowhere");
+  memprof_track_alloc(MEMPROF_GPU, at(64), 82);
+  memprof_set_type_in(MEMPROF_GPU, at(64), "Texture");
+  memprof_track_free(MEMPROF_GPU, at(64));
+  memprof_set_type_in(MEMPROF_GPU, at(64), "Late");
+  memprof_set_type_in(MEMPROF_EXTERNAL, at(128), "Elsewhere");
+  free(block);
+}
+
+// More than there is room for.
+void domains() {
+  for (unsigned long i = 0; i < 66'000; ++i) {
+    const uint16_t domain = memprof_domain(("domain " + std::to_string(i)).c_str());
+    memprof_track_alloc(domain, at(0x1000 + i), 91);
+    if (i == 0) memprof_track_free(domain, at(0x1000));
+  }
+  memprof_track_alloc(MEMPROF_EXTERNAL, at(0x1000), 92);
+  memprof_track_alloc(MEMPROF_GPU, at(0x1000), 93);
+}
+
+// Blocks that no memory has room for, among others.
+void sizes() {
+  const memprof_pool pool = memprof_pool_create(MEMPROF_POOL, "arena");
+  const size_t least = size_t{1} << 56;
+  memprof_track_alloc(MEMPROF_GPU, at(0x1000), least - 1);
+  for (const size_t bytes : {least, SIZE_MAX, SIZE_MAX - 22}) {
+    memprof_track_alloc(MEMPROF_GPU, at(0x2000), bytes);
+    memprof_track_realloc(MEMPROF_GPU, at(0x1000), at(0x3000), bytes);
+    memprof_pool_alloc(pool, at(0x4000), bytes);
+    memprof_track_alloc(MEMPROF_GPU, nullptr, bytes);  // no mistake, as the next: what failed is passed on
+    memprof_pool_alloc(pool, nullptr, bytes);
+  }
+  memprof_pool_alloc(pool, at(0x5000), 10);
+  memprof_pool_destroy(pool);
+}
+
 // The first call of a fresh child is one of the API.
 void fork_child() {
   memprof_push_tag("parent");
@@ -122,6 +181,10 @@ int main(int, char** arguments) {
   if (strcmp(what, "threads") == 0) threads();
   if (strcmp(what, "pools") == 0) pools();
   if (strcmp(what, "resources") == 0) resources();
+  if (strcmp(what, "empty_names") == 0) empty_names();
+  if (strcmp(what, "types") == 0) types();
+  if (strcmp(what, "domains") == 0) domains();
+  if (strcmp(what, "sizes") == 0) sizes();
   if (strcmp(what, "mistakes") == 0) mistakes();
   if (strcmp(what, "forks") == 0) fork_child();
   memprof_flush();

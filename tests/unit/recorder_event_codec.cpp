@@ -30,6 +30,11 @@ class Page {
     advance_to(encoder_.alloc(at(), ticks, address, size, stack, tag));
     expected_.push_back({quantised(), address, size, stack, tag, EventKind::allocation, false});
   }
+  void refuse(uint64_t ticks, uint64_t address, uint64_t size) {
+    const uint64_t time = encoder_.time();
+    REQUIRE(encoder_.alloc(at(), ticks, address, size, 77, 1) == at());
+    REQUIRE(encoder_.time() == time);
+  }
   void free(uint64_t ticks, uint64_t address, uint64_t size, uint32_t stack, uint16_t tag) {
     advance_to(encoder_.free(at(), ticks, address, size, stack, tag));
     expected_.push_back({quantised(), address, size, stack, tag, EventKind::release, false});
@@ -113,6 +118,17 @@ TEST_CASE("the example of trace_format.h is what the encoder writes", "[codec]")
   const std::vector<unsigned char> example = {0x1f, 0x05, 0x24, 0x01, 0x00, 0x20, 0xf2, 0x2a,
                                               0x60, 0x55, 0x0c, 0x03, 0x80, 0x0c, 0x00};
   CHECK(std::vector<unsigned char>(bytes, at) == example);
+}
+
+TEST_CASE("an allocation of 2^56 bytes or more is not written, and moves no time", "[codec]") {
+  Page page(1000);
+  uint64_t ticks = 1000 << format::kTimeShift;
+  for (const uint64_t bytes : {uint64_t{1} << 56, UINT64_MAX, UINT64_MAX - 22}) {
+    page.alloc(ticks += 300, 0x1000, 48, 77, kMalloc);
+    page.refuse(ticks += 300, 0x2000, bytes);
+    page.alloc(ticks, 0x3000, format::kMostBlockBytes, 77, kMalloc);
+  }
+  page.check();
 }
 
 TEST_CASE("the extremes of every field survive", "[codec]") {

@@ -1,6 +1,8 @@
 // MEMPROF_FILTER: what texts mean, and which are refused.
 #include <catch2/catch.hpp>
 
+#include <string>
+
 #include "recorder/filter.h"
 
 using memprof::Filter;
@@ -34,6 +36,44 @@ TEST_CASE("allocators are alternatives joined by bars", "[filter]") {
   CHECK(filter.accepts(Function::operator_new_array, 1));
   CHECK_FALSE(filter.accepts(Function::operator_new, 1));
   CHECK_FALSE(filter.accepts(Function::calloc, 1));
+}
+
+TEST_CASE("new names new[] too, new[] itself alone", "[filter]") {
+  const Filter both = filter_of("allocator=malloc|new");
+  CHECK(both.accepts(Function::operator_new, 1));
+  CHECK(both.accepts(Function::operator_new_array, 1));
+  const Filter arrays = filter_of("allocator=new[]");
+  CHECK_FALSE(arrays.accepts(Function::operator_new, 1));
+  CHECK(arrays.accepts(Function::operator_new_array, 1));
+}
+
+TEST_CASE("an allocator chooses among the functions of the client API as among others", "[filter]") {
+  CHECK(filter_of("size>=1").accepts_client(Function::pool_alloc, 1, true, false));
+  for (const char* const text : {"allocator=jemalloc", "allocator=mmap", "allocator=realloc", "allocator=malloc"}) {
+    CAPTURE(text);
+    for (const Function function : {Function::track_alloc, Function::track_realloc, Function::pool_alloc})
+      CHECK_FALSE(filter_of(text).accepts_client(function, 1, true, false));
+  }
+  const Filter pools = filter_of("domain=gpu,allocator=pool_alloc");
+  CHECK(pools.accepts_client(Function::pool_alloc, 1, true, false));
+  CHECK_FALSE(pools.accepts_client(Function::pool_alloc, 1, false, false));
+  CHECK_FALSE(pools.accepts_client(Function::track_alloc, 1, true, false));
+}
+
+TEST_CASE("a known name in other letters' case is refused, and told", "[filter]") {
+  const auto meant_by = [](const char* text) {
+    Filter filter;
+    const char* meant = nullptr;
+    CHECK_FALSE(parse_filter(text, &filter, &meant));
+    return std::string(meant != nullptr ? meant : "");
+  };
+  CHECK(meant_by("domain=CPU") == "cpu");
+  CHECK(meant_by("size>=1,domain=moon|Gpu") == "gpu");
+  CHECK(meant_by("allocator=Malloc") == "malloc");
+  CHECK(meant_by("allocator=malloc|NEW[]") == "new[]");
+  CHECK(meant_by("allocator=JeMalloc") == "jemalloc");
+  CHECK(meant_by("allocator=cudamalloc") == "cudaMalloc");
+  CHECK(meant_by("allocator=nomalloc").empty());
 }
 
 TEST_CASE("memalign names all aligned functions", "[filter]") {
@@ -79,9 +119,9 @@ TEST_CASE("tags and domains of the program are asked for by name", "[filter]") {
   CHECK(filter.accepts(Function::malloc, 10, true));
   CHECK_FALSE(filter.accepts(Function::malloc, 10, false));
   CHECK_FALSE(filter.accepts(Function::mmap, 10, true));
-  CHECK(filter.accepts_client(10, true, true));
-  CHECK_FALSE(filter.accepts_client(9, true, true));
-  CHECK_FALSE(filter.accepts_client(10, false, true));
+  CHECK(filter.accepts_client(Function::track_alloc, 10, true, true));
+  CHECK_FALSE(filter.accepts_client(Function::track_alloc, 9, true, true));
+  CHECK_FALSE(filter.accepts_client(Function::track_alloc, 10, false, true));
   CHECK(memprof::names_contain(filter.domains.c_str(), "moon", 4));
   CHECK_FALSE(memprof::names_contain(filter.domains.c_str(), "moo", 3));
   CHECK_FALSE(memprof::names_contain(filter.tags.c_str(), "parse|lex", 9));

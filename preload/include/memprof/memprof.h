@@ -1,10 +1,11 @@
 /* The client API of memprof, for C and C++: what a program can tell the profiler that it cannot see by itself.
  *
  * A program that includes this header links nothing of memprof. When it starts, it looks whether libmemprof.so is in
- * the process (LD_PRELOAD); without it each call is one test of a variable, less than a nanosecond, and the functions
- * that return something return 0. With it, all are thread-safe, change no errno and never fail: what a program gets
- * wrong is counted, and `memprof-analyze` says so. Names are copied, at most their first 1023 bytes; NULL is "". All
- * are async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted as dropped).
+ * the process (LD_PRELOAD); without it each call is one test of a variable, less than a nanosecond where the compiler
+ * optimizes, and the functions that return something return 0. With it, all are thread-safe, change no errno and never
+ * fail: a call that is wrong is counted and does nothing else, and `memprof-analyze` says so. Names are copied, at most
+ * their first 1023 bytes; NULL is "". Tags, domains and types have one; marks, scopes and pools may do without. All are
+ * async-signal-safe, but a handler that interrupts a call for the same pool goes without (counted as dropped).
  *
  * Calls in a constructor of another library, which runs before this file's own, do nothing. Where memprof was attached
  * to a running program, they do nothing either. */
@@ -27,13 +28,18 @@ extern "C" {
 #define MEMPROF_POOL 4     /* blocks within blocks of another domain */
 
 /* Of a budget: no limit. */
-#define MEMPROF_ANY_NUMBER ((size_t)-1)
+#define MEMPROF_ANY_NUMBER SIZE_MAX
 
 /* Where the library is not in the process: NULL. */
 static const struct memprof_client_functions* memprof_found_;
 __attribute__((constructor(101))) static void memprof_find_(void) {
   void* const every_object = NULL; /* RTLD_DEFAULT, which C hides unless it is asked for */
-  memprof_found_ = (const struct memprof_client_functions*)dlsym(every_object, "memprof_client_functions");
+  void* const found = dlsym(every_object, "memprof_client_functions");
+#ifdef __cplusplus
+  memprof_found_ = static_cast<const struct memprof_client_functions*>(found);
+#else
+  memprof_found_ = found;
+#endif
 }
 
 /* ---- Recording ---- */
@@ -74,7 +80,8 @@ static inline void memprof_mark(const char* name) {
 /* What the thread allocates until memprof_pop_tag() is tagged with the name: `--tag NAME` chooses it, `--group tag`
  * sums it up. Tags nest: a block has the innermost one, of which 28 are kept; deeper ones go by the last of these. For
  * names that are few: together with the functions that allocate, there is room for 65,000. A forked child goes on with
- * the tags of the thread that forked. */
+ * the tags of the thread that forked, and a signal handler has those of the thread that it interrupted. A longjmp pops
+ * nothing: what was pushed since its setjmp stays pushed. */
 static inline void memprof_push_tag(const char* name) {
   if (memprof_found_) memprof_found_->push_tag(name);
 }
@@ -102,11 +109,14 @@ static inline void memprof_scope_end(void) {
 
 /* ---- Blocks that memprof does not see ---- */
 
-/* The domain of this name, which is made if it is new; also of a built-in one ("gpu"). */
+/* The domain of this name, which is made if it is new; also of a built-in one ("gpu"). For names that are few, as tags:
+ * each function of those below that is called in one takes of the same 65,000, and where there is no room for one more
+ * the block is not recorded, which is counted. */
 static inline uint16_t memprof_domain(const char* name) { return memprof_found_ ? memprof_found_->domain(name) : 0; }
 
-/* A block of `bytes` at this address or handle of the domain; call it after the block was made, with the stack of the
- * caller. In MEMPROF_CPU the address must be none that malloc gives out. */
+/* A block of `bytes`, fewer than 2^56, at this address or handle of the domain; call it after the block was made, with
+ * the stack of the caller. NULL is no block, and no mistake: what failed can be passed on. In MEMPROF_CPU the address
+ * must be none that malloc gives out. */
 static inline void memprof_track_alloc(uint16_t domain, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->track_alloc(domain, block, bytes);
 }
@@ -120,8 +130,9 @@ static inline void memprof_track_free(uint16_t domain, const void* block) {
   if (memprof_found_) memprof_found_->track_free(domain, block);
 }
 
-/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says.
- * memprof_set_type(): a block of the heap. */
+/* What the live block is, whoever allocated it: `--group type` sums up by it, in place of what its stack says. A
+ * realloc makes a new block, which has no type before it is given one. Where there is no such block the type is
+ * nobody's; `memprof-analyze` counts those. memprof_set_type(): a block of the heap. */
 static inline void memprof_set_type_in(uint16_t domain, const void* block, const char* name) {
   if (memprof_found_) memprof_found_->set_type(domain, block, name);
 }
@@ -140,7 +151,7 @@ typedef uint64_t memprof_pool;
 static inline memprof_pool memprof_pool_create(uint16_t domain, const char* name) {
   return memprof_found_ ? memprof_found_->pool_create(domain, name) : 0;
 }
-/* The pool gave out a block; call it after. */
+/* The pool gave out a block, of fewer than 2^56 bytes; call it after. NULL is none. */
 static inline void memprof_pool_alloc(memprof_pool pool, const void* block, size_t bytes) {
   if (memprof_found_) memprof_found_->pool_alloc(pool, block, bytes);
 }

@@ -133,11 +133,12 @@ enum class DropCause : uint32_t {
   no_syscalls = 8,   // a seccomp filter forbids what growing the file needs
   after_end = 9,     // other threads, after the file was closed at exit
   interrupted = 10,  // a signal handler jumped out of the recorder: the call's effect stands, its event is lost
+  too_large = 11,    // a block or range of more than kMostBlockBytes: no memory has room for it
 };
 inline constexpr uint32_t kDropCauses = 16;
-inline constexpr const char* kDropCauseNames[] = {"nested",      "no_space",  "file_limit", "trace_limit",
-                                                  "file_lost",   "no_memory", "io_error",   "table_full",
-                                                  "no_syscalls", "after_end", "interrupted"};
+inline constexpr const char* kDropCauseNames[] = {"nested",      "no_space",  "file_limit",  "trace_limit",
+                                                  "file_lost",   "no_memory", "io_error",    "table_full",
+                                                  "no_syscalls", "after_end", "interrupted", "too_large"};
 
 // What a program may get wrong in its calls of the client API. The call did nothing then.
 enum class Misuse : uint32_t {
@@ -145,11 +146,13 @@ enum class Misuse : uint32_t {
   unknown_block = 1,   // a free of a block that its pool does not hold
   unknown_domain = 2,  // a domain that was never defined, or the one of mappings
   pop_without_push = 3,
-  too_many = 4,  // more names, pools or nested tags than there is room for: events go without
+  too_many = 4,    // more names, pools or nested tags than there is room for, or blocks in so many domains
+  too_large = 5,   // a block of more than kMostBlockBytes
+  empty_name = 6,  // of a tag, a type or a domain
 };
 inline constexpr uint32_t kMisuses = 8;
-inline constexpr const char* kMisuseNames[] = {"unknown_pool", "unknown_block", "unknown_domain", "pop_without_push",
-                                               "too_many"};
+inline constexpr const char* kMisuseNames[] = {"unknown_pool",     "unknown_block", "unknown_domain",
+                                               "pop_without_push", "too_many",      "too_large",    "empty_name"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.
@@ -746,7 +749,8 @@ inline constexpr uint16_t kFirstDefinedTag = 256;
 //   00000010         extension: byte type (EventExtension), pv length, length bytes. Changes nothing; readers skip those
 //                    that they do not know
 //   00000000         end of the page's records; 00000001 and 00000011 are malformed
-// No record but an extension is longer than kMostEventBytes. dt < 2^49, a realloc's duration < 2^42 units.
+// No record but an extension is longer than kMostEventBytes. dt < 2^49, a realloc's duration < 2^42 units, a size < 2^56:
+// sums of a page's sizes fit 64 bits with room to spare.
 //
 // Updates, in this order:
 //   on_alloc(A):  if depth[c] > 0: pop if freed[c][top[c]] = A (depth -1, top -1 mod 4)
@@ -789,5 +793,6 @@ inline constexpr unsigned kEventClasses = 64;
 inline constexpr unsigned kEventFreed = 4;
 inline constexpr uint64_t kMostTimeUnits = (1ull << 49) - 1;
 inline constexpr uint64_t kMostDurationUnits = (1ull << 42) - 1;
+inline constexpr uint64_t kMostBlockBytes = (1ull << 56) - 1;
 
 }  // namespace memprof::format

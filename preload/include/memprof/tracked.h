@@ -7,6 +7,7 @@
 #include <memory>
 #include <memory_resource>
 #include <string_view>
+#include <utility>
 
 #include "memprof/memprof.h"
 
@@ -58,8 +59,9 @@ class tracked_resource : public std::pmr::memory_resource {
   std::pmr::memory_resource* upstream_;
 };
 
-// An allocator whose blocks have a tag, and the type of their elements. Equal to any other of its kind: what one
-// allocates another may free, as long as their upstreams are equal.
+// An allocator whose blocks have a tag, and the type of their elements. For the rest it does what its upstream does, as
+// std::allocator_traits of that have it: what one allocates another may free where their upstreams are equal, elements
+// are constructed by the upstream, and copies of containers get the one that it selects.
 template <class T, class Upstream = std::allocator<T>>
 class tracked_allocator {
   using traits = std::allocator_traits<Upstream>;
@@ -88,6 +90,22 @@ class tracked_allocator {
     return block;
   }
   void deallocate(T* block, std::size_t count) { traits::deallocate(upstream_, block, count); }
+  std::size_t max_size() const noexcept { return traits::max_size(upstream_); }
+
+  template <class U, class... Arguments>
+  auto construct(U* place,
+                 Arguments&&... arguments) noexcept(noexcept(traits::construct(std::declval<Upstream&>(), place,
+                                                                               std::forward<Arguments>(arguments)...)))
+      -> decltype(traits::construct(std::declval<Upstream&>(), place, std::forward<Arguments>(arguments)...)) {
+    traits::construct(upstream_, place, std::forward<Arguments>(arguments)...);
+  }
+  template <class U>
+  void destroy(U* place) noexcept(noexcept(traits::destroy(std::declval<Upstream&>(), place))) {
+    traits::destroy(upstream_, place);
+  }
+  tracked_allocator select_on_container_copy_construction() const {
+    return tracked_allocator(tag_, traits::select_on_container_copy_construction(upstream_));
+  }
 
   const char* tag() const { return tag_; }
   const Upstream& upstream() const { return upstream_; }
