@@ -327,11 +327,14 @@ void note_if_next_allocator(const ModuleSymbols& symbols) {
   if (!next_is_glibc && symbols.code_of(next).end != 0) note_next_allocator(symbols.begin(), symbols.end());
 }
 
+// The first that the program exports, or a library, is everybody's. One that it hides serves the program alone.
 bool replaces_malloc(Search& search, const ModuleSymbols& symbols, uintptr_t own_malloc, bool is_program) {
+  if (own_malloc == 0) return false;
+  if (!symbols.exports("malloc")) return is_program;
   if (search.late_malloc != 0) return own_malloc == search.late_malloc;
-  if (!search.looks_for_malloc || own_malloc == 0) return false;
-  search.looks_for_malloc = !symbols.exports("malloc");
-  return is_program || !search.looks_for_malloc;
+  const bool is_first = search.looks_for_malloc;
+  search.looks_for_malloc = false;
+  return is_first;
 }
 
 int hook_module(dl_phdr_info* module, size_t, void* argument) {
@@ -347,7 +350,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
   const bool serves_malloc = own_malloc.address != 0;
   if (replaces_malloc(search, symbols, own_malloc.address, is_program) && !is_sanitizer(symbols)) {
     const bool is_done = Hooking(*module, symbols, kReplacedMalloc, "", true).hook(own_malloc.address);
-    if (is_done) note_first_malloc_hooked();
+    if (is_done && symbols.exports("malloc")) note_first_malloc_hooked();
   }
   if (is_late && is_cxx_runtime(module->dlpi_name)) {
     const FoundFunction anchor = symbols.find("", kRuntimeOperators.anchor);

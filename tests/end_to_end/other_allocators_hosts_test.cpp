@@ -250,11 +250,12 @@ TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other
 }
 
 TEST_CASE("every function on an allocator that is linked into the program", "[hosts][other_allocators]") {
-  for (const char* const name : {"jemalloc", "tcmalloc"}) {
-    INFO(name);
-    const std::string program = std::string("allocators_static_") + name;
+  const auto linkage = GENERATE("static", "hidden");  // hidden: nobody else calls its malloc
+  for (const std::string name : {"jemalloc", "tcmalloc"}) {
+    const std::string program = std::string("allocators_") + linkage + "_" + name;
+    INFO(program);
     if (!std::filesystem::exists(host_path(program))) {
-      skip(std::string(name) + " as an archive was not installed when the tests were built");
+      skip(name + " as an archive was not installed when the tests were built");
       continue;
     }
     const HostRun host({program});
@@ -262,6 +263,20 @@ TEST_CASE("every function on an allocator that is linked into the program", "[ho
     Outcome counts = host.recorded();
     check_trace(host.trace(), without_names(counts), Runtime::cxx_or_threads);
   }
+}
+
+TEST_CASE("a malloc that the program hides, beside libc's, which everybody else calls", "[hosts][other_allocators]") {
+  const HostRun host({"hidden_malloc"});
+  CHECK(host.recorded().err.empty());
+  const Lines blocks = blocks_of(host.trace(), [](const Json& chunk) { return caller(chunk) == "main"; });
+  CHECK(blocks == Lines{"closed cpu malloc free 100", "closed cpu malloc free 102", "closed cpu malloc free 104",
+                        "closed cpu malloc free 106", "closed cpu malloc free 108", "closed cpu malloc realloc 201",
+                        "closed cpu realloc free 302", "open cpu malloc - 101", "open cpu malloc - 103",
+                        "open cpu malloc - 105", "open cpu malloc - 107", "open cpu malloc - 109"});
+  CHECK(host.trace().allocations() == 12 + 1);  // the FILE
+  CHECK(host.trace().frees() == 7 + 1);
+  CHECK(host.trace().orphans() == 0);
+  CHECK(host.trace().summary().at("double_allocations") == 0);
 }
 
 TEST_CASE("MEMPROF_FILTER knows allocators, their functions and their domains", "[hosts][other_allocators]") {
