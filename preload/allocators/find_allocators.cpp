@@ -262,7 +262,8 @@ class Hooking {
                 number_of(function, found.address),
                 allocator_.domain,
                 symbols_.begin(),
-                symbols_.end()};
+                symbols_.end(),
+                is_libc() ? found.address : 0};
       if (function.helper != nullptr) {
         added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
       }
@@ -279,9 +280,7 @@ class Hooking {
     return refusal == PatchRefusal::none || refuse(allocator_.anchor, refusal);
   }
 
-  // In a program other code lies beside the allocator's.
   bool is_libc() const { return symbols_.exports("gnu_get_libc_version"); }  // other allocators have __libc_malloc too
-  bool is_program() const { return module_.dlpi_name == nullptr || *module_.dlpi_name == '\0'; }
 
   const dl_phdr_info& module_;
   const ModuleSymbols& symbols_;

@@ -56,8 +56,22 @@ bool is_in_hooked_operator(uintptr_t address) {
          is_in_runtime_operator(address);
 }
 
+// When a thread ends glibc frees the entries of its cache, which ended before, and the cache itself, which no malloc
+// made. Such calls are direct; the rest of libc calls through its PLT, as where memprof is preloaded.
+bool is_call_of_malloc_itself(const HookedFunction& function, uintptr_t return_address) {
+  constexpr size_t kCallBytes = 5;
+  constexpr unsigned char kCall = 0xe8;  // with the distance behind it
+  if (function.libc_entry == 0 || return_address >= function.module_end) return false;
+  if (return_address < function.module_begin + kCallBytes) return false;
+  const auto* const call = reinterpret_cast<const unsigned char*>(return_address - kCallBytes);
+  int32_t distance;
+  __builtin_memcpy(&distance, call + 1, sizeof(distance));
+  return *call == kCall && return_address + static_cast<uintptr_t>(distance) == function.libc_entry;
+}
+
 bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
   if (ends_pool(function)) return false;
+  if (is_call_of_malloc_itself(function, return_address)) return true;
   if (is_part_of(inside_calls.of(function.domain), frame, return_address)) return true;
   return function.domain == format::Domain::cpu &&
          (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));

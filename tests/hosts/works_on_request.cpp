@@ -2,6 +2,7 @@
 //
 //     turn      the main thread and three others do the work of one turn, each turn with sizes of its own
 //     fork      so does a child that then exits
+//     threads   threads that begin now call malloc and free, and end
 //     code      prints a checksum of the code of libc, of the loader and of libstdc++
 //     open LIB  opens a library, as a program may that knows memprof
 #include <dlfcn.h>
@@ -68,6 +69,24 @@ void fork_one() {
   print("child %d\n", WEXITSTATUS(status));
 }
 
+// Of two sizes: glibc's cache holds several lists when the thread ends.
+void* begin_and_end(void*) {
+  for (int i = 0; i < 10; ++i) {
+    void* const first = hidden(malloc(77));
+    void* const second = hidden(malloc(777));
+    free(first);
+    free(second);
+  }
+  return nullptr;
+}
+
+void start_threads() {
+  pthread_t threads[5];
+  for (pthread_t& thread : threads) pthread_create(&thread, nullptr, begin_and_end, nullptr);
+  for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+  print("threads ended\n");
+}
+
 // Without the heap.
 void print_code_sum() {
   static char maps[1 << 20];
@@ -121,6 +140,7 @@ int main() {
   while (read_line(line, sizeof line)) {
     if (strcmp(line, "turn") == 0 && turn < kTurns) take_turn();
     if (strcmp(line, "fork") == 0) fork_one();
+    if (strcmp(line, "threads") == 0) start_threads();
     if (strcmp(line, "code") == 0) print_code_sum();
     if (strncmp(line, "open ", 5) == 0) print("opened %d\n", dlopen(line + 5, RTLD_NOW) != nullptr);
   }
