@@ -1,5 +1,5 @@
 // Sources: the headers of jemalloc 5.3, mimalloc 2.1, gperftools 2.10, oneTBB 2021.8, libgomp 13, GLib 2.74, APR 1.7,
-// CUDA 12 (cuda_runtime_api.h, cuda.h) and HIP 6 (hip_runtime_api.h).
+// glibc 2.36 (obstack.h), CUDA 12 (cuda_runtime_api.h, cuda.h) and HIP 6 (hip_runtime_api.h).
 #include "allocators/allocator.h"
 
 #include "platform/text.h"
@@ -252,6 +252,16 @@ constexpr Function kAprFunctions[] = {
     {.name = "apr_pool_destroy", .does = Does::destroy_pool, .block = 0},
 };
 
+// gnulib's names may begin with rpl.
+constexpr const char* kObstackPrefixes[] = {"", "rpl", nullptr};
+constexpr Function kObstackFunctions[] = {
+    {.name = "_obstack_begin", .does = Does::begin_obstack, .block = 0},
+    {.name = "_obstack_begin_1", .does = Does::begin_obstack, .block = 0},
+    {.name = "_obstack_newchunk", .does = Does::grow_obstack, .block = 0},
+    {.name = "_obstack_free", .does = Does::free_obstack, .block = 0},
+    {.name = "obstack_free", .does = Does::free_obstack, .block = 0},
+};
+
 // ---- GPUs ----------------------------------------------------------------------------------------------------------
 
 size_t stored(uint64_t argument) { return *reinterpret_cast<const size_t*>(argument); }
@@ -399,6 +409,7 @@ constinit const Allocator kAllocators[] = {
     allocator("openmp", "omp_alloc", Domain::cpu, kOmpFunctions),
     allocator("glib", "g_slice_alloc", Domain::pool, kGlibFunctions),
     allocator("apr", "apr_palloc", Domain::pool, kAprFunctions),
+    allocator("obstack", "_obstack_newchunk", Domain::pool, kObstackFunctions, kObstackPrefixes),
     allocator("cuda", "cudaMalloc", Domain::gpu, kCudaFunctions),
     allocator("cuda", "cuMemAlloc_v2", Domain::gpu, kCudaDriverFunctions),
     allocator("hip", "hipMalloc", Domain::gpu, kHipFunctions),

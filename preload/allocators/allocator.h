@@ -30,6 +30,9 @@ enum class Does : uint8_t {
   print_into_pool,
   clear_pool,
   destroy_pool,
+  begin_obstack,  // `block`: the obstack
+  grow_obstack,
+  free_obstack,    // down to an object, the second argument
   report_modules,  // the loader's: modules came or went
 };
 

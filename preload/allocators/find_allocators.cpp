@@ -149,6 +149,9 @@ uint8_t family_of(Function known) {
   return static_cast<uint8_t>(format::kFunctions[static_cast<uint16_t>(known)].family);
 }
 
+// Other allocators have a __libc_malloc too.
+bool is_libc(const ModuleSymbols& symbols) { return symbols.exports("gnu_get_libc_version"); }
+
 void say_refused(const dl_phdr_info& module, const Allocator& allocator, const char* prefix, const char* function,
                  PatchRefusal refusal) {
   Text<1024> line;
@@ -263,7 +266,7 @@ class Hooking {
                 allocator_.domain,
                 symbols_.begin(),
                 symbols_.end(),
-                is_libc() ? found.address : 0};
+                &allocator_ == &kReplacedMalloc && is_libc(symbols_) ? found.address : 0};
       if (function.helper != nullptr) {
         added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
       }
@@ -279,8 +282,6 @@ class Hooking {
     const PatchRefusal refusal = patches.commit();
     return refusal == PatchRefusal::none || refuse(allocator_.anchor, refusal);
   }
-
-  bool is_libc() const { return symbols_.exports("gnu_get_libc_version"); }  // other allocators have __libc_malloc too
 
   const dl_phdr_info& module_;
   const ModuleSymbols& symbols_;
@@ -336,6 +337,11 @@ bool replaces_malloc(Search& search, const ModuleSymbols& symbols, uintptr_t own
   return is_first;
 }
 
+// libc's calls of its obstacks come to the hooks that memprof exports (interpose/obstack_hooks.cpp).
+bool is_stood_in_for(const Allocator& allocator, const ModuleSymbols& symbols) {
+  return text_equals(allocator.name, "obstack") && is_libc(symbols);
+}
+
 int hook_module(dl_phdr_info* module, size_t, void* argument) {
   auto& search = *static_cast<Search*>(argument);
   const bool is_program = module->dlpi_name == nullptr || *module->dlpi_name == '\0';
@@ -357,6 +363,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
   }
   for (unsigned i = 0; i < kAllocatorCount; ++i) {
     const Allocator& allocator = kAllocators[i];
+    if (!is_late && is_stood_in_for(allocator, symbols)) continue;
     for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
       const FoundFunction anchor = symbols.find(*prefix, allocator.anchor);
       if (anchor.address == 0) continue;
@@ -451,6 +458,18 @@ void visit_loaded_modules(int (*visit)(dl_phdr_info*, size_t, void*), void* argu
 }
 
 void hook_allocators() { hook_all(0); }
+
+Function number_of_function(const char* allocator, const char* function) {
+  for (unsigned i = 0; i < kAllocatorCount; ++i) {
+    const Allocator& one = kAllocators[i];
+    for (unsigned j = 0; j < one.count && text_equals(one.name, allocator); ++j) {
+      const AllocatorFunction& found = one.functions[j];
+      if (!text_equals(found.name, function)) continue;
+      return define_function(one.prefixes[0], found.name, one.name, one.domain, family_of(one, found, false));
+    }
+  }
+  return Function::none;
+}
 
 LateHooking hook_allocators_late() {
   is_late = true;

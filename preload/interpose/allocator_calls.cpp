@@ -6,6 +6,7 @@
 #include "interpose/hook.h"
 #include "interpose/inside_calls.h"
 #include "interpose/next_function.h"
+#include "interpose/obstack_chunks.h"
 #include "lifecycle/lifecycle.h"
 #include "platform/load_time.h"
 #include "real_allocator/real_allocator.h"
@@ -22,6 +23,7 @@ struct CallState {
   CapturePoint caller;
   uint64_t begin_ticks;
   Mapping unmapped;  // that a free of glibc's gives back
+  ObstackTop top;
   bool is_recorded;  // no part of another call
 };
 static_assert(sizeof(CallState) <= 80, "the room that the hook has for it");
@@ -33,9 +35,20 @@ bool ends_pool(const HookedFunction& function) {
   return function.does->does == Does::clear_pool || function.does->does == Does::destroy_pool;
 }
 
-// A heap that ends gives back what it keeps for itself, by calls that count.
+// A heap that ends gives back what it keeps for itself, by calls that count. An obstack's chunks come from functions of
+// the program's.
 bool stands_for_its_calls(const HookedFunction& function) {
-  return !ends_pool(function) && function.does->does != Does::destroy_heap;
+  switch (function.does->does) {
+    case Does::begin_obstack:
+    case Does::grow_obstack:
+    case Does::free_obstack:
+    case Does::destroy_heap: return false;
+    default: return !ends_pool(function);
+  }
+}
+
+const Obstack& obstack_of(const HookedFunction& function, const Arguments& arguments) {
+  return *reinterpret_cast<const Obstack*>(arguments[function.does->block]);
 }
 
 size_t size_of(const AllocatorFunction& does, const Arguments& arguments) {
@@ -131,6 +144,13 @@ void note_before(const HookedFunction& function, const Arguments& arguments, Cal
       break;
     case Does::release_chain: record_chain(function, arguments, state.caller); break;
     case Does::destroy_heap: record_heap(function, arguments, state.caller); break;
+    case Does::grow_obstack:
+      state.top = top_of(obstack_of(function, arguments));
+      state.begin_ticks = read_ticks_after_loads();
+      break;
+    case Does::free_obstack:
+      end_obstack_chunks(obstack_of(function, arguments), pointer(arguments[1]), function.function, state.caller);
+      break;
     case Does::clear_pool:
     case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
     default: break;
@@ -196,6 +216,14 @@ void note_after(const HookedFunction& function, const Arguments& arguments, uint
     // What the program's cleanups took from the pool ends too.
     case Does::clear_pool:
     case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
+    case Does::begin_obstack:
+      if (static_cast<uint32_t>(result) == 0) break;
+      note_obstack_begun(obstack_of(function, arguments), function.function, state.caller);
+      break;
+    case Does::grow_obstack:
+      note_obstack_grown(obstack_of(function, arguments), state.top, function.function, state.begin_ticks,
+                         state.caller);
+      break;
     case Does::report_modules: hook_new_modules(); break;
     default: break;
   }
@@ -221,7 +249,7 @@ MEMPROF_HOOK_HALF void memprof_before_hooked_call(const uint64_t* registers, con
                                                   const uintptr_t* frame, CallState* state) {
   const Arguments arguments{registers, frame + 3};
   const auto at = reinterpret_cast<uintptr_t>(frame);
-  *state = {{frame[2], at + 3 * sizeof(uintptr_t), frame[0]}, 0, {}, false};
+  *state = {{frame[2], at + 3 * sizeof(uintptr_t), frame[0]}, 0, {}, {}, false};
   note_before_unmapping(*function, arguments, *state);
   if (is_in_own_module(state->caller.pc)) {  // a hook of ours records, or says for whom it does not
     const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);

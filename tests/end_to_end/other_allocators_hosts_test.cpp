@@ -279,6 +279,45 @@ TEST_CASE("a malloc that the program hides, beside libc's, which everybody else 
   CHECK(host.trace().summary().at("double_allocations") == 0);
 }
 
+TEST_CASE("chunks of obstacks, libc's and a program's own, over the heap blocks that they lie in",
+          "[hosts][other_allocators]") {
+  const std::string program = GENERATE("obstacks", "obstacks_own");
+  INFO(program);
+  const HostRun host({program});
+  CHECK(host.recorded().err.empty());
+  uint64_t chunks = 0, bytes = 0, given = 0, given_bytes = 0, in_heap = 0;
+  std::vector<std::string> functions;
+  for (const Json& chunk : host.trace().chunks()) {
+    if (chunk.at("domain") == "cpu" && caller(chunk) == "take") ++in_heap;
+    if (chunk.at("domain") != "pool") continue;
+    CHECK(chunk.at("mismatched") == false);
+    CHECK((caller(chunk) == "main" || caller(chunk) == "grow" || caller(chunk).find("printf") != std::string::npos));
+    ++chunks;
+    bytes += chunk.at("size").get<uint64_t>();
+    const std::string function = chunk.at("allocator");
+    if (std::find(functions.begin(), functions.end(), function) == functions.end()) functions.push_back(function);
+    if (chunk.at("state") == "open") continue;
+    ++given;
+    given_bytes += chunk.at("size").get<uint64_t>();
+    const std::string end = chunk.at("free_function");
+    CHECK((end == "obstack_free" || end == "_obstack_newchunk"));
+  }
+  std::sort(functions.begin(), functions.end());
+  CHECK(functions == Lines{"_obstack_begin", "_obstack_begin_1", "_obstack_newchunk"});
+  CHECK(chunks == expected(host.recorded(), "chunks"));
+  CHECK(bytes == expected(host.recorded(), "chunk_bytes"));
+  CHECK(given == expected(host.recorded(), "given"));
+  CHECK(given_bytes == expected(host.recorded(), "given_bytes"));
+  CHECK(in_heap == expected(host.recorded(), "heap_chunks"));
+  CHECK(host.trace().orphans() == 0);
+  CHECK(host.trace().summary().at("double_allocations") == 0);
+
+  const HostRun filtered({program}, {"MEMPROF_FILTER=allocator=obstack"});
+  const std::vector<Json> all = filtered.trace().chunks();
+  CHECK(all.size() == chunks);
+  CHECK(count_if(all, [](const Json& chunk) { return chunk.at("domain") == "pool"; }) == chunks);
+}
+
 TEST_CASE("MEMPROF_FILTER knows allocators, their functions and their domains", "[hosts][other_allocators]") {
   const std::string library = host_path("libgpu_runtime_stand_in.so");
   const auto recorded = [&](const std::string& filter) {

@@ -2,11 +2,13 @@
 //
 //     turn      the main thread and three others do the work of one turn, each turn with sizes of its own
 //     fork      so does a child that then exits
+//     obstack   an obstack takes chunks, and gives them back
 //     threads   threads that begin now call malloc and free, and end
 //     code      prints a checksum of the code of libc, of the loader and of libstdc++
 //     open LIB  opens a library, as a program may that knows memprof
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <obstack.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -16,6 +18,9 @@
 #include <new>
 
 #include "tally.h"
+
+#define obstack_chunk_alloc malloc
+#define obstack_chunk_free free
 
 namespace {
 
@@ -87,6 +92,15 @@ void start_threads() {
   print("threads ended\n");
 }
 
+void use_obstack() {
+  obstack stack;
+  obstack_begin(&stack, 1000);
+  void* const first = obstack_alloc(&stack, 10);
+  for (int i = 0; i < 9; ++i) obstack_alloc(&stack, 900);
+  obstack_free(&stack, first);
+  print("obstack is empty\n");
+}
+
 // Without the heap.
 void print_code_sum() {
   static char maps[1 << 20];
@@ -140,6 +154,7 @@ int main() {
   while (read_line(line, sizeof line)) {
     if (strcmp(line, "turn") == 0 && turn < kTurns) take_turn();
     if (strcmp(line, "fork") == 0) fork_one();
+    if (strcmp(line, "obstack") == 0) use_obstack();
     if (strcmp(line, "threads") == 0) start_threads();
     if (strcmp(line, "code") == 0) print_code_sum();
     if (strncmp(line, "open ", 5) == 0) print("opened %d\n", dlopen(line + 5, RTLD_NOW) != nullptr);
