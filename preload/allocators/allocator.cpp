@@ -36,6 +36,8 @@ constexpr Function releases_or_fails(const char* name) {
 }
 constexpr Function copies_text(const char* name) { return {.name = name, .does = Does::copy_text}; }
 
+constexpr Function keeps_heaps(const char* name) { return {.name = name, .does = Does::stand_for_calls}; }
+
 constexpr const char* kNoPrefix[] = {"", nullptr};
 
 // ---- malloc of the program's own -----------------------------------------------------------------------------------
@@ -173,6 +175,10 @@ constexpr Function kMimallocFunctions[] = {
     reallocates("mi_heap_recalloc_aligned_at", 1, 2, 3),
     allocates("mi_heap_alloc_new", 1),
     {.name = "mi_heap_alloc_new_n", .does = Does::allocate, .size = 2, .count = 1},
+    keeps_heaps("mi_heap_new"),
+    keeps_heaps("mi_heap_new_in_arena"),
+    keeps_heaps("mi_heap_new_ex"),
+    keeps_heaps("mi_heap_delete"),
     {.name = "mi_heap_destroy", .does = Does::destroy_heap, .block = 0, .helper = "mi_heap_visit_blocks"},
 };
 

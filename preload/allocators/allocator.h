@@ -23,9 +23,10 @@ enum class Does : uint8_t {
   reallocate,  // of size 0: an end, if nothing is returned
   resize,      // in place or not at all: returns the block, or how many bytes it has now
   release,
-  release_chain,  // of blocks that are linked by a word inside each
-  copy_text,      // allocates what a string needs
-  destroy_heap,   // ends all blocks of a heap, which `helper` visits
+  release_chain,    // of blocks that are linked by a word inside each
+  copy_text,        // allocates what a string needs
+  destroy_heap,     // ends all blocks of a heap, which `helper` visits
+  stand_for_calls,  // nothing of the program's: what it takes and gives back is the allocator's
   allocate_from_pool,
   print_into_pool,
   clear_pool,

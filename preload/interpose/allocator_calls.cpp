@@ -18,13 +18,13 @@ constinit thread_local InsideCalls inside_calls = {};
 
 namespace {
 
-// Between the two halves, on the caller's stack. All zero but for the caller when it begins.
+// Between the two halves, on the caller's stack.
 struct CallState {
-  CapturePoint caller;
+  CapturePoint caller;  // pc 0: a part of another call
   uint64_t begin_ticks;
   Mapping unmapped;  // that a free of glibc's gives back
   ObstackTop top;
-  bool is_recorded;  // no part of another call
+  InsideCalls::Mark outer;  // of the call around it, if this one counts all the same
 };
 static_assert(sizeof(CallState) <= 80, "the room that the hook has for it");
 
@@ -35,14 +35,12 @@ bool ends_pool(const HookedFunction& function) {
   return function.does->does == Does::clear_pool || function.does->does == Does::destroy_pool;
 }
 
-// A heap that ends gives back what it keeps for itself, by calls that count. An obstack's chunks come from functions of
-// the program's.
+// An obstack's chunks come from functions of the program's.
 bool stands_for_its_calls(const HookedFunction& function) {
   switch (function.does->does) {
     case Does::begin_obstack:
     case Does::grow_obstack:
-    case Does::free_obstack:
-    case Does::destroy_heap: return false;
+    case Does::free_obstack: return false;
     default: return !ends_pool(function);
   }
 }
@@ -85,7 +83,8 @@ bool is_call_of_malloc_itself(const HookedFunction& function, uintptr_t return_a
 bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
   if (ends_pool(function)) return false;
   if (is_call_of_malloc_itself(function, return_address)) return true;
-  if (is_part_of(inside_calls.of(function.domain), frame, return_address)) return true;
+  const InsideCalls::Mark& outer = inside_calls.of(function.domain);
+  if (is_part_of(outer, frame, return_address)) return !counts_inside(outer, function.does->does == Does::release);
   return function.domain == format::Domain::cpu &&
          (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));
 }
@@ -249,27 +248,31 @@ MEMPROF_HOOK_HALF void memprof_before_hooked_call(const uint64_t* registers, con
                                                   const uintptr_t* frame, CallState* state) {
   const Arguments arguments{registers, frame + 3};
   const auto at = reinterpret_cast<uintptr_t>(frame);
-  *state = {{frame[2], at + 3 * sizeof(uintptr_t), frame[0]}, 0, {}, {}, false};
+  *state = {};
+  CapturePoint caller{frame[2], at + 3 * sizeof(uintptr_t), frame[0]};
   note_before_unmapping(*function, arguments, *state);
-  if (is_in_own_module(state->caller.pc)) {  // a hook of ours records, or says for whom it does not
+  if (is_in_own_module(caller.pc)) {  // a hook of ours records, or says for whom it does not
     const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);
     if (!is_close_below(passed_on_at, at)) return;
     // A function that jumps to another: they are one call.
     const uintptr_t outer = inside_calls.of(function->domain).frame;
     if (is_close_below(outer, at) && outer < passed_on_at) return;
-    state->caller = *inside_calls.passed_on_for;
+    caller = *inside_calls.passed_on_for;
   }
-  if (is_part_of_another(*function, at, state->caller.pc)) return;
-  state->is_recorded = true;
+  if (is_part_of_another(*function, at, caller.pc)) return;
+  state->caller = caller;
   note_before(*function, arguments, *state);
-  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = {at, function};
+  if (!stands_for_its_calls(*function)) return;
+  InsideCalls::Mark& mark = inside_calls.of(function->domain);
+  if (is_close_below(mark.frame, at)) state->outer = mark;
+  mark = {at, function};
 }
 
 MEMPROF_HOOK_HALF void memprof_after_hooked_call(uint64_t result, const uint64_t* registers,
                                                  const HookedFunction* function, const CallState* state) {
   if (state->unmapped.bytes != 0) note_unreadable(state->unmapped.start, state->unmapped.bytes);
-  if (!state->is_recorded) return;
-  if (stands_for_its_calls(*function)) inside_calls.of(function->domain).frame = 0;
+  if (state->caller.pc == 0) return;
+  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = state->outer;
   const auto* const stack = reinterpret_cast<const uint64_t*>(state->caller.sp);
   note_after(*function, {registers, stack}, result, *state);
 }

@@ -39,6 +39,8 @@ void mimalloc() {
   for (int i = 0; i < 3; ++i) function<void*(void*, size_t)>("mi_heap_malloc")(heap, 508);
   function<Free>("mi_heap_destroy")(heap);
   mi_free(function<Realloc>("mi_rezalloc")(nullptr, 609));
+  function<Free>("mi_heap_delete")(function<void*()>("mi_heap_new")());              // what it keeps is no block
+  mi_free(function<char*(const char*, char*)>("mi_realpath")("/usr/../", nullptr));  // libc makes one too, of 2 bytes
 }
 
 void jemalloc() {
