@@ -23,6 +23,8 @@ enum class Does : uint8_t {
   reallocate,  // of size 0: an end, if nothing is returned
   resize,      // in place or not at all: returns the block, or how many bytes it has now
   release,
+  keep_handle,      // a handle of memory that there is already, of which one release more is no end
+  release_handle,   // returns 0 when it did
   release_chain,    // of blocks that are linked by a word inside each
   copy_text,        // allocates what a string needs
   destroy_heap,     // ends all blocks of a heap, which `helper` visits

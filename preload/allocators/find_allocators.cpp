@@ -122,8 +122,17 @@ Function known_function(const char* prefix, const char* name) {
   return Function::none;
 }
 
-// Of allocators whose blocks libc's free takes as well: malloc's. Memory of devices, of the host and arrays are freed
-// by functions of their own each, the driver's as well as the runtime's.
+// Memory of devices, of the host, handles of memory and arrays of both kinds are freed by functions of their own each,
+// the driver's as well as the runtime's.
+constexpr unsigned kGpuKinds = 5;
+unsigned gpu_kind_of(const char* function) {
+  if (text_contains(function, "Host")) return 1;
+  if (text_contains(function, "Mipmapped")) return 2;
+  if (text_contains(function, "Array")) return 3;
+  return text_contains(function, "MemCreate") || text_contains(function, "MemRelease") ? 4 : 0;
+}
+
+// Of allocators whose blocks libc's free takes as well: malloc's.
 uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function, bool serves_malloc) {
   if (serves_malloc && allocator.domain == Domain::cpu) {
     const bool is_tcmalloc = text_equals(allocator.name, "tcmalloc");
@@ -135,14 +144,10 @@ uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function,
     }
     return static_cast<uint8_t>(Family::malloc);
   }
-  constexpr unsigned kKinds = 3;
   unsigned first = 0;
   while (!text_equals(kAllocators[first].name, allocator.name)) ++first;
-  const unsigned kind = allocator.domain != Domain::gpu         ? 0
-                        : text_contains(function.name, "Host")  ? 1
-                        : text_contains(function.name, "Array") ? 2
-                                                                : 0;
-  return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kKinds + kind);
+  const unsigned kind = allocator.domain == Domain::gpu ? gpu_kind_of(function.name) : 0;
+  return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kGpuKinds + kind);
 }
 
 uint8_t family_of(Function known) {

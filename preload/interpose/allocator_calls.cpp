@@ -5,6 +5,7 @@
 #include "client/foreign_pools.h"
 #include "interpose/hook.h"
 #include "interpose/inside_calls.h"
+#include "interpose/kept_handles.h"
 #include "interpose/next_function.h"
 #include "interpose/obstack_chunks.h"
 #include "lifecycle/lifecycle.h"
@@ -141,6 +142,7 @@ void note_before(const HookedFunction& function, const Arguments& arguments, Cal
         record_free(block, function.function, state.caller);
       }
       break;
+    case Does::release_handle: state.begin_ticks = read_ticks(); break;
     case Does::release_chain: record_chain(function, arguments, state.caller); break;
     case Does::destroy_heap: record_heap(function, arguments, state.caller); break;
     case Does::grow_obstack:
@@ -195,6 +197,14 @@ void note_after(const HookedFunction& function, const Arguments& arguments, uint
     case Does::resize: note_resized(function, arguments, result, state); break;
     case Does::release:
       if (does.returns_status && static_cast<uint32_t>(result) == 0 && arguments[does.block] != 0) {
+        record_realloc_free(pointer(arguments[does.block]), function.function, state.begin_ticks, state.caller);
+      }
+      break;
+    case Does::keep_handle:
+      if (void* const handle = block_of(does, arguments, result)) keep_handle(reinterpret_cast<uintptr_t>(handle));
+      break;
+    case Does::release_handle:
+      if (static_cast<uint32_t>(result) == 0 && !let_handle_go(arguments[does.block])) {
         record_realloc_free(pointer(arguments[does.block]), function.function, state.begin_ticks, state.caller);
       }
       break;
