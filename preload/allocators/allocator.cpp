@@ -1,5 +1,5 @@
 // Sources: the headers of jemalloc 5.3, mimalloc 2.1, gperftools 2.10, oneTBB 2021.8, libgomp 13, GLib 2.74, APR 1.7,
-// CUDA 12 (cuda_runtime_api.h, cuda.h) and HIP 6 (hip_runtime_api.h).
+// glibc 2.36 (obstack.h), CUDA 12 (cuda_runtime_api.h, cuda.h) and HIP 6 (hip_runtime_api.h).
 #include "allocators/allocator.h"
 
 #include "platform/text.h"
@@ -34,7 +34,13 @@ constexpr Function releases(const char* name, int8_t block = 0) {
 constexpr Function releases_or_fails(const char* name) {
   return {.name = name, .does = Does::release, .block = 0, .returns_status = true};
 }
+constexpr Function keeps_handle(const char* name) { return {.name = name, .does = Does::keep_handle, .stores = 0}; }
+constexpr Function releases_handle(const char* name) {
+  return {.name = name, .does = Does::release_handle, .block = 0};
+}
 constexpr Function copies_text(const char* name) { return {.name = name, .does = Does::copy_text}; }
+
+constexpr Function keeps_heaps(const char* name) { return {.name = name, .does = Does::stand_for_calls}; }
 
 constexpr const char* kNoPrefix[] = {"", nullptr};
 
@@ -173,6 +179,10 @@ constexpr Function kMimallocFunctions[] = {
     reallocates("mi_heap_recalloc_aligned_at", 1, 2, 3),
     allocates("mi_heap_alloc_new", 1),
     {.name = "mi_heap_alloc_new_n", .does = Does::allocate, .size = 2, .count = 1},
+    keeps_heaps("mi_heap_new"),
+    keeps_heaps("mi_heap_new_in_arena"),
+    keeps_heaps("mi_heap_new_ex"),
+    keeps_heaps("mi_heap_delete"),
     {.name = "mi_heap_destroy", .does = Does::destroy_heap, .block = 0, .helper = "mi_heap_visit_blocks"},
 };
 
@@ -252,6 +262,16 @@ constexpr Function kAprFunctions[] = {
     {.name = "apr_pool_destroy", .does = Does::destroy_pool, .block = 0},
 };
 
+// gnulib's names may begin with rpl.
+constexpr const char* kObstackPrefixes[] = {"", "rpl", nullptr};
+constexpr Function kObstackFunctions[] = {
+    {.name = "_obstack_begin", .does = Does::begin_obstack, .block = 0},
+    {.name = "_obstack_begin_1", .does = Does::begin_obstack, .block = 0},
+    {.name = "_obstack_newchunk", .does = Does::grow_obstack, .block = 0},
+    {.name = "_obstack_free", .does = Does::free_obstack, .block = 0},
+    {.name = "obstack_free", .does = Does::free_obstack, .block = 0},
+};
+
 // ---- GPUs ----------------------------------------------------------------------------------------------------------
 
 size_t stored(uint64_t argument) { return *reinterpret_cast<const size_t*>(argument); }
@@ -304,6 +324,32 @@ size_t driver_array_3d_bytes(const Arguments& arguments) {
   return sizes[0] * or_one(sizes[1]) * or_one(sizes[2]) * format_bytes(rest[0]) * or_one(rest[1]);
 }
 
+// All levels: each has half of the width, of the height and, where it does not count layers or faces, of the depth.
+size_t mipmapped_bytes(size_t element_bytes, const size_t (&extent)[3], uint64_t levels, uint64_t flags) {
+  constexpr uint32_t kLayered = 1, kCubemap = 4;
+  const bool has_layers = (flags & (kLayered | kCubemap)) != 0;
+  size_t width = or_one(extent[0]), height = or_one(extent[1]), depth = or_one(extent[2]), elements = 0;
+  for (auto left = static_cast<uint32_t>(levels);; --left) {
+    elements += width * height * depth;
+    if (left <= 1 || (width == 1 && height == 1 && (has_layers || depth == 1))) return elements * element_bytes;
+    width = or_one(width / 2);
+    height = or_one(height / 2);
+    if (!has_layers) depth = or_one(depth / 2);
+  }
+}
+// (array*, format*, extent by value, levels, flags)
+size_t mipmapped_array_bytes(const Arguments& arguments) {
+  return mipmapped_bytes(channel_bytes(arguments[1]), {arguments.stack[0], arguments.stack[1], arguments.stack[2]},
+                         arguments[2], arguments[3]);
+}
+// (array*, CUDA_ARRAY3D_DESCRIPTOR*, levels)
+size_t driver_mipmapped_array_bytes(const Arguments& arguments) {
+  const auto* sizes = reinterpret_cast<const size_t*>(arguments[1]);
+  const auto* rest = reinterpret_cast<const uint32_t*>(sizes + 3);
+  return mipmapped_bytes(format_bytes(rest[0]) * or_one(rest[1]), {sizes[0], sizes[1], sizes[2]}, arguments[2],
+                         rest[2]);
+}
+
 // _ptsz: compiled with a default stream for each thread.
 constexpr Function kCudaFunctions[] = {
     stores("cudaMalloc", 0, 1),
@@ -320,6 +366,11 @@ constexpr Function kCudaFunctions[] = {
      .stores = 0,
      .has_stack_arguments = true,
      .size_of = array_3d_bytes},
+    {.name = "cudaMallocMipmappedArray",
+     .does = Does::allocate,
+     .stores = 0,
+     .has_stack_arguments = true,
+     .size_of = mipmapped_array_bytes},
     stores("cudaMallocAsync", 0, 1),
     stores("cudaMallocAsync_ptsz", 0, 1),
     stores("cudaMallocFromPoolAsync", 0, 1),
@@ -330,9 +381,11 @@ constexpr Function kCudaFunctions[] = {
     releases_or_fails("cudaFreeAsync"),
     releases_or_fails("cudaFreeAsync_ptsz"),
     releases_or_fails("cudaFreeArray"),
+    releases_or_fails("cudaFreeMipmappedArray"),
     releases_or_fails("cudaFreeHost"),
 };
-// _v2: sizes of 64 bits, what cuda.h names without it. cuMemCreate makes a handle, no memory that has an address.
+// _v2: sizes of 64 bits, what cuda.h names without it. Of cuMemCreate the handle is the block: where its memory is
+// mapped, if it is, tells nothing of how much there is.
 constexpr Function kCudaDriverFunctions[] = {
     stores("cuMemAlloc_v2", 0, 1),
     stores("cuMemAllocPitch_v2", 0, pitched_bytes),
@@ -345,11 +398,17 @@ constexpr Function kCudaDriverFunctions[] = {
     stores("cuMemHostAlloc", 0, 1),
     stores("cuArrayCreate_v2", 0, driver_array_bytes),
     stores("cuArray3DCreate_v2", 0, driver_array_3d_bytes),
+    stores("cuMipmappedArrayCreate", 0, driver_mipmapped_array_bytes),
+    stores("cuMemCreate", 0, 1),
+    keeps_handle("cuMemRetainAllocationHandle"),
+    keeps_handle("cuMemImportFromShareableHandle"),
+    releases_handle("cuMemRelease"),
     releases_or_fails("cuMemFree_v2"),
     releases_or_fails("cuMemFreeAsync"),
     releases_or_fails("cuMemFreeAsync_ptsz"),
     releases_or_fails("cuMemFreeHost"),
     releases_or_fails("cuArrayDestroy"),
+    releases_or_fails("cuMipmappedArrayDestroy"),
 };
 constexpr Function kHipFunctions[] = {
     stores("hipMalloc", 0, 1),
@@ -367,6 +426,15 @@ constexpr Function kHipFunctions[] = {
      .stores = 0,
      .has_stack_arguments = true,
      .size_of = array_3d_bytes},
+    {.name = "hipMallocMipmappedArray",
+     .does = Does::allocate,
+     .stores = 0,
+     .has_stack_arguments = true,
+     .size_of = mipmapped_array_bytes},
+    stores("hipMemCreate", 0, 1),
+    keeps_handle("hipMemRetainAllocationHandle"),
+    keeps_handle("hipMemImportFromShareableHandle"),
+    releases_handle("hipMemRelease"),
     stores("hipMallocAsync", 0, 1),
     stores("hipMallocFromPoolAsync", 0, 1),
     stores("hipHostMalloc", 0, 1),
@@ -375,6 +443,7 @@ constexpr Function kHipFunctions[] = {
     releases_or_fails("hipFree"),
     releases_or_fails("hipFreeAsync"),
     releases_or_fails("hipFreeArray"),
+    releases_or_fails("hipFreeMipmappedArray"),
     releases_or_fails("hipHostFree"),
     releases_or_fails("hipFreeHost"),
 };
@@ -399,6 +468,7 @@ constinit const Allocator kAllocators[] = {
     allocator("openmp", "omp_alloc", Domain::cpu, kOmpFunctions),
     allocator("glib", "g_slice_alloc", Domain::pool, kGlibFunctions),
     allocator("apr", "apr_palloc", Domain::pool, kAprFunctions),
+    allocator("obstack", "_obstack_newchunk", Domain::pool, kObstackFunctions, kObstackPrefixes),
     allocator("cuda", "cudaMalloc", Domain::gpu, kCudaFunctions),
     allocator("cuda", "cuMemAlloc_v2", Domain::gpu, kCudaDriverFunctions),
     allocator("hip", "hipMalloc", Domain::gpu, kHipFunctions),

@@ -23,13 +23,19 @@ enum class Does : uint8_t {
   reallocate,  // of size 0: an end, if nothing is returned
   resize,      // in place or not at all: returns the block, or how many bytes it has now
   release,
-  release_chain,  // of blocks that are linked by a word inside each
-  copy_text,      // allocates what a string needs
-  destroy_heap,   // ends all blocks of a heap, which `helper` visits
+  keep_handle,      // a handle of memory that there is already, of which one release more is no end
+  release_handle,   // returns 0 when it did
+  release_chain,    // of blocks that are linked by a word inside each
+  copy_text,        // allocates what a string needs
+  destroy_heap,     // ends all blocks of a heap, which `helper` visits
+  stand_for_calls,  // nothing of the program's: what it takes and gives back is the allocator's
   allocate_from_pool,
   print_into_pool,
   clear_pool,
   destroy_pool,
+  begin_obstack,  // `block`: the obstack
+  grow_obstack,
+  free_obstack,    // down to an object, the second argument
   report_modules,  // the loader's: modules came or went
 };
 

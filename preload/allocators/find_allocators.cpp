@@ -122,8 +122,17 @@ Function known_function(const char* prefix, const char* name) {
   return Function::none;
 }
 
-// Of allocators whose blocks libc's free takes as well: malloc's. Memory of devices, of the host and arrays are freed
-// by functions of their own each, the driver's as well as the runtime's.
+// Memory of devices, of the host, handles of memory and arrays of both kinds are freed by functions of their own each,
+// the driver's as well as the runtime's.
+constexpr unsigned kGpuKinds = 5;
+unsigned gpu_kind_of(const char* function) {
+  if (text_contains(function, "Host")) return 1;
+  if (text_contains(function, "Mipmapped")) return 2;
+  if (text_contains(function, "Array")) return 3;
+  return text_contains(function, "MemCreate") || text_contains(function, "MemRelease") ? 4 : 0;
+}
+
+// Of allocators whose blocks libc's free takes as well: malloc's.
 uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function, bool serves_malloc) {
   if (serves_malloc && allocator.domain == Domain::cpu) {
     const bool is_tcmalloc = text_equals(allocator.name, "tcmalloc");
@@ -135,19 +144,18 @@ uint8_t family_of(const Allocator& allocator, const AllocatorFunction& function,
     }
     return static_cast<uint8_t>(Family::malloc);
   }
-  constexpr unsigned kKinds = 3;
   unsigned first = 0;
   while (!text_equals(kAllocators[first].name, allocator.name)) ++first;
-  const unsigned kind = allocator.domain != Domain::gpu         ? 0
-                        : text_contains(function.name, "Host")  ? 1
-                        : text_contains(function.name, "Array") ? 2
-                                                                : 0;
-  return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kKinds + kind);
+  const unsigned kind = allocator.domain == Domain::gpu ? gpu_kind_of(function.name) : 0;
+  return static_cast<uint8_t>(format::kFirstDefinedFamily + first * kGpuKinds + kind);
 }
 
 uint8_t family_of(Function known) {
   return static_cast<uint8_t>(format::kFunctions[static_cast<uint16_t>(known)].family);
 }
+
+// Other allocators have a __libc_malloc too.
+bool is_libc(const ModuleSymbols& symbols) { return symbols.exports("gnu_get_libc_version"); }
 
 void say_refused(const dl_phdr_info& module, const Allocator& allocator, const char* prefix, const char* function,
                  PatchRefusal refusal) {
@@ -262,7 +270,8 @@ class Hooking {
                 number_of(function, found.address),
                 allocator_.domain,
                 symbols_.begin(),
-                symbols_.end()};
+                symbols_.end(),
+                &allocator_ == &kReplacedMalloc && is_libc(symbols_) ? found.address : 0};
       if (function.helper != nullptr) {
         added->helper = reinterpret_cast<void*>(symbols_.find(prefix_, function.helper).address);
       }
@@ -278,10 +287,6 @@ class Hooking {
     const PatchRefusal refusal = patches.commit();
     return refusal == PatchRefusal::none || refuse(allocator_.anchor, refusal);
   }
-
-  // In a program other code lies beside the allocator's.
-  bool is_libc() const { return symbols_.exports("gnu_get_libc_version"); }  // other allocators have __libc_malloc too
-  bool is_program() const { return module_.dlpi_name == nullptr || *module_.dlpi_name == '\0'; }
 
   const dl_phdr_info& module_;
   const ModuleSymbols& symbols_;
@@ -327,11 +332,19 @@ void note_if_next_allocator(const ModuleSymbols& symbols) {
   if (!next_is_glibc && symbols.code_of(next).end != 0) note_next_allocator(symbols.begin(), symbols.end());
 }
 
+// The first that the program exports, or a library, is everybody's. One that it hides serves the program alone.
 bool replaces_malloc(Search& search, const ModuleSymbols& symbols, uintptr_t own_malloc, bool is_program) {
+  if (own_malloc == 0) return false;
+  if (!symbols.exports("malloc")) return is_program;
   if (search.late_malloc != 0) return own_malloc == search.late_malloc;
-  if (!search.looks_for_malloc || own_malloc == 0) return false;
-  search.looks_for_malloc = !symbols.exports("malloc");
-  return is_program || !search.looks_for_malloc;
+  const bool is_first = search.looks_for_malloc;
+  search.looks_for_malloc = false;
+  return is_first;
+}
+
+// libc's calls of its obstacks come to the hooks that memprof exports (interpose/obstack_hooks.cpp).
+bool is_stood_in_for(const Allocator& allocator, const ModuleSymbols& symbols) {
+  return text_equals(allocator.name, "obstack") && is_libc(symbols);
 }
 
 int hook_module(dl_phdr_info* module, size_t, void* argument) {
@@ -347,7 +360,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
   const bool serves_malloc = own_malloc.address != 0;
   if (replaces_malloc(search, symbols, own_malloc.address, is_program) && !is_sanitizer(symbols)) {
     const bool is_done = Hooking(*module, symbols, kReplacedMalloc, "", true).hook(own_malloc.address);
-    if (is_done) note_first_malloc_hooked();
+    if (is_done && symbols.exports("malloc")) note_first_malloc_hooked();
   }
   if (is_late && is_cxx_runtime(module->dlpi_name)) {
     const FoundFunction anchor = symbols.find("", kRuntimeOperators.anchor);
@@ -355,6 +368,7 @@ int hook_module(dl_phdr_info* module, size_t, void* argument) {
   }
   for (unsigned i = 0; i < kAllocatorCount; ++i) {
     const Allocator& allocator = kAllocators[i];
+    if (!is_late && is_stood_in_for(allocator, symbols)) continue;
     for (const char* const* prefix = allocator.prefixes; *prefix != nullptr; ++prefix) {
       const FoundFunction anchor = symbols.find(*prefix, allocator.anchor);
       if (anchor.address == 0) continue;
@@ -449,6 +463,18 @@ void visit_loaded_modules(int (*visit)(dl_phdr_info*, size_t, void*), void* argu
 }
 
 void hook_allocators() { hook_all(0); }
+
+Function number_of_function(const char* allocator, const char* function) {
+  for (unsigned i = 0; i < kAllocatorCount; ++i) {
+    const Allocator& one = kAllocators[i];
+    for (unsigned j = 0; j < one.count && text_equals(one.name, allocator); ++j) {
+      const AllocatorFunction& found = one.functions[j];
+      if (!text_equals(found.name, function)) continue;
+      return define_function(one.prefixes[0], found.name, one.name, one.domain, family_of(one, found, false));
+    }
+  }
+  return Function::none;
+}
 
 LateHooking hook_allocators_late() {
   is_late = true;

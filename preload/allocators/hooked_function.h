@@ -18,6 +18,7 @@ struct HookedFunction {
   format::Domain domain;
   uintptr_t module_begin;
   uintptr_t module_end;
+  uintptr_t libc_entry;  // of one of libc's: where it begins; else 0
 };
 static_assert(offsetof(HookedFunction, original) == 0 && offsetof(HookedFunction, has_stack_arguments) == 8);
 

@@ -113,13 +113,18 @@ void ProgramFile::ask_for(const char* prefix, const char* name) {
 }
 
 void ProgramFile::read(uintptr_t load_bias) {
+  bool is_behind_all_files = false;
   for (uint64_t at = 0; at < symbols_count_ && count_ != 0; ++at) {
     const ElfW(Sym)& symbol = symbols_[at];
-    if (!is_function(symbol) || symbol.st_name >= strings_bytes_) continue;
-    // A static function of the program's is no allocator's, whatever it is called. Hidden ones have become local.
-    const bool is_local =
-        ELF64_ST_BIND(symbol.st_info) == STB_LOCAL && ELF64_ST_VISIBILITY(symbol.st_other) == STV_DEFAULT;
+    if (symbol.st_name >= strings_bytes_) continue;
     const char* const name = strings_ + symbol.st_name;
+    if (ELF64_ST_TYPE(symbol.st_info) == STT_FILE) is_behind_all_files = *name == '\0';
+    if (!is_function(symbol)) continue;
+    // A static function of the program's is no allocator's, whatever it is called. Hidden ones have become local:
+    // linkers keep that they were hidden, or (GNU's) put them behind the static ones of all files, as of a file without
+    // a name.
+    const bool is_static = ELF64_ST_BIND(symbol.st_info) == STB_LOCAL &&
+                           ELF64_ST_VISIBILITY(symbol.st_other) == STV_DEFAULT && !is_behind_all_files;
     if (starts_with(name, "Builtins_")) {
       const uintptr_t begin = load_bias + symbol.st_value, end = begin + symbol.st_size;
       if (begin < v8_builtins_.begin) v8_builtins_.begin = begin;
@@ -131,7 +136,7 @@ void ProgramFile::read(uintptr_t load_bias) {
     const uint32_t hash = gnu_hash(kHashStart, name);
     for (uint32_t place = hash % kPlaces; places_[place] != 0; place = (place + 1) % kPlaces) {
       Entry& entry = entries_[places_[place] - 1];
-      if (!is_local && entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
+      if (!is_static && entry.hash == hash && is_joined(name, entry.prefix, entry.name)) {
         entry.found = {load_bias + symbol.st_value, symbol.st_size};
       }
     }

@@ -5,7 +5,9 @@
 #include "client/foreign_pools.h"
 #include "interpose/hook.h"
 #include "interpose/inside_calls.h"
+#include "interpose/kept_handles.h"
 #include "interpose/next_function.h"
+#include "interpose/obstack_chunks.h"
 #include "lifecycle/lifecycle.h"
 #include "platform/load_time.h"
 #include "real_allocator/real_allocator.h"
@@ -17,12 +19,13 @@ constinit thread_local InsideCalls inside_calls = {};
 
 namespace {
 
-// Between the two halves, on the caller's stack. All zero but for the caller when it begins.
+// Between the two halves, on the caller's stack.
 struct CallState {
-  CapturePoint caller;
+  CapturePoint caller;  // pc 0: a part of another call
   uint64_t begin_ticks;
   Mapping unmapped;  // that a free of glibc's gives back
-  bool is_recorded;  // no part of another call
+  ObstackTop top;
+  InsideCalls::Mark outer;  // of the call around it, if this one counts all the same
 };
 static_assert(sizeof(CallState) <= 80, "the room that the hook has for it");
 
@@ -33,9 +36,18 @@ bool ends_pool(const HookedFunction& function) {
   return function.does->does == Does::clear_pool || function.does->does == Does::destroy_pool;
 }
 
-// A heap that ends gives back what it keeps for itself, by calls that count.
+// An obstack's chunks come from functions of the program's.
 bool stands_for_its_calls(const HookedFunction& function) {
-  return !ends_pool(function) && function.does->does != Does::destroy_heap;
+  switch (function.does->does) {
+    case Does::begin_obstack:
+    case Does::grow_obstack:
+    case Does::free_obstack: return false;
+    default: return !ends_pool(function);
+  }
+}
+
+const Obstack& obstack_of(const HookedFunction& function, const Arguments& arguments) {
+  return *reinterpret_cast<const Obstack*>(arguments[function.does->block]);
 }
 
 size_t size_of(const AllocatorFunction& does, const Arguments& arguments) {
@@ -56,9 +68,24 @@ bool is_in_hooked_operator(uintptr_t address) {
          is_in_runtime_operator(address);
 }
 
+// When a thread ends glibc frees the entries of its cache, which ended before, and the cache itself, which no malloc
+// made. Such calls are direct; the rest of libc calls through its PLT, as where memprof is preloaded.
+bool is_call_of_malloc_itself(const HookedFunction& function, uintptr_t return_address) {
+  constexpr size_t kCallBytes = 5;
+  constexpr unsigned char kCall = 0xe8;  // with the distance behind it
+  if (function.libc_entry == 0 || return_address >= function.module_end) return false;
+  if (return_address < function.module_begin + kCallBytes) return false;
+  const auto* const call = reinterpret_cast<const unsigned char*>(return_address - kCallBytes);
+  int32_t distance;
+  __builtin_memcpy(&distance, call + 1, sizeof(distance));
+  return *call == kCall && return_address + static_cast<uintptr_t>(distance) == function.libc_entry;
+}
+
 bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
   if (ends_pool(function)) return false;
-  if (is_part_of(inside_calls.of(function.domain), frame, return_address)) return true;
+  if (is_call_of_malloc_itself(function, return_address)) return true;
+  const InsideCalls::Mark& outer = inside_calls.of(function.domain);
+  if (is_part_of(outer, frame, return_address)) return !counts_inside(outer, function.does->does == Does::release);
   return function.domain == format::Domain::cpu &&
          (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));
 }
@@ -115,8 +142,16 @@ void note_before(const HookedFunction& function, const Arguments& arguments, Cal
         record_free(block, function.function, state.caller);
       }
       break;
+    case Does::release_handle: state.begin_ticks = read_ticks(); break;
     case Does::release_chain: record_chain(function, arguments, state.caller); break;
     case Does::destroy_heap: record_heap(function, arguments, state.caller); break;
+    case Does::grow_obstack:
+      state.top = top_of(obstack_of(function, arguments));
+      state.begin_ticks = read_ticks_after_loads();
+      break;
+    case Does::free_obstack:
+      end_obstack_chunks(obstack_of(function, arguments), pointer(arguments[1]), function.function, state.caller);
+      break;
     case Does::clear_pool:
     case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
     default: break;
@@ -165,6 +200,14 @@ void note_after(const HookedFunction& function, const Arguments& arguments, uint
         record_realloc_free(pointer(arguments[does.block]), function.function, state.begin_ticks, state.caller);
       }
       break;
+    case Does::keep_handle:
+      if (void* const handle = block_of(does, arguments, result)) keep_handle(reinterpret_cast<uintptr_t>(handle));
+      break;
+    case Does::release_handle:
+      if (static_cast<uint32_t>(result) == 0 && !let_handle_go(arguments[does.block])) {
+        record_realloc_free(pointer(arguments[does.block]), function.function, state.begin_ticks, state.caller);
+      }
+      break;
     case Does::copy_text:
       if (result != 0) record_alloc(pointer(result), text_bytes(), function.function, state.caller);
       break;
@@ -182,6 +225,14 @@ void note_after(const HookedFunction& function, const Arguments& arguments, uint
     // What the program's cleanups took from the pool ends too.
     case Does::clear_pool:
     case Does::destroy_pool: end_foreign_pool(arguments[0], function.function, state.caller); break;
+    case Does::begin_obstack:
+      if (static_cast<uint32_t>(result) == 0) break;
+      note_obstack_begun(obstack_of(function, arguments), function.function, state.caller);
+      break;
+    case Does::grow_obstack:
+      note_obstack_grown(obstack_of(function, arguments), state.top, function.function, state.begin_ticks,
+                         state.caller);
+      break;
     case Does::report_modules: hook_new_modules(); break;
     default: break;
   }
@@ -207,27 +258,31 @@ MEMPROF_HOOK_HALF void memprof_before_hooked_call(const uint64_t* registers, con
                                                   const uintptr_t* frame, CallState* state) {
   const Arguments arguments{registers, frame + 3};
   const auto at = reinterpret_cast<uintptr_t>(frame);
-  *state = {{frame[2], at + 3 * sizeof(uintptr_t), frame[0]}, 0, {}, false};
+  *state = {};
+  CapturePoint caller{frame[2], at + 3 * sizeof(uintptr_t), frame[0]};
   note_before_unmapping(*function, arguments, *state);
-  if (is_in_own_module(state->caller.pc)) {  // a hook of ours records, or says for whom it does not
+  if (is_in_own_module(caller.pc)) {  // a hook of ours records, or says for whom it does not
     const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);
     if (!is_close_below(passed_on_at, at)) return;
     // A function that jumps to another: they are one call.
     const uintptr_t outer = inside_calls.of(function->domain).frame;
     if (is_close_below(outer, at) && outer < passed_on_at) return;
-    state->caller = *inside_calls.passed_on_for;
+    caller = *inside_calls.passed_on_for;
   }
-  if (is_part_of_another(*function, at, state->caller.pc)) return;
-  state->is_recorded = true;
+  if (is_part_of_another(*function, at, caller.pc)) return;
+  state->caller = caller;
   note_before(*function, arguments, *state);
-  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = {at, function};
+  if (!stands_for_its_calls(*function)) return;
+  InsideCalls::Mark& mark = inside_calls.of(function->domain);
+  if (is_close_below(mark.frame, at)) state->outer = mark;
+  mark = {at, function};
 }
 
 MEMPROF_HOOK_HALF void memprof_after_hooked_call(uint64_t result, const uint64_t* registers,
                                                  const HookedFunction* function, const CallState* state) {
   if (state->unmapped.bytes != 0) note_unreadable(state->unmapped.start, state->unmapped.bytes);
-  if (!state->is_recorded) return;
-  if (stands_for_its_calls(*function)) inside_calls.of(function->domain).frame = 0;
+  if (state->caller.pc == 0) return;
+  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = state->outer;
   const auto* const stack = reinterpret_cast<const uint64_t*>(state->caller.sp);
   note_after(*function, {registers, stack}, result, *state);
 }

@@ -3,13 +3,15 @@
 // slab under g_slice_alloc is a heap block).
 //
 // Part of a call is what its own module calls, or in a program, which has other code too, what the program calls below
-// it. So a signal handler's calls are its own, but in a program with an allocator inside. A call that a longjmp ended
+// it. So a signal handler's calls are its own, but in a program with an allocator inside. What counts for itself below
+// a call, as libc's malloc inside of mi_realpath does, has the mark until it returns. A call that a longjmp ended
 // has left its mark behind: a mark is believed only close above on the stack, and the next call that is not below it
 // takes it away. Exceptions take it away as they pass.
 #pragma once
 
 #include <stdint.h>
 
+#include "allocators/allocator.h"
 #include "allocators/hooked_function.h"
 #include "memprof/trace_format.h"
 #include "unwind/unwinder.h"
@@ -46,6 +48,16 @@ inline bool is_inside_heap_call(uintptr_t return_address) {
   const InsideCalls::Mark& outer = inside_calls.of(format::Domain::cpu);
   return __builtin_expect(outer.frame != 0, 0) &&
          is_part_of(outer, reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), return_address);
+}
+
+// What copies a text frees nothing of its own: mi_realpath that which libc's realpath has allocated.
+inline bool counts_inside(const InsideCalls::Mark& outer, bool is_free) {
+  return is_free && outer.function->does->does == Does::copy_text;
+}
+inline bool is_free_that_counts(const void* return_address) {
+  const InsideCalls::Mark& outer = inside_calls.of(format::Domain::cpu);
+  return __builtin_expect(outer.frame != 0, 0) && counts_inside(outer, true) &&
+         is_inside_heap_call(reinterpret_cast<uintptr_t>(return_address));
 }
 
 inline void leave_all_calls() {

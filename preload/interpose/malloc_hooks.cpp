@@ -70,7 +70,10 @@ MEMPROF_EXPORT void* malloc(size_t size_bytes) noexcept {
 
 MEMPROF_EXPORT void free(void* block) noexcept {
   if (block == nullptr || is_bootstrap_block(block) || !ready()) return;
-  if (!is_nested(__builtin_return_address(0))) record_free(block, Function::free, MEMPROF_CALLER());
+  const void* const return_address = __builtin_return_address(0);
+  if (!is_nested(return_address) || is_free_that_counts(return_address)) {
+    record_free(block, Function::free, MEMPROF_CALLER());
+  }
   free_block(block);
 }
 

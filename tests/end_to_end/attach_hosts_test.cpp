@@ -244,6 +244,37 @@ TEST_CASE("a child that an attached program forks has a trace of its own", "[hos
   CHECK(traces[1].summary().at("trace").at("end") == "exit");
 }
 
+TEST_CASE("threads that begin and end after attaching: what glibc frees for itself then is no free of a block",
+          "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  REQUIRE(attach(directory, worker.process()).exit_status == 0);
+  worker.tell("threads", "threads ended\n");
+  worker.end();
+  const Trace trace(directory / "trace.bin");
+  const std::vector<Json> closed = trace.chunks("closed");
+  CHECK(sized(closed, 77) == 50);
+  CHECK(sized(closed, 777) == 50);
+  CHECK(trace.orphans() == 0);
+  CHECK(count_if(trace.chunks(), [](const Json& chunk) { return stack_names(chunk, "begin_and_end"); }) == 100);
+}
+
+TEST_CASE("obstacks after attaching", "[hosts][attach]") {
+  if (!may_attach()) return;
+  FreshDirectory directory;
+  Worker worker(directory);
+  worker.tell("obstack", "obstack is empty\n");
+  REQUIRE(attach(directory, worker.process()).exit_status == 0);
+  worker.tell("obstack", "obstack is empty\n");
+  worker.end();
+  const Trace trace(directory / "trace.bin");
+  const auto in_pool = [](const Json& chunk) { return chunk.at("domain") == "pool"; };
+  CHECK(count_if(trace.chunks("closed"), in_pool) == 8);
+  CHECK(count_if(trace.chunks("open"), in_pool) == 1);  // that of the first object
+  CHECK(trace.orphans() == 0);
+}
+
 TEST_CASE("a library that a program opens itself does nothing until memprof is attached", "[hosts][attach]") {
   if (!may_attach()) return;
   FreshDirectory directory;

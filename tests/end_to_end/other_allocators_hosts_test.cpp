@@ -59,6 +59,13 @@ bool is_there(const std::string& library) {
   return run({{"true"}, environment, "/", "", {}}).err.empty();
 }
 
+// Neither a part of a call seen for itself, nor a call taken for a part.
+void check_pairs(const Trace& trace) {
+  CHECK(trace.summary().at("double_allocations") == 0);
+  CHECK(trace.orphans() == 0);
+  CHECK(count_if(trace.chunks("open"), [](const Json& chunk) { return stack_names(chunk, "realpath"); }) == 0);
+}
+
 struct Library {
   const char* allocator;
   std::string library;
@@ -73,8 +80,8 @@ const std::vector<Library> kLibraries = {
      {"closed cpu mi_calloc mi_free 123", "closed cpu mi_heap_malloc mi_heap_destroy 508",
       "closed cpu mi_heap_malloc mi_heap_destroy 508", "closed cpu mi_heap_malloc mi_heap_destroy 508",
       "closed cpu mi_malloc mi_realloc 101", "closed cpu mi_malloc_aligned mi_free 306",
-      "closed cpu mi_new mi_free_size 407", "closed cpu mi_realloc mi_free 5002", "closed cpu mi_rezalloc mi_free 609",
-      "closed cpu mi_strdup mi_free 8", "open cpu mi_zalloc - 205"}},
+      "closed cpu mi_new mi_free_size 407", "closed cpu mi_realloc mi_free 5002", "closed cpu mi_realpath mi_free 2",
+      "closed cpu mi_rezalloc mi_free 609", "closed cpu mi_strdup mi_free 8", "open cpu mi_zalloc - 205"}},
     {"tbb",
      "libtbbmalloc.so.2",
      {"scalable_"},
@@ -92,12 +99,16 @@ const std::vector<Library> kLibraries = {
     {"hip",
      host_path("libgpu_hip_stand_in.so"),
      {"hip"},
-     {"closed gpu hipHostMalloc hipHostFree 1002", "closed gpu hipMalloc hipFree 1001"}},
+     {"closed gpu hipHostMalloc hipHostFree 1002", "closed gpu hipMalloc hipFree 1001",
+      "closed gpu hipMallocMipmappedArray hipFreeMipmappedArray 172",
+      "closed gpu hipMallocMipmappedArray hipFreeMipmappedArray 240", "closed gpu hipMemCreate hipMemRelease 4096",
+      "open gpu hipMemCreate - 8192"}},
     {"cuda_driver",
      host_path("libgpu_driver_stand_in.so"),
      {"cu"},
      {"closed gpu cuArrayCreate_v2 cuArrayDestroy 160", "closed gpu cuMemAlloc_v2 cuMemFree_v2 1001",
-      "closed gpu cuMemHostAlloc cuMemFreeHost 1002"}},
+      "closed gpu cuMemCreate cuMemRelease 4096", "closed gpu cuMemHostAlloc cuMemFreeHost 1002",
+      "closed gpu cuMipmappedArrayCreate cuMipmappedArrayDestroy 48", "open gpu cuMemCreate - 8192"}},
     {"cuda",
      host_path("libgpu_runtime_stand_in.so"),
      {"cu"},
@@ -105,7 +116,9 @@ const std::vector<Library> kLibraries = {
       "closed gpu cudaMalloc3D cudaFree 3072", "closed gpu cudaMalloc3DArray cudaFreeArray 96",
       "closed gpu cudaMallocArray cudaFreeArray 320", "closed gpu cudaMallocAsync cudaFreeAsync 1006",
       "closed gpu cudaMallocHost cudaFree 1007 mismatched", "closed gpu cudaMallocManaged cudaFree 1002",
-      "closed gpu cudaMallocPitch cudaFree 1536", "open gpu cudaMalloc - 1008"}},
+      "closed gpu cudaMallocMipmappedArray cudaFreeMipmappedArray 172",
+      "closed gpu cudaMallocMipmappedArray cudaFreeMipmappedArray 240", "closed gpu cudaMallocPitch cudaFree 1536",
+      "open gpu cudaMalloc - 1008"}},
 };
 
 }  // namespace
@@ -120,7 +133,7 @@ TEST_CASE("an allocator in a library that is loaded later is hooked as the loade
     }
     const HostRun host({"calls_allocators", library.allocator, library.library});
     CHECK(blocks_by(host.trace(), library.parts) == library.blocks);
-    CHECK(host.trace().summary().at("double_allocations") == 0);
+    check_pairs(host.trace());
   }
 }
 
@@ -145,7 +158,7 @@ TEST_CASE("an allocator in a library that is there from the beginning", "[hosts]
     CHECK(recorded.err.empty());
     const Trace trace(directory / "trace.bin");
     CHECK(blocks_by(trace, library.parts) == library.blocks);
-    CHECK(trace.summary().at("double_allocations") == 0);
+    check_pairs(trace);
     // Nor does memprof stand between a function that is hooked and what it calls.
     for (const Json& chunk : trace.chunks())
       for (const Json& frame : chunk.at("stack")) CHECK(frame.value("module", "") != paths::kLibrary);
@@ -261,11 +274,12 @@ TEST_CASE("a Rust program with jemalloc as its global allocator", "[hosts][other
 }
 
 TEST_CASE("every function on an allocator that is linked into the program", "[hosts][other_allocators]") {
-  for (const char* const name : {"jemalloc", "tcmalloc"}) {
-    INFO(name);
-    const std::string program = std::string("allocators_static_") + name;
+  const auto linkage = GENERATE("static", "hidden");  // hidden: nobody else calls its malloc
+  for (const std::string name : {"jemalloc", "tcmalloc"}) {
+    const std::string program = std::string("allocators_") + linkage + "_" + name;
+    INFO(program);
     if (!std::filesystem::exists(host_path(program))) {
-      skip(std::string(name) + " as an archive was not installed when the tests were built");
+      skip(name + " as an archive was not installed when the tests were built");
       continue;
     }
     const HostRun host({program});
@@ -273,6 +287,59 @@ TEST_CASE("every function on an allocator that is linked into the program", "[ho
     Outcome counts = host.recorded();
     check_trace(host.trace(), without_names(counts), Runtime::cxx_or_threads);
   }
+}
+
+TEST_CASE("a malloc that the program hides, beside libc's, which everybody else calls", "[hosts][other_allocators]") {
+  const HostRun host({"hidden_malloc"});
+  CHECK(host.recorded().err.empty());
+  const Lines blocks = blocks_of(host.trace(), [](const Json& chunk) { return caller(chunk) == "main"; });
+  CHECK(blocks == Lines{"closed cpu malloc free 100", "closed cpu malloc free 102", "closed cpu malloc free 104",
+                        "closed cpu malloc free 106", "closed cpu malloc free 108", "closed cpu malloc realloc 201",
+                        "closed cpu realloc free 302", "open cpu malloc - 101", "open cpu malloc - 103",
+                        "open cpu malloc - 105", "open cpu malloc - 107", "open cpu malloc - 109"});
+  CHECK(host.trace().allocations() == 12 + 1);  // the FILE
+  CHECK(host.trace().frees() == 7 + 1);
+  CHECK(host.trace().orphans() == 0);
+  CHECK(host.trace().summary().at("double_allocations") == 0);
+}
+
+TEST_CASE("chunks of obstacks, libc's and a program's own, over the heap blocks that they lie in",
+          "[hosts][other_allocators]") {
+  const std::string program = GENERATE("obstacks", "obstacks_own");
+  INFO(program);
+  const HostRun host({program});
+  CHECK(host.recorded().err.empty());
+  uint64_t chunks = 0, bytes = 0, given = 0, given_bytes = 0, in_heap = 0;
+  std::vector<std::string> functions;
+  for (const Json& chunk : host.trace().chunks()) {
+    if (chunk.at("domain") == "cpu" && caller(chunk) == "take") ++in_heap;
+    if (chunk.at("domain") != "pool") continue;
+    CHECK(chunk.at("mismatched") == false);
+    CHECK((caller(chunk) == "main" || caller(chunk) == "grow" || caller(chunk).find("printf") != std::string::npos));
+    ++chunks;
+    bytes += chunk.at("size").get<uint64_t>();
+    const std::string function = chunk.at("allocator");
+    if (std::find(functions.begin(), functions.end(), function) == functions.end()) functions.push_back(function);
+    if (chunk.at("state") == "open") continue;
+    ++given;
+    given_bytes += chunk.at("size").get<uint64_t>();
+    const std::string end = chunk.at("free_function");
+    CHECK((end == "obstack_free" || end == "_obstack_newchunk"));
+  }
+  std::sort(functions.begin(), functions.end());
+  CHECK(functions == Lines{"_obstack_begin", "_obstack_begin_1", "_obstack_newchunk"});
+  CHECK(chunks == expected(host.recorded(), "chunks"));
+  CHECK(bytes == expected(host.recorded(), "chunk_bytes"));
+  CHECK(given == expected(host.recorded(), "given"));
+  CHECK(given_bytes == expected(host.recorded(), "given_bytes"));
+  CHECK(in_heap == expected(host.recorded(), "heap_chunks"));
+  CHECK(host.trace().orphans() == 0);
+  CHECK(host.trace().summary().at("double_allocations") == 0);
+
+  const HostRun filtered({program}, {"MEMPROF_FILTER=allocator=obstack"});
+  const std::vector<Json> all = filtered.trace().chunks();
+  CHECK(all.size() == chunks);
+  CHECK(count_if(all, [](const Json& chunk) { return chunk.at("domain") == "pool"; }) == chunks);
 }
 
 TEST_CASE("MEMPROF_FILTER knows allocators, their functions and their domains", "[hosts][other_allocators]") {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <string>
+
 namespace {
 
 void* library = RTLD_DEFAULT;
@@ -40,6 +42,8 @@ void mimalloc() {
   for (int i = 0; i < 3; ++i) function<void*(void*, size_t)>("mi_heap_malloc")(heap, 508);
   function<Free>("mi_heap_destroy")(heap);
   mi_free(function<Realloc>("mi_rezalloc")(nullptr, 609));
+  function<Free>("mi_heap_delete")(function<void*()>("mi_heap_new")());              // what it keeps is no block
+  mi_free(function<char*(const char*, char*)>("mi_realpath")("/usr/../", nullptr));  // libc makes one too, of 2 bytes
 }
 
 void jemalloc() {
@@ -114,16 +118,45 @@ void apr() {
   function<Free>("apr_pool_destroy")(outer);  // and inner
 }
 
+struct Extent {
+  size_t width, height, depth;
+};
+const struct { int x, y, z, w, kind; } four_bytes{8, 8, 8, 8, 0};
+
+// Levels of 8 x 4, 4 x 2, 2 x 1 and 1 x 1; of 4 x 4 and 2 x 2 in each of three layers.
+void mipmapped(const char* malloc_name, const char* free_name) {
+  constexpr unsigned kLayered = 1;
+  using Malloc = int(void**, const void*, Extent, unsigned, unsigned);
+  auto* const take = function<Malloc>(malloc_name);
+  auto* const give = function<int(void*)>(free_name);
+  void* array = nullptr;
+  take(&array, &four_bytes, {8, 4, 0}, 9, 0);
+  give(array);
+  take(&array, &four_bytes, {4, 4, 3}, 2, kLayered);
+  give(array);
+}
+
+// The memory of one handle is mapped somewhere, say, and the handle asked for there.
+void handles(const std::string& prefix) {
+  using Handle = unsigned long long;
+  auto* const create = function<int(Handle*, size_t, const void*, unsigned long long)>((prefix + "Create").c_str());
+  auto* const retain = function<int(Handle*, void*)>((prefix + "RetainAllocationHandle").c_str());
+  auto* const release = function<int(Handle)>((prefix + "Release").c_str());
+  Handle handle = 0, again = 0;
+  create(&handle, 4096, &four_bytes, 0);
+  retain(&again, reinterpret_cast<void*>(handle));
+  release(again);  // no end
+  release(handle);
+  if (release(handle) == 0) exit(5);      // fails
+  create(&handle, 8192, &four_bytes, 0);  // stays
+}
+
 // The prototypes of cuda_runtime_api.h, without its types.
 void cuda() {
-  struct Extent {
-    size_t width, height, depth;
-  };
   struct Pitched {
     void* block;
     size_t pitch, width, height;
   };
-  const struct { int x, y, z, w, kind; } four_bytes{8, 8, 8, 8, 0};
   using Malloc = int(void**, size_t);
   auto* const cudaMalloc = function<Malloc>("cudaMalloc");
   auto* const cudaFree = function<int(void*)>("cudaFree");
@@ -144,6 +177,7 @@ void cuda() {
   function<int(void*)>("cudaFreeArray")(block);
   function<int(void**, const void*, Extent, unsigned)>("cudaMalloc3DArray")(&block, &four_bytes, {4, 3, 2}, 7);
   function<int(void*)>("cudaFreeArray")(block);
+  mipmapped("cudaMallocMipmappedArray", "cudaFreeMipmappedArray");
   function<int(void**, size_t, unsigned)>("cudaHostAlloc")(&block, 1005, 0);
   function<int(void*)>("cudaFreeHost")(block);
   function<int(void**, size_t, void*)>("cudaMallocAsync")(&block, 1006, nullptr);
@@ -176,6 +210,15 @@ void cuda_driver() {
   void* array = nullptr;
   function<int(void**, const void*)>("cuArrayCreate_v2")(&array, &halves);
   function<int(void*)>("cuArrayDestroy")(array);
+  const struct {
+    size_t width, height, depth;
+    unsigned format, channels, flags;
+  } row{8, 0, 0, 0x10, 2, 0};
+  function<int(void**, const void*, unsigned)>("cuMipmappedArrayCreate")(&array, &row, 2);
+  function<int(void*)>("cuMipmappedArrayDestroy")(array);
+  handles("cuMem");
+  function<int(unsigned long long*, void*, int)>("cuMemImportFromShareableHandle")(&block, &array, 1);
+  function<int(unsigned long long)>("cuMemRelease")(block);  // of another process's memory
 }
 
 void hip() {
@@ -184,6 +227,8 @@ void hip() {
   function<int(void*)>("hipFree")(block);
   function<int(void**, size_t, unsigned)>("hipHostMalloc")(&block, 1002, 0);
   function<int(void*)>("hipHostFree")(block);
+  mipmapped("hipMallocMipmappedArray", "hipFreeMipmappedArray");
+  handles("hipMem");
 }
 
 // As programs do to learn which allocator they have.

@@ -33,6 +33,26 @@ static int give(void* block) {
   return kInvalidValue;
 }
 
+// Handles of memory. Each that is got once more, or from elsewhere, takes a release more.
+#if defined(DRIVER) || defined(HIP)
+typedef unsigned long long Handle;
+static unsigned kept;
+static int make_handle(Handle* out, size_t bytes, const void* properties, unsigned long long flags) {
+  return properties != NULL && flags == 0 ? take((void**)out, bytes) : kInvalidValue;
+}
+static int keep_handle(Handle* out, void* where) {
+  if (where == NULL) return kInvalidValue;
+  ++kept;
+  *out = (Handle)where;
+  return kSuccess;
+}
+static int release_handle(Handle handle) {
+  if (kept == 0) return give((void*)handle);
+  --kept;
+  return kSuccess;
+}
+#endif
+
 #if defined(DRIVER)
 
 typedef unsigned long long CUdeviceptr;
@@ -60,6 +80,18 @@ EXPORT int cuArrayCreate_v2(void** out, const ArrayDescriptor* array) {
   return take(out, array->width * array->height * 8);
 }
 EXPORT int cuArrayDestroy(void* array) { return give(array); }
+EXPORT int cuMipmappedArrayCreate(void** out, const void* array, unsigned levels) {
+  return array != NULL ? take(out, levels * 64) : kInvalidValue;
+}
+EXPORT int cuMipmappedArrayDestroy(void* array) { return give(array); }
+EXPORT int cuMemCreate(Handle* out, size_t bytes, const void* properties, unsigned long long flags) {
+  return make_handle(out, bytes, properties, flags);
+}
+EXPORT int cuMemRetainAllocationHandle(Handle* out, void* where) { return keep_handle(out, where); }
+EXPORT int cuMemImportFromShareableHandle(Handle* out, void* other, int kind) {
+  return kind == 1 ? keep_handle(out, other) : kInvalidValue;
+}
+EXPORT int cuMemRelease(Handle handle) { return release_handle(handle); }
 
 #elif defined(RUNTIME)
 
@@ -106,6 +138,10 @@ EXPORT int cudaMalloc3DArray(void** out, const void* format, Extent extent, unsi
   return format != NULL && flags == 7 ? take(out, extent.width * extent.height * extent.depth * 16) : kInvalidValue;
 }
 EXPORT int cudaFreeArray(void* array) { return give(array); }
+EXPORT int cudaMallocMipmappedArray(void** out, const void* format, Extent extent, unsigned levels, unsigned flags) {
+  return format != NULL && flags < 2 ? take(out, extent.width * extent.height * levels * 16) : kInvalidValue;
+}
+EXPORT int cudaFreeMipmappedArray(void* array) { return give(array); }
 EXPORT int cudaHostAlloc(void** out, size_t bytes, unsigned flags) { return cuMemHostAlloc(out, bytes, flags); }
 EXPORT int cudaMallocHost(void** out, size_t bytes) { return cuMemHostAlloc(out, bytes, 0); }
 EXPORT int cudaFreeHost(void* block) { return cuMemFreeHost(block); }
@@ -120,5 +156,17 @@ EXPORT int hipHostMalloc(void** out, size_t bytes, unsigned flags) {
   return flags < 8 ? take(out, bytes) : kInvalidValue;
 }
 EXPORT int hipHostFree(void* block) { return give(block); }
+typedef struct {
+  size_t width, height, depth;
+} Extent;
+EXPORT int hipMallocMipmappedArray(void** out, const void* format, Extent extent, unsigned levels, unsigned flags) {
+  return format != NULL && flags < 2 ? take(out, extent.width * extent.height * levels * 16) : kInvalidValue;
+}
+EXPORT int hipFreeMipmappedArray(void* array) { return give(array); }
+EXPORT int hipMemCreate(Handle* out, size_t bytes, const void* properties, unsigned long long flags) {
+  return make_handle(out, bytes, properties, flags);
+}
+EXPORT int hipMemRetainAllocationHandle(Handle* out, void* where) { return keep_handle(out, where); }
+EXPORT int hipMemRelease(Handle handle) { return release_handle(handle); }
 
 #endif

@@ -2,10 +2,13 @@
 //
 //     turn      the main thread and three others do the work of one turn, each turn with sizes of its own
 //     fork      so does a child that then exits
+//     obstack   an obstack takes chunks, and gives them back
+//     threads   threads that begin now call malloc and free, and end
 //     code      prints a checksum of the code of libc, of the loader and of libstdc++
 //     open LIB  opens a library, as a program may that knows memprof
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <obstack.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -15,6 +18,9 @@
 #include <new>
 
 #include "tally.h"
+
+#define obstack_chunk_alloc malloc
+#define obstack_chunk_free free
 
 namespace {
 
@@ -66,6 +72,33 @@ void fork_one() {
   int status = 0;
   waitpid(child, &status, 0);
   print("child %d\n", WEXITSTATUS(status));
+}
+
+// Of two sizes: glibc's cache holds several lists when the thread ends.
+void* begin_and_end(void*) {
+  for (int i = 0; i < 10; ++i) {
+    void* const first = hidden(malloc(77));
+    void* const second = hidden(malloc(777));
+    free(first);
+    free(second);
+  }
+  return nullptr;
+}
+
+void start_threads() {
+  pthread_t threads[5];
+  for (pthread_t& thread : threads) pthread_create(&thread, nullptr, begin_and_end, nullptr);
+  for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+  print("threads ended\n");
+}
+
+void use_obstack() {
+  obstack stack;
+  obstack_begin(&stack, 1000);
+  void* const first = obstack_alloc(&stack, 10);
+  for (int i = 0; i < 9; ++i) obstack_alloc(&stack, 900);
+  obstack_free(&stack, first);
+  print("obstack is empty\n");
 }
 
 // Without the heap.
@@ -121,6 +154,8 @@ int main() {
   while (read_line(line, sizeof line)) {
     if (strcmp(line, "turn") == 0 && turn < kTurns) take_turn();
     if (strcmp(line, "fork") == 0) fork_one();
+    if (strcmp(line, "obstack") == 0) use_obstack();
+    if (strcmp(line, "threads") == 0) start_threads();
     if (strcmp(line, "code") == 0) print_code_sum();
     if (strncmp(line, "open ", 5) == 0) print("opened %d\n", dlopen(line + 5, RTLD_NOW) != nullptr);
   }
