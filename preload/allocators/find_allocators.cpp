@@ -325,11 +325,11 @@ struct Search {
   bool looks_for_malloc;  // from the program on, up to memprof: the first is called instead of memprof's
 };
 
-// The next allocator's own calls are part of those that memprof's malloc hands on to it. It is known by its free:
-// malloc may be watched (real_allocator.cpp).
+// The next allocator's own calls are part of those that memprof's malloc hands on to it.
 void note_if_next_allocator(const ModuleSymbols& symbols) {
-  const auto next = reinterpret_cast<uintptr_t>(real.free);
-  if (!next_is_glibc && symbols.code_of(next).end != 0) note_next_allocator(symbols.begin(), symbols.end());
+  const uintptr_t begin = symbols.begin(), end = symbols.end();
+  if (has_next_function(begin, end) && !is_libc(symbols) && !is_in_next_allocator(begin))
+    note_next_allocator(begin, end);
 }
 
 // The first that the program exports, or a library, is everybody's. One that it hides serves the program alone.

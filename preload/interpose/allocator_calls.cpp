@@ -21,12 +21,13 @@ namespace {
 
 // Between the two halves, on the caller's stack.
 struct CallState {
-  CapturePoint caller;  // pc 0: a part of another call
+  CapturePoint caller;  // pc 0: it is not recorded
   uint64_t begin_ticks;
   Mapping unmapped;  // that a free of glibc's gives back
   ObstackTop top;
-  InsideCalls::Mark outer;  // of the call around it, if this one counts all the same
+  InsideCalls::Mark outer;  // that this call has taken the place of
 };
+constexpr uintptr_t kHasNoMark = UINTPTR_MAX;  // CallState::outer.frame
 static_assert(sizeof(CallState) <= 80, "the room that the hook has for it");
 
 void* pointer(uint64_t value) { return reinterpret_cast<void*>(value); }
@@ -81,13 +82,26 @@ bool is_call_of_malloc_itself(const HookedFunction& function, uintptr_t return_a
   return *call == kCall && return_address + static_cast<uintptr_t>(distance) == function.libc_entry;
 }
 
-bool is_part_of_another(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
-  if (ends_pool(function)) return false;
-  if (is_call_of_malloc_itself(function, return_address)) return true;
+// Below memprof's malloc the next allocator's functions are called, and may be hooked: those stand for their calls too.
+enum class Counts { no, for_another_hook, for_itself };
+
+Counts counts_as(const HookedFunction& function, uintptr_t frame, uintptr_t return_address) {
+  if (ends_pool(function)) return Counts::for_itself;
+  if (is_call_of_malloc_itself(function, return_address)) return Counts::no;
   const InsideCalls::Mark& outer = inside_calls.of(function.domain);
-  if (is_part_of(outer, frame, return_address)) return !counts_inside(outer, function.does->does == Does::release);
-  return function.domain == format::Domain::cpu &&
-         (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));
+  if (is_part_of(outer, frame, return_address)) {
+    return counts_inside(outer, function.does->does == Does::release) ? Counts::for_itself : Counts::no;
+  }
+  const bool is_below_hook = function.domain == format::Domain::cpu &&
+                             (is_in_next_allocator(return_address) || is_in_hooked_operator(return_address));
+  return is_below_hook ? Counts::for_another_hook : Counts::for_itself;
+}
+
+void set_mark(const HookedFunction& function, uintptr_t frame, CallState& state) {
+  if (!stands_for_its_calls(function)) return;
+  InsideCalls::Mark& mark = inside_calls.of(function.domain);
+  state.outer = is_close_below(mark.frame, frame) ? mark : InsideCalls::Mark{};
+  mark = {frame, &function};
 }
 
 // The program's, of mimalloc: bool mi_heap_visit_blocks(heap, all, visitor, argument). An area without a block is
@@ -259,30 +273,33 @@ MEMPROF_HOOK_HALF void memprof_before_hooked_call(const uint64_t* registers, con
   const Arguments arguments{registers, frame + 3};
   const auto at = reinterpret_cast<uintptr_t>(frame);
   *state = {};
+  state->outer.frame = kHasNoMark;
   CapturePoint caller{frame[2], at + 3 * sizeof(uintptr_t), frame[0]};
   note_before_unmapping(*function, arguments, *state);
-  if (is_in_own_module(caller.pc)) {  // a hook of ours records, or says for whom it does not
-    const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);
-    if (!is_close_below(passed_on_at, at)) return;
+  Counts counts = Counts::for_another_hook;
+  if (!is_in_own_module(caller.pc)) {
+    counts = counts_as(*function, at, caller.pc);
+  } else if (const auto passed_on_at = reinterpret_cast<uintptr_t>(inside_calls.passed_on_for);
+             is_close_below(passed_on_at, at)) {  // a hook of ours says for whom it does not record
     // A function that jumps to another: they are one call.
     const uintptr_t outer = inside_calls.of(function->domain).frame;
     if (is_close_below(outer, at) && outer < passed_on_at) return;
     caller = *inside_calls.passed_on_for;
+    counts = counts_as(*function, at, caller.pc);
   }
-  if (is_part_of_another(*function, at, caller.pc)) return;
-  state->caller = caller;
-  note_before(*function, arguments, *state);
-  if (!stands_for_its_calls(*function)) return;
-  InsideCalls::Mark& mark = inside_calls.of(function->domain);
-  if (is_close_below(mark.frame, at)) state->outer = mark;
-  mark = {at, function};
+  if (counts == Counts::no) return;
+  if (counts == Counts::for_itself) {
+    state->caller = caller;
+    note_before(*function, arguments, *state);
+  }
+  set_mark(*function, at, *state);
 }
 
 MEMPROF_HOOK_HALF void memprof_after_hooked_call(uint64_t result, const uint64_t* registers,
                                                  const HookedFunction* function, const CallState* state) {
   if (state->unmapped.bytes != 0) note_unreadable(state->unmapped.start, state->unmapped.bytes);
+  if (state->outer.frame != kHasNoMark) inside_calls.of(function->domain) = state->outer;
   if (state->caller.pc == 0) return;
-  if (stands_for_its_calls(*function)) inside_calls.of(function->domain) = state->outer;
   const auto* const stack = reinterpret_cast<const uint64_t*>(state->caller.sp);
   note_after(*function, {registers, stack}, result, *state);
 }

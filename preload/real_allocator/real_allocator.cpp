@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <stddef.h>
+
 #include <atomic>
 #include <type_traits>
 
@@ -13,7 +15,6 @@ namespace memprof {
 
 constinit RealFunctions real = {};
 constinit bool next_is_glibc = false;
-constinit uintptr_t next_allocator_begin = 0, next_allocator_end = 0;
 constinit FirstMallocRefusal first_malloc_refusal = {};
 alignas(16) constinit char bootstrap_arena[kBootstrapBytes] = {};
 
@@ -21,6 +22,13 @@ namespace {
 
 constinit std::atomic<size_t> arena_used{0};
 constinit bool finding = false;
+
+struct Library {
+  uintptr_t begin, end;
+};
+constexpr size_t kFunctionsOfMalloc = offsetof(RealFunctions, mmap) / sizeof(void*);
+constinit Library next_libraries[kFunctionsOfMalloc] = {};
+constinit size_t next_library_count = 0;
 constinit RealFunctions as_found = {};
 constexpr size_t kArenaHeader = 16;  // holds the block's size, keeps 16-byte alignment
 
@@ -74,12 +82,23 @@ const char* malloc_called_instead() {
   return other_path.length() == 0 || has_arrived.load(std::memory_order_relaxed) ? nullptr : other_path.c_str();
 }
 
+bool has_next_function(uintptr_t begin, uintptr_t end) {
+  const auto has_one = [&](const RealFunctions& functions) {
+    const auto* const first = reinterpret_cast<const uintptr_t*>(&functions);
+    for (size_t i = 0; i < kFunctionsOfMalloc; ++i)
+      if (first[i] - begin < end - begin) return true;
+    return false;
+  };
+  return has_one(as_found) || has_one(unwatched);
+}
+
 void note_next_allocator(uintptr_t begin, uintptr_t end) {
-  next_allocator_begin = begin;
-  next_allocator_end = end;
+  if (next_library_count < kFunctionsOfMalloc) next_libraries[next_library_count++] = {begin, end};
 }
 bool is_in_next_allocator(uintptr_t address) {
-  return address - next_allocator_begin < next_allocator_end - next_allocator_begin;
+  for (size_t i = 0; i < next_library_count; ++i)
+    if (address - next_libraries[i].begin < next_libraries[i].end - next_libraries[i].begin) return true;
+  return false;
 }
 
 void note_first_malloc_refused(const char* function, const char* reason) { first_malloc_refusal = {function, reason}; }

@@ -35,7 +35,10 @@ bool find_real_functions();
 // finds. Not by dlsym: in a program that is no PIE that finds an entry of its jump table.
 void call_first_malloc(void* (*first_of)(const char* name));
 
-// Where the next allocator's library lies, if it is not libc.
+// Whether a function behind memprof lies there. Not all need be of one library: a wrapper may have malloc and free
+// alone.
+bool has_next_function(uintptr_t begin, uintptr_t end);
+// Where the next allocator's libraries lie, libc left out.
 void note_next_allocator(uintptr_t begin, uintptr_t end);
 bool is_in_next_allocator(uintptr_t address);
 

@@ -102,6 +102,23 @@ TEST_CASE("every function on an allocator that is preloaded before memprof, whic
   }
 }
 
+TEST_CASE("a wrapper behind memprof, before an allocator whose own functions are hooked", "[hosts][allocators]") {
+  // The second has no realloc: mimalloc's is called.
+  const std::string wrapper = host_path(GENERATE("libmalloc_wrapper_whole.so", "libmalloc_wrapper_partial.so"));
+  INFO(wrapper);
+  if (!std::filesystem::exists(wrapper)) return skip("mimalloc was not installed when the tests were built");
+  FreshDirectory directory;
+  const std::string libraries = wrapper + ":libmimalloc.so.2";
+  const std::vector<std::string> command = {host_path("grows_blocks")};
+  const Outcome native = run({command, with_preload(libraries), directory.path(), "", {}});
+  const Outcome recorded = run({command, with_preload(paths::kLibrary + (":" + libraries)), directory.path(), "", {}});
+  check_same(native, recorded);
+  const Trace trace(directory / "trace.bin");
+  check_trace(trace, recorded);
+  CHECK(trace.orphans() == 0);
+  CHECK(trace.summary().at("double_allocations") == 0);
+}
+
 TEST_CASE("operators new and delete of the program's own", "[hosts][allocators]") {
   for (const char* mode : {"malloc", "arena"}) {
     INFO(mode);
