@@ -6,8 +6,8 @@
 #include "report/reports.h"
 #include "report/selection_text.h"
 #include "report/site_json.h"
-#include "report/untaken_types.h"
 #include "report/site_list.h"
+#include "report/untaken_types.h"
 
 namespace memprof {
 

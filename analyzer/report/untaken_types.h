@@ -1,4 +1,4 @@
-// Types that the program gave where it had no block (memprof_set_type): the recorder cannot know, as it keeps no blocks.
+// Types that the program gave where it had no block (memprof_set_type): the recorder keeps no blocks.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ struct Filter {
   bool paused = false;  // by the client API: nothing but frees is recorded
   bool denied[format::kFunctionCount] = {};
   bool unnamed[format::kFunctionCount] = {};  // denied by `allocator=`: of a client's block the domain is asked apart
-  bool denied_definitions[256] = {};  // of functions that are numbered from kFirstDefinedTag, as they are met
+  bool denied_definitions[256] = {};          // of functions that are numbered from kFirstDefinedTag, as they are met
   uint64_t least_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;
   Text<256> tags;        // joined by bars, as they were given; empty: every block, with or without

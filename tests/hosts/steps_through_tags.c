@@ -15,9 +15,9 @@ static __thread volatile sig_atomic_t is_rehearsal;
 static __thread sigjmp_buf out;
 
 // What lies below the stack pointer belongs to the caller.
-#define CHANGE_FLAGS(change)                                                                                \
-  __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\tlea 128(%%rsp), %%rsp" ::: "memory", \
-                   "cc")
+#define CHANGE_FLAGS(change)                                                                             \
+  __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\tlea 128(%%rsp), %%rsp" :: \
+                       : "memory", "cc")
 static void step(void) {
   traps = 0;
   if (!is_rehearsal) CHANGE_FLAGS("orq $0x100, (%%rsp)");
@@ -105,9 +105,8 @@ static const struct {
   const char* name;
   void (*run)(void);
   void (*handle)(int);
-} works[] = {{"balanced", balanced, pops_what_it_pushes},
-             {"left", left, leaves_what_it_pushes},
-             {"jumped", jumped, jumps_out}};
+} works[] = {
+    {"balanced", balanced, pops_what_it_pushes}, {"left", left, leaves_what_it_pushes}, {"jumped", jumped, jumps_out}};
 
 struct Job {
   void (*run)(void);

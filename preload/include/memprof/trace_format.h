@@ -151,8 +151,8 @@ enum class Misuse : uint32_t {
   empty_name = 6,  // of a tag, a type or a domain
 };
 inline constexpr uint32_t kMisuses = 8;
-inline constexpr const char* kMisuseNames[] = {"unknown_pool",     "unknown_block", "unknown_domain",
-                                               "pop_without_push", "too_many",      "too_large",    "empty_name"};
+inline constexpr const char* kMisuseNames[] = {"unknown_pool", "unknown_block", "unknown_domain", "pop_without_push",
+                                               "too_many",     "too_large",     "empty_name"};
 
 // Offset 0 of the file. Bytes [0, 192) are fixed when the file is made (flags excepted: see kLateStart, it lives in
 // the live part) and covered by `checksum`; the live part is updated in place, each field by atomic stores or adds.
