@@ -13,6 +13,7 @@
 #include "cli/rewrite_commands.h"
 #include "cli/symbolize_command.h"
 #include "cli/unknown_value.h"
+#include "report/domain_choice.h"
 #include "report/escape.h"
 
 namespace memprof {
@@ -112,8 +113,15 @@ class Parser {
   }
 
   void add_domain(CLI::App& app, const char* otherwise) {
-    app.add_option("--domain", domain_, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
+    // Given again, before or after the command, or with commas: one more.
+    app.add_option_function<std::vector<std::string>>(
+           "--domain",
+           [this](const std::vector<std::string>& more) {
+             for (const std::string& names : more) domain_ += (domain_.empty() ? "" : ",") + names;
+           },
+           "Of which blocks: cpu (the heap), mmap, gpu, external, ..., all; cpu,gpu: both together")
         ->type_name("NAME")
+        ->allow_extra_args(false)
         ->default_str(otherwise);
   }
 
@@ -332,6 +340,8 @@ class Parser {
     if (!domain_.empty()) {
       line_.options.domain = domain_;
       if (line_.command == Command::chunks) line_.options.chunks_domain = domain_;
+    } else if (line_.options.group == GroupBy::domain) {
+      line_.options.domain = kAllDomains;
     }
     if (const std::string given = given_filters(line_.options.filters);
         line_.command == Command::dump && (!given.empty() || !domain_.empty()))

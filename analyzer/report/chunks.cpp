@@ -20,11 +20,11 @@ namespace {
 // One JSON object a line, written when the fate of the block is known.
 class ChunkLines : public ChunkVisitor {
  public:
-  ChunkLines(const Trace& trace, const Classification* classes, std::optional<uint16_t> domain,
+  ChunkLines(const Trace& trace, const Classification* classes, std::optional<DomainSet> domains,
              const ReportOptions& options, Output& out)
       : trace_(trace),
         classes_(classes),
-        domain_(domain),
+        domains_(std::move(domains)),
         options_(options),
         out_(out),
         source_(trace, options.symbols),
@@ -85,7 +85,7 @@ class ChunkLines : public ChunkVisitor {
 
  private:
   bool wants(uint16_t domain) {
-    const bool is_wanted = !domain_ || *domain_ == domain;
+    const bool is_wanted = !domains_ || domains_->has(domain);
     is_empty_ = is_empty_ && !is_wanted;
     return is_wanted;
   }
@@ -164,7 +164,7 @@ class ChunkLines : public ChunkVisitor {
 
   const Trace& trace_;
   const Classification* const classes_;
-  const std::optional<uint16_t> domain_;
+  const std::optional<DomainSet> domains_;
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
@@ -182,12 +182,12 @@ class ChunkLines : public ChunkVisitor {
 
 ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                            const Classification* classes) {
-  std::optional<uint16_t> domain;
+  std::optional<DomainSet> domains;
   if (options.chunks_domain) {
-    domain = find_domain(trace, *options.chunks_domain);
-    if (!domain) return ChunksResult::no_domain;
+    domains = find_domains(trace, *options.chunks_domain);
+    if (!domains) return ChunksResult::no_domain;
   }
-  ChunkLines lines(trace, classes, domain, options, out);
+  ChunkLines lines(trace, classes, std::move(domains), options, out);
   analyse(trace, &lines, progress);
   return lines.is_empty() ? ChunksResult::empty : ChunksResult::done;
 }

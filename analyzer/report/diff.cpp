@@ -34,8 +34,8 @@ class DiffText {
     print_head();
     const uint64_t same = diff_.count(DiffStatus::same);
     if (diff_.entries.empty() && diff_.hidden == 0) {
-      out_.print("\nNothing to compare: neither trace has any {} in the domain {}.\n", description(),
-                 escape_text(options_.domain));
+      out_.print("\nNothing to compare: neither trace has any {} in {}.\n", description(),
+                 domains_text(options_.domain));
       return;
     }
     out_.print("\n{}: {} new, {} grown, {} shrunk, {} gone; {} the same\n",
@@ -195,7 +195,9 @@ class DiffText {
 
 bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
                  ProgressSink* progress) {
-  if (!find_domain(before, options.domain) && !find_domain(after, options.domain)) return false;
+  // What is in one of them may be what is new or gone.
+  for (const std::string& name : named_domains(before, options.domain).unknown)
+    if (!find_domains(after, name)) return false;
   FrameSource before_source(before, options.symbols), after_source(after, options.symbols);
   const Diff diff = compare_traces(before, before_source, after, after_source, options, progress);
   if (options.json)

@@ -34,8 +34,8 @@ double divisor_of(const DiffSide& side, DiffPer per) {
 Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& names, ProgressSink* progress) {
   const Analysis analysis = analyse(*side.trace, nullptr, progress);
   side.duration_ns = analysis.end_ns() - std::min(analysis.from_ns(), analysis.end_ns());
-  const auto domain = find_domain(*side.trace, options.domain);
-  const Account* account = domain ? analysis.pairing.account(*domain) : nullptr;
+  const DomainSet domains = named_domains(*side.trace, options.domain).domains;
+  const Account* account = domains.is_empty() ? nullptr : analysis.account(domains);
   if (options.filters.has_window()) side.window = window_json(analysis, account);
   if (account) side.allocations = account->allocations;
   side.divisor = divisor_of(side, options.per);

@@ -19,13 +19,6 @@ constexpr size_t kSitesFrames = 32;
 
 }  // namespace
 
-std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name) {
-  const auto& all = trace.domains.all();
-  for (size_t index = 0; index < all.size(); ++index)
-    if (all[index].name == name) return static_cast<uint16_t>(index);
-  return std::nullopt;
-}
-
 std::string count_sites(uint64_t count, GroupBy by, const char* what) {
   const std::string name = std::string(what) + group_name(by);
   return count_of(count, name.c_str(), (name + "s").c_str());

@@ -1,4 +1,4 @@
-// What `stacks` and `leaks` have in common: the sites of one domain in some order, each with its whole stack.
+// What `stacks` and `leaks` have in common: the sites of some domains in some order, each with its whole stack.
 #pragma once
 
 #include <optional>
@@ -7,15 +7,13 @@
 
 #include "model/analysis.h"
 #include "report/csv.h"
+#include "report/domain_choice.h"
 #include "report/frame_text.h"
 #include "report/output.h"
 #include "report/report_options.h"
 #include "report/site_extras.h"
 
 namespace memprof {
-
-// nullopt: the trace has no such domain.
-std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name);
 
 // "3 stacks", "1 function"; with `what`, "3 more stacks"
 std::string count_sites(uint64_t count, GroupBy by, const char* what = "");

@@ -56,13 +56,13 @@ Json misuses_json(const TraceFile& file) {
   return misuses;
 }
 
-// All but the one that the document is about.
-Json domains_json(const Analysis& analysis, uint16_t but) {
+// All but the one that the document is about; all where it is about several.
+Json domains_json(const Analysis& analysis, const DomainSet& about) {
   Json domains = Json::object();
   const auto& all = analysis.trace.domains.all();
   for (size_t index = 0; index < all.size(); ++index) {
     const Account* account = analysis.pairing.account(static_cast<uint16_t>(index));
-    if (index != but && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
+    if (index != about.only() && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
   }
   return domains;
 }
@@ -98,12 +98,12 @@ Json double_allocations_json(const Analysis& analysis, FrameSource& source, size
 }  // namespace
 
 bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
   const size_t top = options.top.value_or(kSummaryTop);
   FrameSource source(analysis.trace, options.symbols);
   const ConfirmedMismatches mismatches = confirm_mismatches(analysis, source);
-  const Account* account = analysis.pairing.account(*domain);
+  const Account* account = analysis.account(*domains);
 
   Json document = {{"schema", "memprof.summary/1"}, {"trace", trace_json(analysis)}};
   put_selection(document, analysis, options, account);
@@ -114,7 +114,7 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
                         {"mismatches", analysis.trace.file.header().verify_mismatches}};
   document["dropped"] = dropped_json(analysis.trace.file);
   document["client_api_misuse"] = misuses_json(analysis.trace.file);
-  document["domains"] = domains_json(analysis, *domain);
+  document["domains"] = domains_json(analysis, *domains);
   Json& tops = document["top"] = Json::object();
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();

@@ -21,11 +21,11 @@ constexpr size_t kMaxSymbolProblems = 5;
 // Writes the summary from top to bottom.
 class SummaryText {
  public:
-  SummaryText(const Analysis& analysis, uint16_t domain, const ReportOptions& options, Output& out)
+  SummaryText(const Analysis& analysis, const DomainSet& domains, const ReportOptions& options, Output& out)
       : analysis_(analysis),
         trace_(analysis.trace),
         options_(options),
-        domain_(domain),
+        domains_(domains),
         out_(out),
         source_(analysis.trace, options.symbols),
         top_(options.top.value_or(kSummaryTop)) {
@@ -37,12 +37,12 @@ class SummaryText {
     print_process();
     print_losses();
     const Account nothing(SiteDirectory(trace_.nodes, false), 0);
-    const Account* const chosen = analysis_.pairing.account(domain_);
+    const Account* const chosen = analysis_.account(domains_);
     const Account& account = chosen ? *chosen : nothing;
     print_totals(account);
     print_domains();
     if (account.is_unused() && options_.filters.choose()) {
-      out_.print("\nNothing: no block of domain {} is left.\n", escape_text(options_.domain));
+      out_.print("\nNothing: no block of {} is left.\n", domains_text(options_.domain));
       print_why_empty(out_, trace_, options_);
     }
     print_orphans(account);
@@ -98,8 +98,8 @@ class SummaryText {
       out_.print("  {:<{}} {:>17} {:>14}{}{}\n", name, name_columns(), format_count(blocks), bytes,
                  note.empty() ? "" : "   ", note);
     };
-    const bool is_heap = domain_ == Domains::kHeap;
-    out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(escape_text(options_.domain), 12),
+    const bool is_heap = domains_.only() == Domains::kHeap;
+    out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(domains_title(options_.domain), 12),
                name_columns(), "blocks", "bytes");
     if (trace_.selection.from_ns != 0)
       row("open at " + format_duration(trace_.selection.from_ns), heap.carried_chunks(),
@@ -124,7 +124,7 @@ class SummaryText {
     const auto& all = trace_.domains.all();
     for (size_t index = 0; index < all.size(); ++index) {
       const Account* account = analysis_.pairing.account(static_cast<uint16_t>(index));
-      if (index == domain_ || !account || account->is_unused()) continue;
+      if (index == domains_.only() || !account || account->is_unused()) continue;
       std::string orphans;
       if (account->orphans() != 0) orphans = fmt::format(", {} never seen allocated", format_count(account->orphans()));
       const bool is_heap = index == Domains::kHeap;
@@ -229,7 +229,7 @@ class SummaryText {
   }
 
   void print_double_allocations() {
-    const Account* const account = analysis_.pairing.account(domain_);
+    const Account* const account = analysis_.account(domains_);
     const uint64_t count = account ? account->double_allocations : 0;
     if (count == 0) return;
     out_.print("\nALLOCATED TWICE WITHOUT A FREE BETWEEN: {} (events were lost, or the allocator is broken)\n",
@@ -262,7 +262,7 @@ class SummaryText {
   const Analysis& analysis_;
   const Trace& trace_;
   const ReportOptions& options_;
-  const uint16_t domain_;
+  const DomainSet domains_;
   Output& out_;
   FrameSource source_;
   const size_t top_;
@@ -274,9 +274,9 @@ class SummaryText {
 }  // namespace
 
 bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
-  SummaryText(analysis, *domain, options, out).print();
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
+  SummaryText(analysis, *domains, options, out).print();
   return true;
 }
 

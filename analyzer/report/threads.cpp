@@ -7,10 +7,10 @@
 #include "report/csv.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
-#include "report/groups.h"
 #include "report/numbers.h"
 #include "report/reports.h"
 #include "report/selection_text.h"
+#include "report/site_groups.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -31,11 +31,11 @@ struct HandOver {
 
 class ThreadVisitor : public ChunkVisitor {
  public:
-  explicit ThreadVisitor(uint16_t domain) : domain_(domain) {}
+  explicit ThreadVisitor(const DomainSet& domains) : domains_(domains) {}
 
   void begin(const std::vector<Thread>& threads) override { frees.resize(threads.size()); }
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId, const Release& release) override {
-    if (domain != domain_) return;
+    if (!domains_.has(domain)) return;
     ThreadFrees& freer = frees[release.thread];
     ++freer.frees;
     freer.bytes_freed += chunk.size;
@@ -45,7 +45,7 @@ class ThreadVisitor : public ChunkVisitor {
   }
   void open(uint16_t, uint64_t, const Chunk&, StackId, bool) override {}
   void orphaned(uint16_t domain, const Release& release, OrphanKind kind) override {
-    if (domain != domain_ || kind == OrphanKind::filtered) return;
+    if (!domains_.has(domain) || kind == OrphanKind::filtered) return;
     ++frees[release.thread].frees;
     ++frees[release.thread].orphans;
   }
@@ -65,7 +65,7 @@ class ThreadVisitor : public ChunkVisitor {
   std::vector<ThreadFrees> frees;
 
  private:
-  const uint16_t domain_;
+  const DomainSet domains_;
   tsl::robin_map<uint64_t, HandOver, KeyedHash> pairs_;
 };
 
@@ -126,13 +126,12 @@ class ThreadReport {
 
 void ThreadReport::print_text() {
   if (rows_.empty()) {
-    out_.print("No thread allocated or freed anything in domain {}.\n", escape_text(options_.domain));
+    out_.print("No thread allocated or freed anything in {}.\n", domains_text(options_.domain));
     print_why_empty(out_, trace_, options_);
     return;
   }
-  out_.print("{} allocated or freed in domain {}; its peak was {}, at {}\n",
-             count_of(rows_.size(), "thread", "threads"), escape_text(options_.domain),
-             format_bytes(account_ ? account_->sites.peak_bytes() : 0),
+  out_.print("{} allocated or freed in {}; its peak was {}, at {}\n", count_of(rows_.size(), "thread", "threads"),
+             domains_text(options_.domain), format_bytes(account_ ? account_->sites.peak_bytes() : 0),
              format_duration(account_ ? trace_.clock.ns_since_start(account_->sites.peak_ticks()) : 0));
   print_selection(out_, trace_, options_);
   out_.print("\n  {:<22} {:>12} {:>11} {:>12} {:>11} {:>11} {:>11}\n", "thread (id)", "allocations", "bytes", "frees",
@@ -230,12 +229,12 @@ void ThreadReport::print_csv() {
 }  // namespace
 
 bool report_threads(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
   const SiteGroups groups(trace, GroupBy::thread, false);
-  ThreadVisitor visitor(*domain);
+  ThreadVisitor visitor(*domains);
   const Analysis analysis = analyse(trace, &visitor, progress);
-  ThreadReport report(analysis, analysis.pairing.account(*domain), groups, visitor, options, out);
+  ThreadReport report(analysis, analysis.account(*domains), groups, visitor, options, out);
   if (options.json)
     report.print_json_document();
   else if (options.csv)

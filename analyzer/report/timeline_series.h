@@ -71,6 +71,6 @@ inline constexpr size_t kDefaultTimelineParts = 5;
 
 // Two passes over the events: the first finds the end, and who contributes most. `points`: at most so many intervals,
 // fewer when the trace has fewer nanoseconds.
-Timeline make_timeline(const Trace& trace, uint16_t domain, size_t points, size_t top, ProgressSink* progress);
+Timeline make_timeline(const Trace& trace, const DomainSet& domains, size_t points, size_t top, ProgressSink* progress);
 
 }  // namespace memprof

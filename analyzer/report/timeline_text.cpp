@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "report/domain_choice.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/numbers.h"
@@ -45,7 +46,7 @@ class TextReport {
   void print() {
     const bool is_unused = is_empty();
     if (is_unused) {
-      out_.print("Nothing was allocated in domain {} in the {} of the {}.\n", escape_text(options_.domain),
+      out_.print("Nothing was allocated in {} in the {} of the {}.\n", domains_text(options_.domain),
                  format_duration(timeline_.length_ns()), options_.filters.has_window() ? "window" : "trace");
       print_why_empty(out_, trace_, options_);
     } else {
@@ -96,7 +97,7 @@ class TextReport {
 
   void print_head() {
     const Sites& sites = timeline_.account->sites;
-    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} {}\n", cut_text(escape_text(options_.domain), 20),
+    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} {}\n", cut_text(domains_title(options_.domain), 20),
                format_duration(timeline_.length_ns()), format_bytes(sites.peak_bytes()),
                count_of(sites.peak_chunks(), "block", "blocks"), format_bytes(sites.open_bytes()),
                count_of(sites.open_chunks(), "block", "blocks"), at_end(trace_));

@@ -142,14 +142,14 @@ void TreeReport::print_left_out(uint32_t count, uint64_t value, const std::strin
 void TreeReport::print_text() {
   if (tree_.total() == 0) {
     if (options_.callers.empty())
-      out_.print("Nothing to show: no stack of domain {} has any {}.\n", escape_text(options_.domain),
+      out_.print("Nothing to show: no stack of {} has any {}.\n", domains_text(options_.domain),
                  describe_rank(options_.by, analysis_.trace));
     else if (!has_function_)
-      out_.print("Nothing: {} is on no stack of what is left in domain {}.\n", escape_text(options_.callers),
-                 escape_text(options_.domain));
+      out_.print("Nothing: {} is on no stack of what is left in {}.\n", escape_text(options_.callers),
+                 domains_text(options_.domain));
     else
-      out_.print("{} is on stacks of domain {}, but none of them has any {}.\n", escape_text(options_.callers),
-                 escape_text(options_.domain), describe_rank(options_.by, analysis_.trace));
+      out_.print("{} is on stacks of {}, but none of them has any {}.\n", escape_text(options_.callers),
+                 domains_text(options_.domain), describe_rank(options_.by, analysis_.trace));
     print_why_empty(out_, analysis_.trace, options_);
     return;
   }
@@ -261,12 +261,12 @@ void TreeReport::print_csv() {
 
 TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                        std::vector<std::string>* functions) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return TreeResult::no_domain;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return TreeResult::no_domain;
   std::optional<SiteTallies> tallies;
-  if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domain);
+  if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domains);
   const Analysis analysis = analyse(trace, tallies ? &*tallies : nullptr, progress);
-  TreeReport report(analysis, analysis.pairing.account(*domain), tallies ? &*tallies : nullptr, options, out);
+  TreeReport report(analysis, analysis.account(*domains), tallies ? &*tallies : nullptr, options, out);
   // With filters it may be on a stack that is left out.
   if (report.lacks_function() && !options.filters.choose()) {
     if (functions) *functions = report.function_names();

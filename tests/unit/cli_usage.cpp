@@ -163,6 +163,10 @@ TEST_CASE("every command but dump takes the filters, before its name too", "[cli
         std::vector<std::string>{"a", "b"});
   CHECK(parse({"stacks", "--temporary=no", "a.bin"}).line.options.filters.temporary == "no");
   CHECK(parse({"stacks", "--temporary", "a.bin"}).line.trace == "a.bin");
+  CHECK(parse({"--domain", "cpu", "stacks", "--domain", "gpu"}).line.options.domain == "cpu,gpu");
+  CHECK(parse({"stacks", "--group", "domain"}).line.options.domain == "all");
+  CHECK(parse({"stacks", "--group", "domain", "--domain", "mmap"}).line.options.domain == "mmap");
+  CHECK(parse({"stacks", "--group", "tag"}).line.options.domain == "cpu");
   CHECK_FALSE(parse({"chunks"}).line.options.chunks_domain);
   CHECK(parse({"chunks", "--domain", "cpu"}).line.options.chunks_domain == "cpu");
   check_usage_error({"dump", "--from", "1s", "--size", "5"},
