@@ -351,12 +351,26 @@ class Parser {
       if (std::string problem = diff_.check(line_.options, trace_, line_.new_trace); !problem.empty()) return problem;
     if (std::string problem = leaks_.check(line_.options); !problem.empty()) return problem;
     if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
-    if (line_.command == Command::check)
+    if (line_.command == Command::check) {
+      if (std::string problem = take_choice_of_check(); !problem.empty()) return problem;
       if (std::string problem = check_.check(line_.check, line_.options.json); !problem.empty()) return problem;
+    }
     if (std::string problem = check_symbolize(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";
+    return {};
+  }
+
+  // What stands before the command counts too.
+  std::string take_choice_of_check() {
+    FilterTexts others = line_.options.filters;
+    others.tags.clear();
+    if (const std::string given = given_filters(others); !given.empty())
+      return fmt::format("check judges a whole recording and takes --tag and --domain alone: {}", given);
+    const std::vector<std::string>& tags = line_.options.filters.tags;
+    line_.check.rules.tags.insert(line_.check.rules.tags.end(), tags.begin(), tags.end());
+    if (!domain_.empty()) check_.add_domain(domain_);
     return {};
   }
 
