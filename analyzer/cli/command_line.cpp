@@ -64,6 +64,7 @@ std::vector<std::string> csv_tables(Command command) {
     case Command::sizes: return {"bins", "exact", "sites"};
     case Command::lifetimes: return {"bins", "sites"};
     case Command::threads: return {"threads", "hand-overs"};
+    case Command::timeline: return {"series", "groups"};
     default: return {};
   }
 }
@@ -79,6 +80,7 @@ class Parser {
     app_.footer("The trace is ./trace.bin unless named. A file named like a command: memprof-analyze ./stacks");
     add_common(app_);
     add_domain(app_, "cpu");
+    add_group(app_);
     for (const CommandInfo& info : kCommands) add_command(info);
   }
 
@@ -125,6 +127,12 @@ class Parser {
         ->default_str(otherwise);
   }
 
+  void add_group(CLI::App& app) {
+    app.add_option("--group", group_, fmt::format("What is taken as one: {}", group_names()))
+        ->type_name("WHAT")
+        ->default_str("stack");
+  }
+
   void add_command(const CommandInfo& info) {
     CLI::App& command = *app_.add_subcommand(info.name, info.description);
     command.allow_extras();
@@ -158,10 +166,7 @@ class Parser {
       command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))
           ->type_name("WHAT")
           ->default_str("open");
-    if (is_one_of({Command::stacks, Command::leaks, Command::sizes, Command::lifetimes}))
-      command.add_option("--group", group_, fmt::format("What is taken as one: {}", group_names()))
-          ->type_name("WHAT")
-          ->default_str("stack");
+    if (info.command != Command::dump) add_group(command);
     if (is_one_of(
             {Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads}))
       command.add_flag("--csv", line_.options.csv, "The table as RFC 4180, in bytes and ns");
@@ -388,6 +393,12 @@ class Parser {
       options.group = *group;
     else
       return unknown_value("--group", group_, group_names());
+    if (options.group != GroupBy::stack && !chosen_app().get_option_no_throw("--group"))
+      return fmt::format("{} has no --group", chosen_app().get_name());
+    if (line_.command == Command::threads && (options.group == GroupBy::thread || options.group == GroupBy::type))
+      return "threads is by thread already, and each row by one of function, file, module, tag, allocator, domain";
+    if (line_.command == Command::timeline && options.table == "groups" && options.group == GroupBy::stack)
+      return "--table groups has a column a group: add --group tag, say";
     if (options.min_percent && !(*options.min_percent >= 0 && *options.min_percent <= 100))
       return "--min-percent takes a number from 0 to 100";
     const std::vector<std::string> tables = csv_tables(line_.command);

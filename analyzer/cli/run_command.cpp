@@ -150,10 +150,16 @@ int print_diff(const CommandLine& line, Trace& before, Output& out) {
   return kDone;
 }
 
-int print_summary(const CommandLine& line, const Trace& trace, Output& out) {
+int print_summary(const CommandLine& line, Trace& trace, Output& out) {
   const Analysis analysis = analyse_with_progress(trace);
-  const bool has_domain = line.options.json ? report_summary_json(analysis, line.options, out)
-                                            : report_summary_text(analysis, line.options, out);
+  std::optional<GroupedSums> grouped;
+  if (line.options.group != GroupBy::stack) {
+    ProgressBar progress;
+    grouped.emplace(trace, line.options, &progress);
+  }
+  const GroupedSums* const lists = grouped ? &*grouped : nullptr;
+  const bool has_domain = line.options.json ? report_summary_json(analysis, line.options, out, lists)
+                                            : report_summary_text(analysis, line.options, out, lists);
   return has_domain ? kDone : no_such_domain(trace, line.options.domain);
 }
 

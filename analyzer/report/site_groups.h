@@ -51,7 +51,7 @@ class PairedSites {
     uint32_t other;  // canonical stack, or index of a thread
   };
   // Of a site of such an analysis.
-  Pair pair_of(StackId site) const { return all_[site - pairs_.first]; }
+  Pair pair_of(StackId site) const { return all_.at(site - pairs_.first); }
 
  private:
   Trace& trace_;

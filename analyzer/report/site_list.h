@@ -21,8 +21,13 @@ std::string count_sites(uint64_t count, GroupBy by, const char* what = "");
 // Raw bytes of "function;function", innermost first; at the end "(3 frames hidden)" where there are such.
 std::string joined_stack(FrameSource& source, StackId stack, const ReportOptions& options);
 // "group": {"by", "name", "module"}
+Json name_json(GroupBy by, const BlockGroups::Name& name);
 Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site);
+// As it is in a list: with its stack, or what group it is.
+Json listed_site_json(const Analysis& analysis, const SiteGroups* groups, FrameSource& source, const Site& site,
+                      const ReportOptions& options);
 // "name  (module)", escaped, in at most `columns`.
+std::string name_line(const BlockGroups::Name& name, size_t columns);
 std::string group_line(const Analysis& analysis, const SiteGroups& groups, StackId site, size_t columns);
 
 // `schema`: "memprof.stacks/1".

@@ -97,7 +97,8 @@ Json double_allocations_json(const Analysis& analysis, FrameSource& source, size
 
 }  // namespace
 
-bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
+bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped) {
   const auto domains = find_domains(analysis.trace, options.domain);
   if (!domains) return false;
   const size_t top = options.top.value_or(kSummaryTop);
@@ -115,13 +116,17 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
   document["dropped"] = dropped_json(analysis.trace.file);
   document["client_api_misuse"] = misuses_json(analysis.trace.file);
   document["domains"] = domains_json(analysis, *domains);
+  document["group"] = group_name(options.group);
   Json& tops = document["top"] = Json::object();
+  const Analysis& listed = grouped ? grouped->analysis : analysis;
+  const Account* const listed_account = listed.account(*domains);
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();
-    if (!account) continue;
-    const auto sites = ranked_sites(*account, by, top);
-    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
-    for (const Site* site : sites) list.push_back(site_json(analysis, source, *site, options));
+    if (!listed_account) continue;
+    const auto sites = ranked_sites(*listed_account, by, top);
+    if (!grouped) source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+    for (const Site* site : sites)
+      list.push_back(listed_site_json(listed, grouped ? grouped->groups.get() : nullptr, source, *site, options));
   }
   document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, options);
   document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, options);

@@ -21,10 +21,12 @@ constexpr size_t kMaxSymbolProblems = 5;
 // Writes the summary from top to bottom.
 class SummaryText {
  public:
-  SummaryText(const Analysis& analysis, const DomainSet& domains, const ReportOptions& options, Output& out)
+  SummaryText(const Analysis& analysis, const DomainSet& domains, const ReportOptions& options, Output& out,
+              const GroupedSums* grouped)
       : analysis_(analysis),
         trace_(analysis.trace),
         options_(options),
+        grouped_(grouped),
         domains_(domains),
         out_(out),
         source_(analysis.trace, options.symbols),
@@ -48,7 +50,7 @@ class SummaryText {
     print_orphans(account);
     print_stack_quality(account);
     for (const RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary})
-      source_.prepare_each(ranked_sites(account, by, top_), &Site::stack, style_.max_frames + 64);
+      if (!grouped_) source_.prepare_each(ranked_sites(account, by, top_), &Site::stack, style_.max_frames + 64);
     print_ranking(account, RankBy::open, ends_early(trace_) ? "Open " + at_end(trace_) : "Open at the end (not freed)");
     print_ranking(account, RankBy::at_peak, "Open at the peak");
     print_ranking(account, RankBy::allocated,
@@ -160,14 +162,23 @@ class SummaryText {
   }
 
   void print_ranking(const Account& account, RankBy by, const std::string& title) {
-    const std::vector<const Site*> sites = ranked_sites(account, by, top_);
+    const Account* const listed = grouped_ ? grouped_->analysis.account(domains_) : &account;
+    if (!listed) return;
+    const std::vector<const Site*> sites = ranked_sites(*listed, by, top_);
     if (sites.empty()) return;
     const double total = static_cast<double>(rank_total(account, by));
-    out_.print("\n{}: {}\n", title, section_total(account, by));
+    const std::string by_group = grouped_ ? fmt::format(", by {}", group_name(options_.group)) : "";
+    out_.print("\n{}{}: {}\n", title, by_group, section_total(account, by));
     for (size_t i = 0; i < sites.size(); ++i) {
       const Site* const site = sites[i];
       const uint64_t value = rank_value(*site, by);
       if (i >= 2 && static_cast<double>(value) < kMinShare * total) break;
+      if (grouped_) {
+        out_.print("  {:>12} {:>7}  {:<24} {}\n", format_rank(value, by),
+                   format_share(static_cast<double>(value), total), describe_counts(*site, by),
+                   group_line(grouped_->analysis, *grouped_->groups, site->stack, kTextColumns - 48));
+        continue;
+      }
       const std::string label = stack_label(site->stack);
       out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", format_rank(value, by),
                  format_share(static_cast<double>(value), total), describe_counts(*site, by), allocator(*site), label);
@@ -262,6 +273,7 @@ class SummaryText {
   const Analysis& analysis_;
   const Trace& trace_;
   const ReportOptions& options_;
+  const GroupedSums* const grouped_;
   const DomainSet domains_;
   Output& out_;
   FrameSource source_;
@@ -273,10 +285,11 @@ class SummaryText {
 
 }  // namespace
 
-bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
+bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped) {
   const auto domains = find_domains(analysis.trace, options.domain);
   if (!domains) return false;
-  SummaryText(analysis, *domains, options, out).print();
+  SummaryText(analysis, *domains, options, out, grouped).print();
   return true;
 }
 
