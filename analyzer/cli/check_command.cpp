@@ -135,6 +135,17 @@ Given open_headers(const std::vector<std::string>& traces, std::vector<std::stri
   return given;
 }
 
+// What --tag and --domain name and no trace has; empty: nothing.
+std::string unknown_in_all(const std::vector<TraceFindings>& found) {
+  for (const JudgedBlocks::Unknown& unknown : found.front().unknown)
+    if (std::all_of(found.begin(), found.end(), [&](const TraceFindings& trace) {
+          return std::any_of(trace.unknown.begin(), trace.unknown.end(),
+                             [&](const JudgedBlocks::Unknown& other) { return other.what == unknown.what; });
+        }))
+      return unknown.message;
+  return {};
+}
+
 int judge_traces(const CommandLine& line, Output& out) {
   const CheckLine& check = line.check;
   Rules rules = check.rules;
@@ -176,6 +187,8 @@ int judge_traces(const CommandLine& line, Output& out) {
       if (!wrong.empty()) say_once(said, embedded.file, wrong);
     }
   }
+  if (const std::string unknown = unknown_in_all(found); !unknown.empty()) return refuse(unknown);
+  if (rules.chooses_blocks()) notes.push_back(fmt::format("only blocks of {} are judged", judged_blocks_text(rules)));
   if (!rules.allow_unmatched && leaves_all_out(found, rules, blame))
     look_for_own_stack(line.options.symbols, blame, found);
   Verdict verdict = judge(std::move(found), rules, blame, std::move(suppressions), baseline ? &*baseline : nullptr);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/unknown_value.h"
+#include "report/domain_choice.h"
 #include "report/number_range.h"
 
 namespace memprof {
@@ -56,6 +57,9 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   text("--max-temporary", temporary_, "N", "Fail above so many temporary allocations, of all traces together");
   texts("--budget", line.budget_files, "FILE", "Limits of functions and modules, one a line (README.md)");
   texts("--only-from", line.rules.only_from, "DIR|GLOB", "Only what goes through sources or modules of that name");
+  texts("--tag", line.rules.tags, "PATTERN",
+        "Only blocks of an allocating function or a tag of the program's: parse, 'new*'");
+  texts("--domain", domains_, "NAME", "Only blocks of these domains: cpu (the heap), gpu, ..., all");
   texts("--ignore-module", line.ignored_modules, "GLOB", "Not what these modules allocate");
   text("--baseline", line.baseline, "FILE", "What is known: only new and grown findings fail");
   text("--write-baseline", line.write_baseline, "FILE", "Write what is found now as the baseline");
@@ -68,7 +72,8 @@ void CheckOptions::add_to(CLI::App& command, CheckLine& line) {
   command.add_flag("--allow-dropped", line.rules.allow_dropped, "Pass although events were dropped");
   command.add_flag("--allow-unclassified", line.rules.allow_unclassified,
                    "Pass although blocks could not be classified");
-  command.add_flag("--allow-unmatched", line.rules.allow_unmatched, "Pass although --only-from matches nothing");
+  command.add_flag("--allow-unmatched", line.rules.allow_unmatched,
+                   "Pass although --only-from, --tag or --domain match nothing");
   texts("--allow-unrecorded", line.allowed_unrecorded, "GLOB", "Pass although these programs left no trace");
   text("--started", started_, "PID=PROGRAM", "A process that must have left a trace, for scripts that start one");
   command.add_flag("--options-only", line.options_only, "Look at the options and the files that they name, and stop");
@@ -108,6 +113,29 @@ std::string CheckOptions::take_kinds(CheckLine& line) const {
   return {};
 }
 
+std::string CheckOptions::take_domains(CheckLine& line) const {
+  Rules& rules = line.rules;
+  std::string problem;
+  parse_patterns(rules.tags, problem);
+  if (!problem.empty()) return "--tag " + problem;
+  bool has_heap = domains_.empty();
+  for (const std::string& names : domains_) {
+    rules.domain += (rules.domain.empty() ? "" : ",") + names;
+    for (size_t begin = 0, end = 0; end != names.npos; begin = end + 1) {
+      end = names.find(',', begin);
+      const std::string name = names.substr(begin, end - begin);
+      has_heap = has_heap || name == "cpu" || name == kAllDomains;
+    }
+  }
+  if (!has_heap && rules.asks_for_leaks())
+    return fmt::format(
+        "--domain {}: only of the heap (cpu) can be told what is lost; name cpu too, or say --fail-on mismatched-free "
+        "or "
+        "none, with limits as --max-peak and --max-allocations, which are of the domains that are named",
+        rules.domain);
+  return {};
+}
+
 std::string CheckOptions::take_started(CheckLine& line) const {
   if (started_.empty()) return {};
   const size_t end = started_.find('=');
@@ -141,6 +169,7 @@ std::string CheckOptions::check(CheckLine& line, bool json) const {
     if (!limit.value) return fmt::format("{} {} is no number, as 1000, 64K and 1.5M are", limit.option, limit.text);
   }
   if (std::string problem = take_kinds(line); !problem.empty()) return problem;
+  if (std::string problem = take_domains(line); !problem.empty()) return problem;
   if (std::string problem = take_started(line); !problem.empty()) return problem;
   if (json && line.github) return "--json and --github both want standard output";
   const std::pair<const char*, const std::string&> given[] = {

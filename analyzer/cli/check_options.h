@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gate/rules.h"
@@ -30,6 +31,8 @@ class CheckOptions {
  public:
   // `line` is written to when the line is parsed, and by check().
   void add_to(CLI::App& command, CheckLine& line);
+  // One more, as --domain names it.
+  void add_domain(std::string name) { domains_.push_back(std::move(name)); }
   // What is wrong with the values; empty when all is well. `json`: the document goes to standard output.
   std::string check(CheckLine& line, bool json) const;
 
@@ -37,7 +40,9 @@ class CheckOptions {
   std::string take_kinds(CheckLine& line) const;
   std::string take_started(CheckLine& line) const;
 
-  std::vector<std::string> fail_on_;
+  std::string take_domains(CheckLine& line) const;
+
+  std::vector<std::string> fail_on_, domains_;
   std::string leaked_bytes_, leaked_blocks_, site_bytes_, site_blocks_, peak_, allocations_, temporary_, started_;
 };
 

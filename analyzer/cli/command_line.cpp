@@ -13,6 +13,7 @@
 #include "cli/rewrite_commands.h"
 #include "cli/symbolize_command.h"
 #include "cli/unknown_value.h"
+#include "report/domain_choice.h"
 #include "report/escape.h"
 
 namespace memprof {
@@ -63,6 +64,7 @@ std::vector<std::string> csv_tables(Command command) {
     case Command::sizes: return {"bins", "exact", "sites"};
     case Command::lifetimes: return {"bins", "sites"};
     case Command::threads: return {"threads", "hand-overs"};
+    case Command::timeline: return {"series", "groups"};
     default: return {};
   }
 }
@@ -78,6 +80,7 @@ class Parser {
     app_.footer("The trace is ./trace.bin unless named. A file named like a command: memprof-analyze ./stacks");
     add_common(app_);
     add_domain(app_, "cpu");
+    add_group(app_);
     for (const CommandInfo& info : kCommands) add_command(info);
   }
 
@@ -112,9 +115,22 @@ class Parser {
   }
 
   void add_domain(CLI::App& app, const char* otherwise) {
-    app.add_option("--domain", domain_, "Of which blocks: cpu (the heap), mmap, gpu, external, ...")
+    // Given again, before or after the command, or with commas: one more.
+    app.add_option_function<std::vector<std::string>>(
+           "--domain",
+           [this](const std::vector<std::string>& more) {
+             for (const std::string& names : more) domain_ += (domain_.empty() ? "" : ",") + names;
+           },
+           "Of which blocks: cpu (the heap), mmap, gpu, external, ..., all; cpu,gpu: both together")
         ->type_name("NAME")
+        ->allow_extra_args(false)
         ->default_str(otherwise);
+  }
+
+  void add_group(CLI::App& app) {
+    app.add_option("--group", group_, fmt::format("What is taken as one: {}", group_names()))
+        ->type_name("WHAT")
+        ->default_str("stack");
   }
 
   void add_command(const CommandInfo& info) {
@@ -150,10 +166,7 @@ class Parser {
       command.add_option("--by", by_, fmt::format("The order: {}", rank_names()))
           ->type_name("WHAT")
           ->default_str("open");
-    if (is_one_of({Command::stacks, Command::leaks, Command::sizes, Command::lifetimes}))
-      command.add_option("--group", group_, fmt::format("What is taken as one: {}", group_names()))
-          ->type_name("WHAT")
-          ->default_str("stack");
+    if (info.command != Command::dump) add_group(command);
     if (is_one_of(
             {Command::stacks, Command::leaks, Command::tree, Command::sizes, Command::lifetimes, Command::threads}))
       command.add_flag("--csv", line_.options.csv, "The table as RFC 4180, in bytes and ns");
@@ -332,6 +345,8 @@ class Parser {
     if (!domain_.empty()) {
       line_.options.domain = domain_;
       if (line_.command == Command::chunks) line_.options.chunks_domain = domain_;
+    } else if (line_.options.group == GroupBy::domain) {
+      line_.options.domain = kAllDomains;
     }
     if (const std::string given = given_filters(line_.options.filters);
         line_.command == Command::dump && (!given.empty() || !domain_.empty()))
@@ -341,12 +356,26 @@ class Parser {
       if (std::string problem = diff_.check(line_.options, trace_, line_.new_trace); !problem.empty()) return problem;
     if (std::string problem = leaks_.check(line_.options); !problem.empty()) return problem;
     if (std::string problem = check_rewrite(line_); !problem.empty()) return problem;
-    if (line_.command == Command::check)
+    if (line_.command == Command::check) {
+      if (std::string problem = take_choice_of_check(); !problem.empty()) return problem;
       if (std::string problem = check_.check(line_.check, line_.options.json); !problem.empty()) return problem;
+    }
     if (std::string problem = check_symbolize(line_); !problem.empty()) return problem;
     if (line_.options.json && line_.options.csv) return "--json and --csv exclude each other";
     if (line_.command == Command::dump && line_.options.json && !line_.dump_stats)
       return "dump prints --json only with --stats";
+    return {};
+  }
+
+  // What stands before the command counts too.
+  std::string take_choice_of_check() {
+    FilterTexts others = line_.options.filters;
+    others.tags.clear();
+    if (const std::string given = given_filters(others); !given.empty())
+      return fmt::format("check judges a whole recording and takes --tag and --domain alone: {}", given);
+    const std::vector<std::string>& tags = line_.options.filters.tags;
+    line_.check.rules.tags.insert(line_.check.rules.tags.end(), tags.begin(), tags.end());
+    if (!domain_.empty()) check_.add_domain(domain_);
     return {};
   }
 
@@ -364,6 +393,12 @@ class Parser {
       options.group = *group;
     else
       return unknown_value("--group", group_, group_names());
+    if (options.group != GroupBy::stack && !chosen_app().get_option_no_throw("--group"))
+      return fmt::format("{} has no --group", chosen_app().get_name());
+    if (line_.command == Command::threads && (options.group == GroupBy::thread || options.group == GroupBy::type))
+      return "threads is by thread already, and each row by one of function, file, module, tag, allocator, domain";
+    if (line_.command == Command::timeline && options.table == "groups" && options.group == GroupBy::stack)
+      return "--table groups has a column a group: add --group tag, say";
     if (options.min_percent && !(*options.min_percent >= 0 && *options.min_percent <= 100))
       return "--min-percent takes a number from 0 to 100";
     const std::vector<std::string> tables = csv_tables(line_.command);

@@ -13,6 +13,7 @@
 #include "cli/rewrite_commands.h"
 #include "cli/symbolize_command.h"
 #include "reach/classification.h"
+#include "report/domain_choice.h"
 #include "report/escape.h"
 #include "report/leaks_graph.h"
 #include "report/selection_builder.h"
@@ -32,11 +33,12 @@ Analysis analyse_with_progress(const Trace& trace) {
   return analyse(trace, nullptr, &progress);
 }
 
-int no_such_domain(const Trace& trace, const std::string& name) {
+int no_such_domain(const Trace& trace, const std::string& names) {
+  const std::string name = named_domains(trace, names).unknown.front();
   std::vector<std::string> known;
   for (const Domain& domain : trace.domains.all()) known.push_back(domain.name);
-  return refuse(
-      fmt::format("the trace has no domain {}{}; it has: {}", name, did_you_mean(name, known), fmt::join(known, ", ")));
+  return refuse(fmt::format("the trace has no domain {}{}; it has: {} (all: every one)", name,
+                            did_you_mean(name, known), fmt::join(known, ", ")));
 }
 
 int no_such_function(const std::string& name, const std::vector<std::string>& functions) {
@@ -131,6 +133,7 @@ int print_leaks(const CommandLine& line, Trace& trace, Output& out) {
 // A name that is misspelled is in neither trace; one that is in one of them may be what is new or gone.
 int print_diff(const CommandLine& line, Trace& before, Output& out) {
   Trace after = open_trace(line.new_trace, line);
+  choose_domains(after, named_domains(after, line.options.domain).domains);
   const BuiltSelection old_selection = select(before, line.options), new_selection = select(after, line.options);
   if (!old_selection.problem.empty()) return refuse("OLD: " + old_selection.problem);
   if (!new_selection.problem.empty()) return refuse("NEW: " + new_selection.problem);
@@ -147,10 +150,16 @@ int print_diff(const CommandLine& line, Trace& before, Output& out) {
   return kDone;
 }
 
-int print_summary(const CommandLine& line, const Trace& trace, Output& out) {
+int print_summary(const CommandLine& line, Trace& trace, Output& out) {
   const Analysis analysis = analyse_with_progress(trace);
-  const bool has_domain = line.options.json ? report_summary_json(analysis, line.options, out)
-                                            : report_summary_text(analysis, line.options, out);
+  std::optional<GroupedSums> grouped;
+  if (line.options.group != GroupBy::stack) {
+    ProgressBar progress;
+    grouped.emplace(trace, line.options, &progress);
+  }
+  const GroupedSums* const lists = grouped ? &*grouped : nullptr;
+  const bool has_domain = line.options.json ? report_summary_json(analysis, line.options, out, lists)
+                                            : report_summary_text(analysis, line.options, out, lists);
   return has_domain ? kDone : no_such_domain(trace, line.options.domain);
 }
 
@@ -220,6 +229,7 @@ int run_command(const CommandLine& given, int descriptor) {
     if (!built.unknown.empty()) return refuse(built.unknown.front().message);
     line.options.filter_counts = built.counts;
   }
+  choose_domains(trace, named_domains(trace, line.options.domain).domains);
   const int status = print_report(line, trace, out);
   out.flush();
   if (status == kDone) say_if_empty(line, trace, out);

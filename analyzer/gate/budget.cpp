@@ -93,8 +93,9 @@ std::vector<Budget> read_budgets(const std::string& path) {
   return budgets;
 }
 
-BudgetSums::BudgetSums(const Trace& trace, const std::vector<Budget>& budgets, FrameSource& source)
-    : sums_(budgets.size()) {
+BudgetSums::BudgetSums(const Trace& trace, const std::vector<Budget>& budgets, const DomainSet& domains,
+                       FrameSource& source)
+    : sums_(budgets.size()), domains_(domains) {
   if (budgets.empty()) return;
   source.prepare_all();
   const StackId limit = trace.nodes.id_limit();
@@ -114,7 +115,7 @@ BudgetSums::BudgetSums(const Trace& trace, const std::vector<Budget>& budgets, F
 }
 
 void BudgetSums::changed(const SumChange& change) {
-  if (change.domain != Domains::kHeap || change.stack >= budgets_of_.size()) return;
+  if (!domains_.has(change.domain) || change.stack >= budgets_of_.size()) return;
   for (const uint32_t budget : budgets_of_[change.stack]) {
     Sums& sums = sums_[budget];
     if (change.is_more()) {

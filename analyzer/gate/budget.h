@@ -48,8 +48,8 @@ class BudgetSums : public SumObserver {
     uint64_t bytes = 0, blocks = 0, peak = 0, allocations = 0;
   };
 
-  // Looks up all stacks of the trace, unless there is no budget.
-  BudgetSums(const Trace& trace, const std::vector<Budget>& budgets, FrameSource& source);
+  // Of blocks of `domains`. Looks up all stacks of the trace, unless there is no budget.
+  BudgetSums(const Trace& trace, const std::vector<Budget>& budgets, const DomainSet& domains, FrameSource& source);
 
   void changed(const SumChange& change) override;
   const std::vector<Sums>& sums() const { return sums_; }
@@ -57,6 +57,7 @@ class BudgetSums : public SumObserver {
  private:
   std::vector<std::vector<uint32_t>> budgets_of_;  // by canonical stack
   std::vector<Sums> sums_;
+  const DomainSet domains_;
 };
 
 }  // namespace memprof

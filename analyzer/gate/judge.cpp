@@ -188,6 +188,16 @@ void note_unmatched(const std::vector<TraceFindings>& traces, const Rules& rules
     verdict.unseen.push_back(line + " (--allow-unmatched lets it pass)");
 }
 
+// A gate that looks at no block is green whatever leaks.
+void note_nothing_chosen(const std::vector<TraceFindings>& traces, const Rules& rules, Verdict& verdict) {
+  if (!rules.chooses_blocks() || rules.allow_unmatched || !verdict.findings.empty()) return;
+  if (std::any_of(traces.begin(), traces.end(),
+                  [](const TraceFindings& trace) { return trace.chosen_allocations != 0; }))
+    return;
+  verdict.unseen.push_back(fmt::format("{}: no block of {} is judged (--allow-unmatched lets it pass)",
+                                       judged_blocks_text(rules), traces.size() == 1 ? "the trace" : "any trace"));
+}
+
 }  // namespace
 
 bool Rules::asks_for_leaks() const {
@@ -201,6 +211,7 @@ Verdict judge(std::vector<TraceFindings> traces, const Rules& rules, const Blame
   verdict.has_baseline = baseline != nullptr;
   verdict.fails_on_stale = rules.fail_on_stale;
   verdict.findings = merge_traces(traces);
+  note_nothing_chosen(traces, rules, verdict);
   suppressions.add_text(builtin_suppressions(), SuppressionUse::kBuiltIn);  // the user's own come first
   for (TraceFindings& trace : traces) {
     if (!trace.unjudged.empty()) count_unjudged(trace, blame, suppressions);

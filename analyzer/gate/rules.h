@@ -34,6 +34,12 @@ struct Rules {
   std::vector<std::string> only_from;
   NamePatterns ignored_modules;
 
+  // Only these blocks are judged: of an allocating function or a tag of the program's, of these domains (as --domain of
+  // the reports). Empty: all of the heap.
+  std::vector<std::string> tags;
+  std::string domain;
+  bool chooses_blocks() const { return !tags.empty() || !domain.empty(); }
+
   // The gate may pass although it did not see this.
   bool allow_incomplete = false, allow_dropped = false, allow_unclassified = false, allow_unmatched = false;
   NamePatterns allowed_unrecorded;  // programs without a trace

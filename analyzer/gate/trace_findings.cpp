@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <tuple>
+#include <utility>
 
 #include "gate/double_frees.h"
 #include "model/fingerprint.h"
 #include "reach/classification.h"
+#include "report/domain_choice.h"
 #include "report/ending.h"
 #include "report/mismatches.h"
 
@@ -119,8 +121,14 @@ using LeakSums = std::map<std::tuple<Reach, StackId, uint16_t>, PlaceList::Amoun
 // By the trace that has the stacks: 0 is the process's own, others are LiveBlock::ancestor.
 class LeakAccount {
  public:
-  LeakAccount(const Trace& trace, const Classification& classes, ReportedBlocks* reported)
-      : trace_(trace), classes_(classes), blocks_(classes.memory().blocks), reported_(reported) {
+  LeakAccount(const Trace& trace, const Classification& classes, const JudgedBlocks& judged, const Rules& rules,
+              ReportedBlocks* reported)
+      : trace_(trace),
+        classes_(classes),
+        judged_(judged),
+        rules_(rules),
+        blocks_(classes.memory().blocks),
+        reported_(reported) {
     for (uint32_t i = 0; i < blocks_.size(); ++i)
       if (counts(i)) add(i);
   }
@@ -134,14 +142,22 @@ class LeakAccount {
     const LiveBlock& block = blocks_[i];
     const bool is_lost = classes_.reach().of[i] != Reach::reachable;
     if (!block.is_inherited) {
+      if (!judged_.has(block.tag)) return false;
       if (is_lost && reported_) reported_->add(trace_.file.header(), block);
       return true;
     }
     if (!is_lost || !classes_.knows_lost_inherited()) return false;
     const Trace& ancestor = classes_.ancestor(block);
+    if (!judges_inherited(block, ancestor)) return false;
     if (reported_ && !reported_->add(ancestor.file.header(), block)) return false;
     ancestors_[block.ancestor] = &ancestor;
     return true;
+  }
+
+  // Its tag is the ancestor's.
+  bool judges_inherited(const LiveBlock& block, const Trace& ancestor) {
+    if (!judged_.is_some()) return true;
+    return judged_of_ancestors_.try_emplace(block.ancestor, ancestor, rules_).first->second.has(block.tag);
   }
 
   void add(uint32_t i) {
@@ -151,6 +167,7 @@ class LeakAccount {
     const uint32_t leader = classes_.reach().leader[i];
     if (classes_.reach().of[i] != Reach::indirect) return;
     if (blocks_[leader].is_inherited != blocks_[i].is_inherited) return;  // its leader may not be told of
+    if (!blocks_[leader].is_inherited && !judged_.has(blocks_[leader].tag)) return;
     PlaceList::Amount& led = sum_of(leader);
     ++led.indirect_blocks;
     led.indirect_bytes += blocks_[i].size;
@@ -164,10 +181,13 @@ class LeakAccount {
 
   const Trace& trace_;
   const Classification& classes_;
+  const JudgedBlocks& judged_;
+  const Rules& rules_;
   const std::vector<LiveBlock>& blocks_;
   ReportedBlocks* const reported_;
   std::map<uint8_t, LeakSums> sums_;
   std::map<uint8_t, const Trace*> ancestors_;
+  std::map<uint8_t, JudgedBlocks> judged_of_ancestors_;
 };
 
 void add_leaks(const LeakSums& sums, FrameSource& source, PlaceList& places) {
@@ -184,14 +204,15 @@ bool is_stream_buffer(const std::vector<Frame>& frames) {
   });
 }
 
-std::vector<Finding> find_unjudged(const Trace& trace, const Classification& classes, FrameSource& source) {
+std::vector<Finding> find_unjudged(const Trace& trace, const Classification& classes, const JudgedBlocks& judged,
+                                   FrameSource& source) {
   if (classes.image().is_of_the_end()) return {};
   const auto& later = classes.memory().later;
   source.prepare_each(later, [](const auto& entry) { return entry.first.first; });
   PlaceList places(trace, source);
   for (const auto& [key, sum] : later) {
     const auto& [stack, tag] = key;
-    if (!is_stream_buffer(source.frames(stack, StackNodes::kMaxFrames)))
+    if (judged.has(tag) && !is_stream_buffer(source.frames(stack, StackNodes::kMaxFrames)))
       places.add(FindingKind::definite, stack, tag, {sum.blocks, sum.bytes});
   }
   return places.take();
@@ -199,12 +220,12 @@ std::vector<Finding> find_unjudged(const Trace& trace, const Classification& cla
 
 // After the frames of all leaks are known.
 std::vector<ScopeLeaks> find_scope_leaks(const ScopeTimeline& timeline, const Analysis& analysis,
-                                         const Classification& classes, PlaceList& places) {
+                                         const Classification& classes, const JudgedBlocks& judged, PlaceList& places) {
   std::map<size_t, std::map<std::tuple<Reach, uint64_t, uint16_t>, PlaceList::Amount>> leaks;
   const auto& blocks = classes.memory().blocks;
   for (uint32_t i = 0; i < blocks.size(); ++i) {
     const Reach reach = classes.reach().of[i];
-    if (blocks[i].is_inherited || reach == Reach::reachable) continue;
+    if (blocks[i].is_inherited || reach == Reach::reachable || !judged.has(blocks[i].tag)) continue;
     const auto scope = timeline.scope_of(analysis.threads[blocks[i].thread].serial, blocks[i].alloc_ticks);
     if (!scope) continue;
     PlaceList::Amount& sum = leaks[*scope][{reach, places.fingerprint_of(blocks[i].stack), blocks[i].tag}];
@@ -238,13 +259,32 @@ JudgedTrace describe(const Analysis& analysis, const Classification& classes) {
   judged.is_complete = file.complete();
   judged.dropped_events = dropped_events(file);
   if (!is_replaced(file)) judged.why_unclassified = classes.problem();
-  if (const Account* const heap = analysis.heap()) {
-    judged.allocations = heap->allocations;
-    judged.bytes_allocated = heap->bytes_allocated;
-    judged.temporary = heap->temporary;
-    judged.peak_bytes = heap->sites.peak_bytes();
-  }
   return judged;
+}
+
+void describe_sums(const Account* account, JudgedTrace& judged) {
+  if (!account) return;
+  judged.allocations = account->allocations;
+  judged.bytes_allocated = account->bytes_allocated;
+  judged.temporary = account->temporary;
+  judged.peak_bytes = account->sites.peak_bytes();
+}
+
+// The sums of what is judged, where that is not the whole heap: another pass, of the chosen blocks.
+void sum_up_judged(Trace& trace, const Rules& rules, const JudgedBlocks& judged, FrameSource& source,
+                   ProgressSink* progress, TraceFindings& result) {
+  result.unknown = judged.unknown();
+  BudgetSums budgets(trace, rules.budgets, judged.domains(), source);
+  Selection chosen;
+  chosen.tag = [&judged](uint16_t tag) { return judged.has(tag); };
+  const Selection whole = std::exchange(trace.selection, std::move(chosen));
+  choose_domains(trace, judged.domains());
+  const Analysis analysis = analyse(trace, nullptr, progress, rules.budgets.empty() ? nullptr : &budgets);
+  if (!judged.domains().is_empty()) describe_sums(analysis.account(judged.domains()), result.trace);
+  result.chosen_allocations = result.trace.allocations;
+  result.budgets = budgets.sums();
+  trace.selection = whole;
+  trace.together.reset();
 }
 
 }  // namespace
@@ -254,19 +294,25 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
   FrameSource source(trace, symbols);
   Classification classes(trace, progress);
   UnknownFrees unknown;
-  BudgetSums budgets(trace, rules.budgets, source);
-  const Analysis analysis =
-      analyse(trace, classes.visitor(&unknown), progress, rules.budgets.empty() ? nullptr : &budgets);
+  const JudgedBlocks judged(trace, rules);
+  BudgetSums budgets(trace, rules.budgets, judged.domains(), source);
+  const Analysis analysis = analyse(trace, classes.visitor(&unknown), progress,
+                                    rules.budgets.empty() || judged.is_some() ? nullptr : &budgets);
   classes.finish();
 
   TraceFindings result;
   result.trace = describe(analysis, classes);
-  result.budgets = budgets.sums();
+  if (judged.is_some()) {
+    sum_up_judged(trace, rules, judged, source, progress, result);
+  } else {
+    describe_sums(analysis.heap(), result.trace);
+    result.budgets = budgets.sums();
+  }
   PlaceList places(trace, source);
   const ScopeTimeline timeline(trace.metadata, trace.file.header());
-  result.has_scopes = !timeline.scopes().empty();
+  result.has_scopes = !timeline.scopes().empty() && judged.has_heap();
   if (classes.problem().empty()) {
-    const LeakAccount account(trace, classes, reported);
+    const LeakAccount account(trace, classes, judged, rules, reported);
     for (const auto& [ancestor, sums] : account.by_ancestor()) {
       if (ancestor == 0) {
         add_leaks(sums, source, places);
@@ -278,15 +324,19 @@ TraceFindings find_in_trace(Trace& trace, const Rules& rules, const SymbolOption
       add_leaks(sums, frames, inherited);
       for (Finding& finding : inherited.take()) result.findings.push_back(std::move(finding));
     }
-    if (!is_replaced(trace.file)) result.unjudged = find_unjudged(trace, classes, source);
-    if (result.has_scopes) result.scope_leaks = find_scope_leaks(timeline, analysis, classes, places);
+    if (!is_replaced(trace.file)) result.unjudged = find_unjudged(trace, classes, judged, source);
+    if (result.has_scopes) result.scope_leaks = find_scope_leaks(timeline, analysis, classes, judged, places);
   }
-  for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups)
+  for (const MismatchGroup& group : confirm_mismatches(analysis, source).groups) {
+    if (!judged.has(group.alloc_tag)) continue;
     places.add_free(FindingKind::mismatched_free, group.alloc_stack, group.alloc_tag, group.free_stack, group.free_tag,
                     {group.count, group.bytes});
-  for (const DoubleFree& twice : find_double_frees(trace, unknown, progress))
+  }
+  for (const DoubleFree& twice : find_double_frees(trace, unknown, progress)) {
+    if (!judged.has(twice.alloc_tag)) continue;
     places.add_free(FindingKind::double_free, twice.alloc_stack, twice.alloc_tag, twice.free_stack, twice.free_tag,
                     {1, twice.size});
+  }
   for (Finding& finding : places.take()) result.findings.push_back(std::move(finding));
   for (const std::string& line : trace.file.damage().warnings()) result.warnings.push_back(line);
   for (const std::string& line : timeline.warnings()) result.warnings.push_back(line);

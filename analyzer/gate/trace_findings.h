@@ -1,9 +1,12 @@
-// What there is to judge in one trace: one pass over its events, two where blocks are freed that are not there.
+// What there is to judge in one trace: one pass over its events, two where blocks are freed that are not there, one
+// more where only some blocks are judged.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "gate/budget.h"
+#include "gate/judged_blocks.h"
 #include "gate/reported_blocks.h"
 #include "gate/rules.h"
 #include "gate/scopes.h"
@@ -24,6 +27,9 @@ struct TraceFindings {
   // Whether --only-from was found in a stack of the trace that is no finding's (gate/own_stacks.h).
   bool has_own_stack = false;
   bool has_scopes = false;
+  // Where --tag or --domain choose blocks: how many allocations they chose, and what they name that the trace lacks.
+  uint64_t chosen_allocations = 0;
+  std::set<JudgedBlocks::Unknown> unknown;
   std::vector<ScopeLeaks> scope_leaks;  // of those of which something leaked
   std::vector<std::string> warnings;    // of damage, symbols and scopes, for stderr
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -57,6 +58,16 @@ struct Account {
   uint64_t closed_bytes() const { return carried_bytes() + bytes_allocated - open_bytes(); }
   uint64_t orphans() const { return orphaned[0] + orphaned[1] + orphaned[2]; }
   uint64_t frees() const { return closed_chunks() + orphans(); }
+  // Of another domain, all but its sites: what pairing has counted.
+  void add_counts(const Account& other) {
+    allocations += other.allocations;
+    bytes_allocated += other.bytes_allocated;
+    temporary += other.temporary;
+    for (size_t kind = 0; kind < std::size(orphaned); ++kind) orphaned[kind] += other.orphaned[kind];
+    filtered_frees += other.filtered_frees;
+    double_allocations += other.double_allocations;
+    mismatched_frees += other.mismatched_frees;
+  }
   bool is_unused() const { return allocations == 0 && carried_chunks() == 0 && orphans() == 0 && filtered_frees == 0; }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -79,13 +80,17 @@ class Pass {
   Analysis run(ProgressSink* progress, SumObserver* observer) {
     Merge merge(feed_, trace_.clock.first_ticks_at(trace_.selection.to_ns));
     if (!points_.empty()) merge.resume(points_, numbers_taken_);
+    std::unique_ptr<Account> together;
+    if (trace_.together) together = std::make_unique<Account>(SiteDirectory(trace_.nodes, true), 0);
     Summing summing(pairing_->accounts(), trace_.nodes, trace_.site_keys, observer);
+    if (together) summing.add_up_together(*trace_.together, *together);
     std::optional<CheckpointWriter> checkpoints;
     if (leaves_checkpoints()) checkpoints.emplace(trace_.file, trace_.cache);
     if (visitor_) visitor_->begin(feed_.threads());
     Pipeline(feed_, merge, *pairing_, summing, progress, checkpoints ? &*checkpoints : nullptr).run(trace_.threads);
     if (checkpoints) checkpoints->finish();
-    return {trace_, feed_.threads(), std::move(*pairing_)};
+    if (together) count_together(*together);
+    return {trace_, feed_.threads(), std::move(*pairing_), std::move(together)};
   }
 
  private:
@@ -96,6 +101,12 @@ class Pass {
   bool leaves_checkpoints() const {
     return trace_.selection.is_everything() && trace_.site_keys.by == SiteKeys::By::stack &&
            !trace_.nodes.are_grouped() && CheckpointWriter::is_worth_it(trace_.file, trace_.cache);
+  }
+
+  void count_together(Account& together) const {
+    const auto& accounts = pairing_->accounts();
+    for (size_t index = 0; index < accounts.size(); ++index)
+      if (accounts[index] && trace_.together->has(static_cast<uint16_t>(index))) together.add_counts(*accounts[index]);
   }
 
   void start_at(const std::vector<std::byte>& state) {
@@ -166,6 +177,12 @@ Analysis analyse(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progre
 
 Analysis analyse_from_begin(const Trace& trace, ChunkVisitor* visitor, ProgressSink* progress) {
   return analyse_from(std::nullopt, trace, visitor, progress, nullptr);
+}
+
+const Account* Analysis::account(const DomainSet& domains) const {
+  if (const std::optional<uint16_t> only = domains.only()) return pairing.account(*only);
+  if (!together || domains != *trace.together) throw std::logic_error("domains were not analysed together");
+  return together.get();
 }
 
 uint64_t Analysis::duration_ns() const { return duration_of(trace, pairing.last_ticks()); }

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <unordered_map>
 
 #include "model/block_types.h"
 #include "model/clock.h"
@@ -48,10 +47,12 @@ struct Trace {
   Clock clock;
   Domains domains;
   SiteKeys site_keys;
+  // Several domains whose blocks have an account together, besides those of their own; none: nobody asked.
+  std::optional<DomainSet> together;
   // Sites of blocks that the program gave a type; none: they count for their stacks.
   struct SitesOfTypes {
     const BlockTypes* types;
-    std::unordered_map<uint32_t, StackId> site_of;  // by type
+    SiteOfType site_of;
   };
   std::optional<SitesOfTypes> sites_of_types;
   Selection selection;       // of every analysis
@@ -64,7 +65,10 @@ struct Analysis {
   const Trace& trace;
   std::vector<Thread> threads;
   Pairing pairing;
+  std::unique_ptr<Account> together;  // of the trace's `together`; null without
 
+  // Null for domains without events. Several are those that the trace had together when it was analysed.
+  const Account* account(const DomainSet& domains) const;
   const Account* heap() const { return pairing.account(Domains::kHeap); }
   // Of the whole trace.
   uint64_t duration_ns() const;

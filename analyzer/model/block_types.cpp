@@ -56,8 +56,7 @@ std::string BlockTypes::name(uint32_t type) const {
 void TypedSites::note(uint16_t domain, uint64_t address, const Chunk& chunk, uint64_t end_ticks) {
   const auto type = types_.type_of(domains_.all()[domain].number, address, chunk.alloc_ticks, end_ticks);
   if (!type) return;
-  const auto site = site_of_.find(*type);
-  if (site != site_of_.end()) sites_.emplace(chunk.number, site->second);
+  if (const std::optional<StackId> site = site_of_(*type, chunk.stack)) sites_.emplace(chunk.number, *site);
 }
 
 }  // namespace memprof

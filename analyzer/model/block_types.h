@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -35,14 +36,16 @@ class BlockTypes {
   uint64_t rounding_ticks_ = 0;
 };
 
+// What a block of a type that was allocated on a stack counts for; nothing: for its stack.
+using SiteOfType = std::function<std::optional<StackId>(uint32_t type, StackId stack)>;
 // Of blocks that have a type, by the number of their allocation's event: the sites that they count for.
 using SitesByNumber = std::unordered_map<uint64_t, StackId>;
 
 // A first pass over the events finds the types of blocks: they are given them after their allocation.
 class TypedSites : public ChunkVisitor {
  public:
-  // `site_of` by type. All outlive it.
-  TypedSites(const BlockTypes& types, const std::unordered_map<uint32_t, StackId>& site_of, const Domains& domains)
+  // All outlive it.
+  TypedSites(const BlockTypes& types, const SiteOfType& site_of, const Domains& domains)
       : types_(types), site_of_(site_of), domains_(domains) {}
 
   void begin(const std::vector<Thread>&) override {}
@@ -60,7 +63,7 @@ class TypedSites : public ChunkVisitor {
   void note(uint16_t domain, uint64_t address, const Chunk& chunk, uint64_t end_ticks);
 
   const BlockTypes& types_;
-  const std::unordered_map<uint32_t, StackId>& site_of_;
+  const SiteOfType& site_of_;
   const Domains& domains_;
   SitesByNumber sites_;
 };

@@ -1,7 +1,10 @@
 // What the tag of an event means: which domain it belongs to, which function it was, what that is called.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +19,32 @@ struct Domain {
   std::string name;
   // Blocks are address ranges that may be unmapped in parts.
   bool is_mapping;
+};
+
+// Which domains a question is about: one, or several whose blocks are taken together.
+class DomainSet {
+ public:
+  DomainSet(std::initializer_list<uint16_t> indices) {
+    for (const uint16_t index : indices) add(index);
+  }
+
+  void add(uint16_t index) {
+    if (index >= has_.size()) has_.resize(index + size_t{1});
+    count_ += !has_[index];
+    has_[index] = true;
+  }
+  bool has(uint16_t index) const { return index < has_.size() && has_[index]; }
+  bool is_empty() const { return count_ == 0; }
+  // Nothing when there are several.
+  std::optional<uint16_t> only() const {
+    if (count_ != 1) return std::nullopt;
+    return static_cast<uint16_t>(std::find(has_.begin(), has_.end(), true) - has_.begin());
+  }
+  friend bool operator==(const DomainSet&, const DomainSet&) = default;
+
+ private:
+  std::vector<bool> has_;  // by index; the last is true
+  size_t count_ = 0;
 };
 
 class Domains {

@@ -23,27 +23,35 @@ inline SiteIndex Summing::entered_site(Account& account, const SumOp& op) {
   return site;
 }
 
-void Summing::apply(std::span<const SumOp> ops) {
+[[gnu::always_inline]] inline void Summing::apply_to(Account& account, const SumOp& op) {
   using Kind = SumOp::Kind;
+  Sites& sites = account.sites;
+  const auto known_site = [&] { return account.directory.site_of(key_of(op)); };
+  switch (op.kind) {
+    case Kind::allocated:
+      sites.add_allocation(entered_site(account, op), op.bytes, stamp_ != 0 ? stamp_ : op.ticks);
+      break;
+    case Kind::closed_temporary: sites.add_temporary(known_site()); [[fallthrough]];
+    case Kind::closed: sites.close(known_site(), op.bytes); break;
+    case Kind::reopened: sites.reopen(known_site(), op.bytes, op.ticks); break;
+    case Kind::shrunk: sites.shrink(known_site(), op.bytes); break;
+    case Kind::carried: sites.carry(entered_site(account, op), op.bytes, op.ticks); break;
+    case Kind::temporary: sites.add_temporary(known_site()); break;
+    case Kind::site: entered_site(account, op); break;
+    case Kind::stamp: break;
+  }
+}
+
+void Summing::apply(std::span<const SumOp> ops) {
   for (size_t i = 0; i < ops.size(); ++i) {
     if (i + kPrefetchDistance < ops.size()) prefetch(ops[i + kPrefetchDistance]);
     const SumOp& op = ops[i];
-    Account& account = *accounts_[op.domain];
-    Sites& sites = account.sites;
-    const auto known_site = [&] { return account.directory.site_of(key_of(op)); };
-    switch (op.kind) {
-      case Kind::allocated:
-        sites.add_allocation(entered_site(account, op), op.bytes, stamp_ != 0 ? stamp_ : op.ticks);
-        break;
-      case Kind::closed_temporary: sites.add_temporary(known_site()); [[fallthrough]];
-      case Kind::closed: sites.close(known_site(), op.bytes); break;
-      case Kind::reopened: sites.reopen(known_site(), op.bytes, op.ticks); break;
-      case Kind::shrunk: sites.shrink(known_site(), op.bytes); break;
-      case Kind::carried: sites.carry(entered_site(account, op), op.bytes, op.ticks); break;
-      case Kind::temporary: sites.add_temporary(known_site()); break;
-      case Kind::site: entered_site(account, op); break;
-      case Kind::stamp: stamp_ = op.ticks; continue;
+    if (op.kind == SumOp::Kind::stamp) {
+      stamp_ = op.ticks;
+      continue;
     }
+    apply_to(*accounts_[op.domain], op);
+    if (together_ && domains_together_->has(op.domain)) apply_to(*together_, op);
     if (observer_) tell(op);
     stamp_ = 0;
   }
@@ -69,6 +77,7 @@ void Summing::tell(const SumOp& op) {
 void Summing::finish() {
   for (const std::unique_ptr<Account>& account : accounts_)
     if (account) account->sites.settle();
+  if (together_) together_->sites.settle();
 }
 
 }  // namespace memprof

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/account.h"
+#include "model/domains.h"
 #include "model/site_keys.h"
 #include "model/sum_observer.h"
 #include "model/sum_ops.h"
@@ -19,6 +20,12 @@ class Summing {
           SumObserver* observer)
       : accounts_(accounts), nodes_(nodes), site_keys_(site_keys), observer_(observer) {}
 
+  // The blocks of `domains` go into `together` as well, which outlives this.
+  void add_up_together(const DomainSet& domains, Account& together) {
+    domains_together_ = &domains;
+    together_ = &together;
+  }
+
   void apply(std::span<const SumOp> ops);
   // After the last of them.
   void finish();
@@ -28,13 +35,16 @@ class Summing {
   // Of a block that comes into the sums.
   SiteIndex entered_site(Account& account, const SumOp& op);
   void prefetch(const SumOp& op) const;
+  void apply_to(Account& account, const SumOp& op);
   void tell(const SumOp& op);
 
   const std::vector<std::unique_ptr<Account>>& accounts_;
   const StackNodes& nodes_;
   const SiteKeys site_keys_;
   SumObserver* observer_;
-  uint64_t stamp_ = 0;  // of the allocation that comes next; 0: that of its event
+  const DomainSet* domains_together_ = nullptr;
+  Account* together_ = nullptr;  // null: nobody asked
+  uint64_t stamp_ = 0;           // of the allocation that comes next; 0: that of its event
 };
 
 }  // namespace memprof

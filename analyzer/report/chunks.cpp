@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "reach/classification.h"
+#include "report/block_groups.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/mismatches.h"
@@ -20,16 +21,18 @@ namespace {
 // One JSON object a line, written when the fate of the block is known.
 class ChunkLines : public ChunkVisitor {
  public:
-  ChunkLines(const Trace& trace, const Classification* classes, std::optional<uint16_t> domain,
+  ChunkLines(const Trace& trace, const Classification* classes, std::optional<DomainSet> domains,
              const ReportOptions& options, Output& out)
       : trace_(trace),
         classes_(classes),
-        domain_(domain),
+        domains_(std::move(domains)),
         options_(options),
         out_(out),
         source_(trace, options.symbols),
         types_(trace.file, trace.metadata),
-        judge_(trace, source_) {}
+        judge_(trace, source_) {
+    if (options.group != GroupBy::stack) groups_.emplace(trace, options.group, options.symbols);
+  }
 
   bool is_empty() const { return is_empty_; }
 
@@ -45,7 +48,7 @@ class ChunkLines : public ChunkVisitor {
     threads(thread(chunk.thread), thread(release.thread));
     functions(domain, allocator(chunk.tag), allocator(release.event.tag), chunk.tag);
     out_.print(",\"mismatched\":{},\"temporary\":{}", mismatched, release.is_temporary);
-    type(domain, address, chunk.alloc_ticks, release.event.ticks);
+    type_and_group(domain, address, chunk, stack, release.event.ticks);
     end_line(stack, free_stack);
   }
 
@@ -59,7 +62,7 @@ class ChunkLines : public ChunkVisitor {
     threads(thread(chunk.thread), "null");
     functions(domain, allocator(chunk.tag), "null", chunk.tag);
     out_.print(",\"mismatched\":false{}", is_displaced ? ",\"allocated_again\":true" : "");
-    type(domain, address, chunk.alloc_ticks, UINT64_MAX);
+    type_and_group(domain, address, chunk, stack, UINT64_MAX);
     const char* comma = ",\"left_over\":[";
     for (const Range& range : left_over) {
       out_.print("{}{{\"address\":\"{:#x}\",\"bytes\":{}}}", comma, range.begin, range.end - range.begin);
@@ -80,12 +83,13 @@ class ChunkLines : public ChunkVisitor {
     threads("null", thread(release.thread));
     functions(domain, "null", allocator(release.event.tag), release.event.tag);
     out_.print(",\"mismatched\":false,\"orphan\":\"{}\"", kKinds[static_cast<size_t>(kind)]);
+    if (groups_) out_.write(",\"group\":null");  // nobody knows the block
     end_line(format::kNoStack, trace_.nodes.canonical(release.event.stack));
   }
 
  private:
   bool wants(uint16_t domain) {
-    const bool is_wanted = !domain_ || *domain_ == domain;
+    const bool is_wanted = !domains_ || domains_->has(domain);
     is_empty_ = is_empty_ && !is_wanted;
     return is_wanted;
   }
@@ -121,9 +125,19 @@ class ChunkLines : public ChunkVisitor {
     out_.print(",\"domain\":{},\"allocator\":{},\"free_function\":{},\"tags\":[{}]",
                json_string(trace_.domains.all()[domain].name), allocator, free_function, user_tag);
   }
-  void type(uint16_t domain, uint64_t address, uint64_t alloc_ticks, uint64_t end_ticks) {
-    const auto type = types_.type_of(trace_.domains.all()[domain].number, address, alloc_ticks, end_ticks);
+  void type_and_group(uint16_t domain, uint64_t address, const Chunk& chunk, StackId stack, uint64_t end_ticks) {
+    const auto type = types_.type_of(trace_.domains.all()[domain].number, address, chunk.alloc_ticks, end_ticks);
     if (type) out_.print(",\"type\":{}", json_string(types_.name(*type)));
+    if (!groups_) return;
+    const std::optional<uint32_t> given = type ? groups_->of_type(*type) : std::nullopt;
+    out_.print(",\"group\":{}", group_text(given.value_or(groups_->of(stack, chunk.tag, chunk.thread))));
+  }
+
+  const std::string& group_text(uint32_t group) {
+    const auto found = group_texts_.find(group);
+    if (found != group_texts_.end()) return found->second;
+    return group_texts_.emplace(group, name_json(groups_->by(), groups_->name(group, *threads_)).dump(-1, ' ', true))
+        .first->second;
   }
   void end_line(StackId stack, StackId free_stack) {
     out_.print(",\"truncated\":{},\"stack\":", trace_.nodes.is_truncated(stack));
@@ -164,11 +178,12 @@ class ChunkLines : public ChunkVisitor {
 
   const Trace& trace_;
   const Classification* const classes_;
-  const std::optional<uint16_t> domain_;
+  const std::optional<DomainSet> domains_;
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
   const BlockTypes types_;
+  std::optional<BlockGroups> groups_;  // none: by stack
   MismatchJudge judge_;
   bool is_empty_ = true;
   std::vector<Range> left_over_;
@@ -176,18 +191,19 @@ class ChunkLines : public ChunkVisitor {
   tsl::robin_map<StackId, StackText> stacks_;
   size_t stack_bytes_ = 0;
   std::unordered_map<uint16_t, std::string> names_, user_tags_;  // JSON; references to them stay good
+  std::unordered_map<uint32_t, std::string> group_texts_;        // the same
 };
 
 }  // namespace
 
 ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                            const Classification* classes) {
-  std::optional<uint16_t> domain;
+  std::optional<DomainSet> domains;
   if (options.chunks_domain) {
-    domain = find_domain(trace, *options.chunks_domain);
-    if (!domain) return ChunksResult::no_domain;
+    domains = find_domains(trace, *options.chunks_domain);
+    if (!domains) return ChunksResult::no_domain;
   }
-  ChunkLines lines(trace, classes, domain, options, out);
+  ChunkLines lines(trace, classes, std::move(domains), options, out);
   analyse(trace, &lines, progress);
   return lines.is_empty() ? ChunksResult::empty : ChunksResult::done;
 }

@@ -34,18 +34,17 @@ class DiffText {
     print_head();
     const uint64_t same = diff_.count(DiffStatus::same);
     if (diff_.entries.empty() && diff_.hidden == 0) {
-      out_.print("\nNothing to compare: neither trace has any {} in the domain {}.\n", description(),
-                 escape_text(options_.domain));
+      out_.print("\nNothing to compare: neither trace has any {} in {}.\n", description(),
+                 domains_text(options_.domain));
       return;
     }
     out_.print("\n{}: {} new, {} grown, {} shrunk, {} gone; {} the same\n",
-               count_of(diff_.entries.size() + diff_.hidden, "place", "places"),
-               format_count(diff_.count(DiffStatus::added)), format_count(diff_.count(DiffStatus::grown)),
-               format_count(diff_.count(DiffStatus::shrunk)), format_count(diff_.count(DiffStatus::gone)),
-               format_count(same));
+               count_places(diff_.entries.size() + diff_.hidden), format_count(diff_.count(DiffStatus::added)),
+               format_count(diff_.count(DiffStatus::grown)), format_count(diff_.count(DiffStatus::shrunk)),
+               format_count(diff_.count(DiffStatus::gone)), format_count(same));
     if (diff_.hidden != 0)
-      out_.print("{} changed by less than was asked for and not shown\n",
-                 count_of(diff_.hidden, "place has", "places have"));
+      out_.print("{} {} changed by less than was asked for and not shown\n", count_places(diff_.hidden),
+                 diff_.hidden == 1 ? "has" : "have");
     if (same == diff_.entries.size() && diff_.hidden == 0) out_.print("Nothing changed.\n");
     for (const Section& section : kSections) print_section(section);
     if (has_weak_)
@@ -63,8 +62,13 @@ class DiffText {
     return is_window ? "bytes open at the end of the window" : rank_.description;
   }
 
+  std::string count_places(uint64_t count) const {
+    return options_.group == GroupBy::stack ? count_of(count, "place", "places") : count_sites(count, options_.group);
+  }
+
   void print_head() {
-    out_.print("{}{}\n", description(),
+    out_.print("{}{}{}\n", description(),
+               options_.group == GroupBy::stack ? "" : fmt::format(", by {}", group_name(options_.group)),
                options_.per == DiffPer::nothing  ? ""
                : options_.per == DiffPer::second ? ", per second of the run"
                                                  : ", per 1,000 allocations of the run");
@@ -96,7 +100,9 @@ class DiffText {
     if (rank_has_bytes(options_.by)) amount = format_bytes(side.total.bytes);
     if (rank_has_blocks(options_.by))
       amount += (amount.empty() ? "" : " in ") + format_count(side.total.blocks) + " " + block_word(side.total.blocks);
-    out_.print("  {}    {}, {} stacks; {}, {} allocations{}\n", name, amount, format_count(side.stacks),
+    out_.print("  {}    {}, {}; {}, {} allocations{}\n", name, amount,
+               options_.group == GroupBy::stack ? format_count(side.stacks) + " stacks"
+                                                : count_sites(side.stacks, options_.group),
                format_duration(side.duration_ns), format_count(side.allocations),
                side.trace->file.complete() ? "" : "; INCOMPLETE");
     if (options_.filters.has_window()) out_.print("         {}\n", describe_window(*side.trace, options_));
@@ -106,7 +112,7 @@ class DiffText {
   void print_section(const Section& section) {
     const uint64_t count = diff_.count(section.status);
     if (count == 0) return;
-    out_.print("\n{}, {}\n", section.title, count_of(count, "place", "places"));
+    out_.print("\n{}, {}\n", section.title, count_places(count));
     size_t left = options_.top.value_or(kDiffTop);
     uint64_t shown = 0;
     for (const DiffEntry& entry : diff_.entries) {
@@ -125,15 +131,16 @@ class DiffText {
     has_weak_ = has_weak_ || is_weak;
     const DiffGroup& shown = entry.shown();
     const DiffSide& side = entry.after ? diff_.after : diff_.before;
-    const std::string allocator = escape_text(side.trace->domains.tag_name(shown.tag));
+    const bool is_by_name = options_.group != GroupBy::stack;
+    const std::string allocator = is_by_name ? "" : "  " + escape_text(side.trace->domains.tag_name(shown.tag));
     std::string line = fmt::format("{:>16}", value_text(entry.change(), true));
     if (entry.before && entry.after) {
       line += fmt::format("  {} -> {}", value_text(entry.old_value, false), value_text(entry.new_value, false));
       if (entry.old_value != 0) line += fmt::format(" ({})", signed_percent(entry.change() / entry.old_value));
     }
-    out_.print("{}\n", cut_text(line + "  " + allocator +
-                                    (is_weak ? fmt::format("  ~{:.0f} % alike", 100 * entry.similarity) : ""),
-                                kTextColumns));
+    out_.print("{}\n",
+               cut_text(line + allocator + (is_weak ? fmt::format("  ~{:.0f} % alike", 100 * entry.similarity) : ""),
+                        kTextColumns));
     // What the first line does not tell: the other unit, and without normalisation.
     std::string more;
     if (rank_has_blocks(options_.by) && (rank_.unit != RankUnit::blocks || options_.per != DiffPer::nothing))
@@ -142,8 +149,13 @@ class DiffText {
     if (rank_has_bytes(options_.by) && (rank_.unit == RankUnit::blocks || options_.per != DiffPer::nothing))
       more =
           from_to(format_bytes(before.bytes), format_bytes(after.bytes), entry) + (more.empty() ? "" : " in " + more);
-    if (shown.stacks > 1) more += fmt::format("{}{} stacks", more.empty() ? "" : ", ", format_count(shown.stacks));
+    if (shown.stacks > 1 && !is_by_name)
+      more += fmt::format("{}{} stacks", more.empty() ? "" : ", ", format_count(shown.stacks));
     if (!more.empty()) out_.print("{:>16}  {}\n", "", more);
+    if (is_by_name) {
+      out_.print("     {}\n", name_line(shown.name, kTextColumns - 5));
+      return;
+    }
     const StackStyle style = stack_style(options_, kDiffFrames);
     print_stack(out_, *side.trace, *side.source, shown.stack, style);
     if (is_weak) {
@@ -193,9 +205,10 @@ class DiffText {
 
 }  // namespace
 
-bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
-                 ProgressSink* progress) {
-  if (!find_domain(before, options.domain) && !find_domain(after, options.domain)) return false;
+bool report_diff(Trace& before, Trace& after, const ReportOptions& options, Output& out, ProgressSink* progress) {
+  // What is in one of them may be what is new or gone.
+  for (const std::string& name : named_domains(before, options.domain).unknown)
+    if (!find_domains(after, name)) return false;
   FrameSource before_source(before, options.symbols), after_source(after, options.symbols);
   const Diff diff = compare_traces(before, before_source, after, after_source, options, progress);
   if (options.json)

@@ -3,22 +3,39 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
+#include <tuple>
 
 #include "model/fingerprint_match.h"
 #include "report/selection_text.h"
+#include "report/site_groups.h"
 #include "report/site_list.h"
 
 namespace memprof {
 
 namespace {
 
-using Groups = std::map<uint64_t, DiffGroup>;  // by the fingerprint's hash
+// The fingerprint's hash; of groups by name that name, with the file of a function: where it lies differs.
+using DiffKey = std::tuple<uint64_t, std::string, std::string>;
+using Groups = std::map<DiffKey, DiffGroup>;
+
+DiffKey key_of(const DiffGroup& group) {
+  return {group.fingerprint.hash, group.name.name, std::string(base_name(group.name.module))};
+}
 
 Fingerprint fingerprint_of(const DiffSide& side, StackId stack, Fingerprinter& names) {
   std::vector<NamedFrame> frames;
   for (const Frame& frame : side.source->frames(stack, StackNodes::kMaxFrames))
     frames.push_back({frame.function, frame.module});
   return names.fingerprint(frames, side.trace->metadata.executable, side.trace->nodes.is_truncated(stack));
+}
+
+// Threads have other numbers in another run, and modules of another build lie elsewhere.
+BlockGroups::Name name_in_any_run(const SiteGroups& groups, const Analysis& analysis, StackId site) {
+  if (groups.by() == GroupBy::module) return {std::string(base_name(groups.name(analysis, site).name)), {}};
+  if (groups.by() != GroupBy::thread) return groups.name(analysis, site);
+  const std::string name = thread_name(analysis.trace, analysis.threads[groups.thread_of(site)]);
+  return {name.empty() ? "(no name)" : name, {}};
 }
 
 double divisor_of(const DiffSide& side, DiffPer per) {
@@ -31,11 +48,13 @@ double divisor_of(const DiffSide& side, DiffPer per) {
 }
 
 // Analyses one trace; of all that this takes only the groups stay.
-Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& names, ProgressSink* progress) {
-  const Analysis analysis = analyse(*side.trace, nullptr, progress);
+Groups read_side(DiffSide& side, Trace& trace, const ReportOptions& options, Fingerprinter& names,
+                 ProgressSink* progress) {
+  const std::unique_ptr<SiteGroups> by_name = groups_for(trace, options);
+  const Analysis analysis = analyse(trace, nullptr, progress);
   side.duration_ns = analysis.end_ns() - std::min(analysis.from_ns(), analysis.end_ns());
-  const auto domain = find_domain(*side.trace, options.domain);
-  const Account* account = domain ? analysis.pairing.account(*domain) : nullptr;
+  const DomainSet domains = named_domains(*side.trace, options.domain).domains;
+  const Account* account = domains.is_empty() ? nullptr : analysis.account(domains);
   if (options.filters.has_window()) side.window = window_json(analysis, account);
   if (account) side.allocations = account->allocations;
   side.divisor = divisor_of(side, options.per);
@@ -47,8 +66,8 @@ Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& na
   std::vector<StackId> stacks;
   for (const Site& site : account->sites.all())
     if (!diff_amount(site, options.by).is_zero()) stacks.push_back(site.stack);
-  side.source->prepare(stacks);
-  std::map<uint64_t, DiffAmount> largest;
+  if (!by_name) side.source->prepare(stacks);
+  std::map<DiffKey, DiffAmount> largest;
   for (const Site& site : account->sites.all()) {
     const DiffAmount amount = diff_amount(site, options.by);
     if (amount.is_zero()) continue;
@@ -57,15 +76,21 @@ Groups read_side(DiffSide& side, const ReportOptions& options, Fingerprinter& na
       side.total.bytes += amount.bytes;
       side.total.blocks += amount.blocks;
     }
-    Fingerprint fingerprint = fingerprint_of(side, site.stack, names);
-    DiffGroup& group = groups[fingerprint.hash];
-    DiffAmount& most = largest[fingerprint.hash];
+    DiffGroup place;
+    if (by_name)
+      place.name = name_in_any_run(*by_name, analysis, site.stack);
+    else
+      place.fingerprint = fingerprint_of(side, site.stack, names);
+    const DiffKey key = key_of(place);
+    DiffGroup& group = groups[key];
+    DiffAmount& most = largest[key];
     if (group.stacks == 0 || std::pair(amount.bytes, amount.blocks) > std::pair(most.bytes, most.blocks)) {
       group.stack = site.stack;
       group.tag = site.tag;
       most = amount;
     }
-    group.fingerprint = std::move(fingerprint);
+    group.fingerprint = std::move(place.fingerprint);
+    group.name = std::move(place.name);
     group.amount.bytes += amount.bytes;
     group.amount.blocks += amount.blocks;
     ++group.stacks;
@@ -79,8 +104,8 @@ class Comparison {
 
   void pair_up(Groups before, Groups after) {
     std::vector<DiffGroup> gone, added;
-    for (auto& [hash, group] : before) {
-      const auto partner = after.find(hash);
+    for (auto& [key, group] : before) {
+      const auto partner = after.find(key);
       if (partner == after.end()) {
         gone.push_back(std::move(group));
       } else {
@@ -88,21 +113,23 @@ class Comparison {
         after.erase(partner);
       }
     }
-    for (auto& [hash, group] : after) added.push_back(std::move(group));
+    for (auto& [key, group] : after) added.push_back(std::move(group));
     pair_weakly(gone, added);
     std::sort(diff_.entries.begin(), diff_.entries.end(), [](const DiffEntry& a, const DiffEntry& b) {
       const bool a_same = a.status == DiffStatus::same, b_same = b.status == DiffStatus::same;
       if (a_same != b_same) return b_same;
       const double a_change = std::abs(a.change()), b_change = std::abs(b.change());
       if (a_change != b_change) return a_change > b_change;
-      return a.shown().fingerprint.hash < b.shown().fingerprint.hash;
+      return key_of(a.shown()) < key_of(b.shown());
     });
   }
 
  private:
   void pair_weakly(std::vector<DiffGroup>& gone, std::vector<DiffGroup>& added) {
+    // Another name is another group.
     const std::vector<WeakMatch> matches =
-        match_weakly(candidates(gone), candidates(added), &diff_.compared_all_weakly);
+        options_.group == GroupBy::stack ? match_weakly(candidates(gone), candidates(added), &diff_.compared_all_weakly)
+                                         : std::vector<WeakMatch>();
     std::vector<bool> is_paired_old(gone.size()), is_paired_new(added.size());
     for (const WeakMatch& match : matches) {
       is_paired_old[match.old_index] = is_paired_new[match.new_index] = true;
@@ -209,15 +236,15 @@ uint64_t Diff::count(DiffStatus status) const {
       std::count_if(entries.begin(), entries.end(), [&](const DiffEntry& entry) { return entry.status == status; }));
 }
 
-Diff compare_traces(const Trace& before, FrameSource& before_source, const Trace& after, FrameSource& after_source,
+Diff compare_traces(Trace& before, FrameSource& before_source, Trace& after, FrameSource& after_source,
                     const ReportOptions& options, ProgressSink* progress) {
   Diff diff;
   diff.before.trace = &before;
   diff.before.source = &before_source;
   diff.after.trace = &after;
   diff.after.source = &after_source;
-  Groups old_groups = read_side(diff.before, options, diff.names, progress);
-  Groups new_groups = read_side(diff.after, options, diff.names, progress);
+  Groups old_groups = read_side(diff.before, before, options, diff.names, progress);
+  Groups new_groups = read_side(diff.after, after, options, diff.names, progress);
   Comparison(diff, options).pair_up(std::move(old_groups), std::move(new_groups));
   return diff;
 }

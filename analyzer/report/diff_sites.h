@@ -1,4 +1,5 @@
-// What `diff` compares: the sites of two traces, grouped by fingerprint and paired.
+// What `diff` compares: the sites of two traces, grouped by fingerprint, or by the name of the group that they are, and
+// paired.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "model/analysis.h"
 #include "model/fingerprint.h"
+#include "report/block_groups.h"
 #include "report/frame_text.h"
 #include "report/report_options.h"
 
@@ -36,12 +38,13 @@ struct DiffSide {
   uint64_t allocations = 0;  // of the domain
   // What amounts are divided by.
   double divisor = 1;
-  uint64_t stacks = 0;  // that have something of what is asked for
+  uint64_t stacks = 0;  // or groups, that have something of what is asked for
 };
 
-// Stacks of equal fingerprint in one trace.
+// Stacks of equal fingerprint in one trace; or groups of equal name.
 struct DiffGroup {
-  Fingerprint fingerprint;
+  Fingerprint fingerprint;      // of groups by name: none
+  BlockGroups::Name name = {};  // of stacks: none
   DiffAmount amount;
   StackId stack = 0;  // the one with most
   uint16_t tag = 0;   // of that
@@ -72,8 +75,9 @@ struct Diff {
   uint64_t count(DiffStatus status) const;
 };
 
-// `domain` is looked up in each trace; a trace without it has nothing. `options`: by, per, min_percent, min_bytes.
-Diff compare_traces(const Trace& before, FrameSource& before_source, const Trace& after, FrameSource& after_source,
+// `domain` is looked up in each trace; a trace without it has nothing. `options`: by, group, per, min_percent,
+// min_bytes.
+Diff compare_traces(Trace& before, FrameSource& before_source, Trace& after, FrameSource& after_source,
                     const ReportOptions& options, ProgressSink* progress);
 
 }  // namespace memprof

@@ -6,6 +6,7 @@
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/selection_text.h"
+#include "report/site_list.h"
 
 namespace memprof {
 
@@ -29,12 +30,12 @@ Json side_json(const DiffSide& side, RankBy by) {
   return json;
 }
 
-Json group_json(const std::optional<DiffGroup>& group, double value, const ReportOptions& options) {
+Json side_of_site_json(const std::optional<DiffGroup>& group, double value, const ReportOptions& options) {
   if (!group) return Json();
   Json result = amount_json(group->amount, options.by);
   result["value"] = value;
   result["stacks"] = group->stacks;
-  result["fingerprint"] = fingerprint_text(group->fingerprint.hash);
+  if (options.group == GroupBy::stack) result["fingerprint"] = fingerprint_text(group->fingerprint.hash);
   return result;
 }
 
@@ -54,6 +55,7 @@ const char* match_name(const DiffEntry& entry) {
 void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out) {
   Json document = {{"schema", "memprof.diff/1"},
                    {"by", rank_info(options.by).name},
+                   {"group", group_name(options.group)},
                    {"domain", to_utf8(options.domain)},
                    {"per", options.per == DiffPer::nothing ? Json() : Json(per_name(options.per))},
                    {"fingerprint_version", kFingerprintVersion},
@@ -73,13 +75,17 @@ void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out
     Json site = {{"status", diff_status_name(entry.status)},
                  {"match", match_name(entry)},
                  {"similarity", entry.before && entry.after ? Json(entry.similarity) : Json()},
-                 {"fingerprint", fingerprint_text(entry.shown().fingerprint.hash)},
                  {"allocator", to_utf8(side.trace->domains.tag_name(entry.shown().tag))},
                  {"change", entry.change()},
-                 {"old", group_json(entry.before, entry.old_value, options)},
-                 {"new", group_json(entry.after, entry.new_value, options)},
-                 {"names", names_json(diff, entry.shown().fingerprint)}};
-    put_stack(site, "stack", *side.source, entry.shown().stack, options);
+                 {"old", side_of_site_json(entry.before, entry.old_value, options)},
+                 {"new", side_of_site_json(entry.after, entry.new_value, options)}};
+    if (options.group == GroupBy::stack) {
+      site["fingerprint"] = fingerprint_text(entry.shown().fingerprint.hash);
+      site["names"] = names_json(diff, entry.shown().fingerprint);
+      put_stack(site, "stack", *side.source, entry.shown().stack, options);
+    } else {
+      site["group"] = name_json(options.group, entry.shown().name);
+    }
     if (entry.similarity < 1) {
       site["old_names"] = names_json(diff, entry.before->fingerprint);
       put_stack(site, "old_stack", *diff.before.source, entry.before->stack, options);
@@ -92,7 +98,7 @@ void print_diff_json(const Diff& diff, const ReportOptions& options, Output& out
 void print_diff_csv(const Diff& diff, const ReportOptions& options, Output& out) {
   out.write(
       "status,match,similarity,fingerprint,old_bytes,new_bytes,old_blocks,new_blocks,old_value,new_value,change,"
-      "allocator,names\r\n");
+      "allocator,names,group,module\r\n");
   size_t left = options.top.value_or(SIZE_MAX);
   for (const DiffEntry& entry : diff.entries) {
     if (left-- == 0) break;
@@ -101,12 +107,14 @@ void print_diff_csv(const Diff& diff, const ReportOptions& options, Output& out)
     const auto number = [](bool is_there, uint64_t value) { return is_there ? std::to_string(value) : std::string(); };
     const bool bytes = rank_has_bytes(options.by), blocks = rank_has_blocks(options.by);
     const DiffSide& side = entry.after ? diff.after : diff.before;
-    out.print("{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", diff_status_name(entry.status), match_name(entry),
+    const bool is_by_name = options.group != GroupBy::stack;
+    out.print("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", diff_status_name(entry.status), match_name(entry),
               entry.before && entry.after ? fmt::format("{}", entry.similarity) : "",
-              fingerprint_text(entry.shown().fingerprint.hash), number(bytes, before.bytes), number(bytes, after.bytes),
-              number(blocks, before.blocks), number(blocks, after.blocks), entry.old_value, entry.new_value,
-              entry.change(), csv_field(side.trace->domains.tag_name(entry.shown().tag)),
-              csv_field(diff.names.text_of(entry.shown().fingerprint, ";")));
+              is_by_name ? "" : fingerprint_text(entry.shown().fingerprint.hash), number(bytes, before.bytes),
+              number(bytes, after.bytes), number(blocks, before.blocks), number(blocks, after.blocks), entry.old_value,
+              entry.new_value, entry.change(), csv_field(side.trace->domains.tag_name(entry.shown().tag)),
+              is_by_name ? "" : csv_field(diff.names.text_of(entry.shown().fingerprint, ";")),
+              csv_field(entry.shown().name.name), csv_field(entry.shown().name.module));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "report/frames.h"
@@ -41,6 +42,12 @@ class FunctionPaths {
   std::vector<uint32_t> frames_of(StackId stack);
   // In the order of the frames given.
   std::vector<PathStep> fold(std::span<const uint32_t> frames);
+
+  // What is no function and equals none, to begin a path with.
+  uint32_t add_group(std::string name, std::string module) {
+    functions_.push_back({std::move(name), std::move(module), false, false});
+    return static_cast<uint32_t>(functions_.size() - 1);
+  }
 
   const PathFunction& function(uint32_t index) const { return functions_[index]; }
   const std::vector<PathFunction>& functions() const { return functions_; }

@@ -11,9 +11,9 @@ namespace memprof {
 bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& out, const SiteExtras& extras) {
   ReportOptions options = given;
   options.by = RankBy::open;
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
-  const Account* account = analysis.pairing.account(*domain);
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
+  const Account* account = analysis.account(*domains);
   if (options.json) {
     print_sites_json(analysis, account, options, extras, "memprof.leaks/1", out);
     return true;
@@ -28,11 +28,11 @@ bool report_leaks(const Analysis& analysis, const ReportOptions& given, Output& 
                                                             : "not freed when the trace ends";
   if (!account || account->open_chunks() == 0) {
     if (options.filters.choose())
-      out.print("Nothing: no block of domain {} is {}.\n", escape_text(options.domain), when);
+      out.print("Nothing: no block of {} is {}.\n", domains_text(options.domain), when);
     else if (!account || account->is_unused())
-      out.print("Nothing was allocated in domain {}.\n", escape_text(options.domain));
+      out.print("Nothing was allocated in {}.\n", domains_text(options.domain));
     else if (trace.metadata.stripped.allocations != 0)
-      out.print("Nothing: no block of domain {} that is in the trace is {}.\n", escape_text(options.domain), when);
+      out.print("Nothing: no block of {} that is in the trace is {}.\n", domains_text(options.domain), when);
     else
       out.print("Nothing is left: every block that was allocated is freed.\n");
     print_why_empty(out, trace, options);

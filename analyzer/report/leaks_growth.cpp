@@ -23,16 +23,16 @@ constexpr size_t kValuesInText = 6;
 
 class Sampler : public ChunkVisitor {
  public:
-  Sampler(const Trace& trace, uint16_t domain)
-      : clock_(trace.clock), domain_(domain), from_ns_(trace.selection.from_ns) {}
+  Sampler(const Trace& trace, const DomainSet& domains)
+      : clock_(trace.clock), domains_(domains), from_ns_(trace.selection.from_ns) {}
 
   void begin(const std::vector<Thread>&) override {}
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, const Release& release) override {
-    if (domain != domain_) return;
+    if (!domains_.has(domain)) return;
     samples.add(stack, chunk.tag, chunk.size, in_window(chunk.alloc_ticks), in_window(release.event.ticks));
   }
   void open(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, bool) override {
-    if (domain != domain_) return;
+    if (!domains_.has(domain)) return;
     samples.add(stack, chunk.tag, chunk.size, in_window(chunk.alloc_ticks), std::nullopt);
   }
   void orphaned(uint16_t, const Release&, OrphanKind) override {}
@@ -44,7 +44,7 @@ class Sampler : public ChunkVisitor {
   uint64_t in_window(uint64_t ticks) const { return std::max(clock_.ns_since_start(ticks), from_ns_) - from_ns_; }
 
   const Clock& clock_;
-  const uint16_t domain_;
+  const DomainSet domains_;
   const uint64_t from_ns_;
 };
 
@@ -86,8 +86,8 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
   const std::string sampled = fmt::format("open bytes sampled {} times, every {}", samples.sample_count(),
                                           format_duration(samples.interval_ns()));
   if (samples.all().empty()) {
-    out.print("Nothing {} in the domain {}.\n", options.filters.choose() ? "is left" : "was allocated",
-              escape_text(options.domain));
+    out.print("Nothing {} in the {}.\n", options.filters.choose() ? "is left" : "was allocated",
+              domains_text(options.domain));
     print_why_empty(out, trace, options);
     return;
   }
@@ -121,7 +121,7 @@ void print_text(const Trace& trace, const OpenBytesSamples& samples, const std::
     out.print("... and {} (--top 0 shows all)\n", count_of(growing.size() - shown, "other stack", "other stacks"));
 }
 
-void print_json_document(const Analysis& analysis, uint16_t domain, const OpenBytesSamples& samples,
+void print_json_document(const Analysis& analysis, const DomainSet& domains, const OpenBytesSamples& samples,
                          const std::vector<Growing>& growing, const ReportOptions& options, Output& out) {
   const Trace& trace = analysis.trace;
   FrameSource source(trace, options.symbols);
@@ -129,7 +129,7 @@ void print_json_document(const Analysis& analysis, uint16_t domain, const OpenBy
                    {"domain", to_utf8(options.domain)},    {"complete", trace.file.complete()},
                    {"interval_ns", samples.interval_ns()}, {"samples", samples.sample_count()},
                    {"tested", samples.all().size()},       {"sites", growing.size()}};
-  put_selection(document, analysis, options, analysis.pairing.account(domain));
+  put_selection(document, analysis, options, analysis.account(domains));
   Json& stacks = document["stacks"] = Json::array();
   const auto shown = std::span(growing).first(std::min(options.top.value_or(SIZE_MAX), growing.size()));
   source.prepare_each(shown, stack_of, shown_limit(options));
@@ -167,14 +167,14 @@ void print_csv(const Trace& trace, const OpenBytesSamples& samples, const std::v
 }  // namespace
 
 bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
-  Sampler sampler(trace, *domain);
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
+  Sampler sampler(trace, *domains);
   const Analysis analysis = analyse(trace, &sampler, progress);
   sampler.samples.finish(analysis.end_ns() - std::min(analysis.from_ns(), analysis.end_ns()));
   const std::vector<Growing> growing = find_growing(sampler.samples);
   if (options.json)
-    print_json_document(analysis, *domain, sampler.samples, growing, options, out);
+    print_json_document(analysis, *domains, sampler.samples, growing, options, out);
   else if (options.csv)
     print_csv(trace, sampler.samples, growing, options, out);
   else

@@ -18,15 +18,15 @@ namespace {
 // Blocks of one domain, allocated in a span of time and still open at its end.
 class SpanOfBlocks : public ChunkVisitor {
  public:
-  SpanOfBlocks(const Trace& trace, uint16_t domain, uint64_t from_ns, uint64_t to_ns, uint64_t open_at_ns)
-      : clock_(trace.clock), domain_(domain), from_ns_(from_ns), to_ns_(to_ns), open_at_ns_(open_at_ns) {}
+  SpanOfBlocks(const Trace& trace, const DomainSet& domains, uint64_t from_ns, uint64_t to_ns, uint64_t open_at_ns)
+      : clock_(trace.clock), domains_(domains), from_ns_(from_ns), to_ns_(to_ns), open_at_ns_(open_at_ns) {}
 
   void begin(const std::vector<Thread>&) override {}
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, const Release& release) override {
-    if (domain == domain_ && clock_.ns_since_start(release.event.ticks) >= open_at_ns_) add(chunk, stack);
+    if (domains_.has(domain) && clock_.ns_since_start(release.event.ticks) >= open_at_ns_) add(chunk, stack);
   }
   void open(uint16_t domain, uint64_t, const Chunk& chunk, StackId stack, bool) override {
-    if (domain == domain_) add(chunk, stack);
+    if (domains_.has(domain)) add(chunk, stack);
   }
   void orphaned(uint16_t, const Release&, OrphanKind) override {}
 
@@ -55,7 +55,7 @@ class SpanOfBlocks : public ChunkVisitor {
   }
 
   const Clock& clock_;
-  const uint16_t domain_;
+  const DomainSet domains_;
   const uint64_t from_ns_, to_ns_, open_at_ns_;
   tsl::robin_map<StackId, size_t> index_;
   LeakList list_;
@@ -90,9 +90,9 @@ LeakSpan find_leak_span(const Trace& trace, const ReportOptions& options, Progre
 
 bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const ReportOptions& options, Output& out,
                           ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
-  SpanOfBlocks visitor(trace, *domain, span.from_ns, span.to_ns, span.open_at_ns);
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
+  SpanOfBlocks visitor(trace, *domains, span.from_ns, span.to_ns, span.open_at_ns);
   const Analysis analysis = analyse(trace, &visitor, progress);
   LeakList list = visitor.take();
   list.end_ns = std::min(span.open_at_ns, span.end_ns);
@@ -103,7 +103,7 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
   if (options.json) {
     Json extra = {{"end_ns", list.end_ns}};
     if (options.older_ns) extra["older_ns"] = *options.older_ns;
-    put_selection(extra, analysis, options, analysis.pairing.account(*domain));
+    put_selection(extra, analysis, options, analysis.account(*domains));
     if (options.between) extra["between"] = {{"from_ns", span.from_ns}, {"to_ns", list.end_ns}};
     print_leak_list_json(trace, list, extra, options, out);
     return true;
@@ -120,7 +120,7 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
       out.print("Nothing is {} old: the {} {}{}.\n", age, ends_early(trace) ? "window ends at" : "trace is",
                 format_duration(span.end_ns), ends_early(trace) ? "" : " long");
     else
-      out.print("Nothing: no block of domain {} is {}.\n", escape_text(options.domain), which);
+      out.print("Nothing: no block of {} is {}.\n", domains_text(options.domain), which);
     print_why_empty(out, trace, options);
     return true;
   }

@@ -13,18 +13,19 @@ namespace {
 // A lifetime is known of a freed block alone; those still open are counted apart, not taken for as old as the trace.
 class LifetimeVisitor : public ChunkVisitor {
  public:
-  LifetimeVisitor(const Trace& trace, uint16_t domain) : trace_(trace), domain_(domain), spread(decimal_edges()) {}
+  LifetimeVisitor(const Trace& trace, const DomainSet& domains)
+      : trace_(trace), domains_(domains), spread(decimal_edges()) {}
 
   void begin(const std::vector<Thread>&) override {}
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId site, const Release& release) override {
-    if (domain != domain_) return;
+    if (!domains_.has(domain)) return;
     const uint64_t born = trace_.clock.ns_since_start(chunk.alloc_ticks);
     const uint64_t died = trace_.clock.ns_since_start(release.event.ticks);
     spread.add(chunk, site, died > born ? died - born : 0, false);
     temporary += release.is_temporary;
   }
   void open(uint16_t domain, uint64_t, const Chunk& chunk, StackId, bool) override {
-    if (domain != domain_) return;
+    if (!domains_.has(domain)) return;
     ++open_blocks;
     open_bytes += chunk.size;
   }
@@ -32,7 +33,7 @@ class LifetimeVisitor : public ChunkVisitor {
 
  private:
   const Trace& trace_;
-  const uint16_t domain_;
+  const DomainSet domains_;
 
  public:
   Spread spread;
@@ -47,13 +48,13 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
   const std::string open = fmt::format("{} of {} open {}", count_of(lifetimes.open_blocks, "block", "blocks"),
                                        format_bytes(lifetimes.open_bytes), at_end(analysis.trace));
   if (blocks == 0) {
-    out.print("No {}block of domain {} was freed, so no lifetime is known; {}.\n",
-              options.filters.choose() ? "such " : "", escape_text(options.domain), open);
+    out.print("No {}block of {} was freed, so no lifetime is known; {}.\n", options.filters.choose() ? "such " : "",
+              domains_text(options.domain), open);
     print_why_empty(out, analysis.trace, options);
     return;
   }
-  out.print("{} of {} freed in domain {}, {} of them temporary\n", count_of(blocks, "block", "blocks"),
-            format_bytes(spread.bytes), escape_text(options.domain), format_count(lifetimes.temporary));
+  out.print("{} of {} freed in {}, {} of them temporary\n", count_of(blocks, "block", "blocks"),
+            format_bytes(spread.bytes), domains_text(options.domain), format_count(lifetimes.temporary));
   print_selection(out, analysis.trace, options);
   out.print("{}: no lifetime yet, not counted below\n", open);
   out.print("mean {}   {}   (within 0.4 %)\n\n", format_duration(static_cast<uint64_t>(spread.sum / blocks)),
@@ -67,10 +68,10 @@ void print_text(const Analysis& analysis, const LifetimeVisitor& lifetimes, cons
 }  // namespace
 
 bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
   const auto groups = groups_for(trace, options);
-  LifetimeVisitor lifetimes(trace, *domain);
+  LifetimeVisitor lifetimes(trace, *domains);
   const Analysis analysis = analyse(trace, &lifetimes, progress);
   if (options.json) {
     Json document = {{"schema", "memprof.lifetimes/1"},
@@ -83,7 +84,7 @@ bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, P
                      {"lifetime_ns", percentiles_json(lifetimes.spread.values, lifetimes.spread.sum)},
                      {"bins", bins_json(lifetimes.spread.bins.filled())},
                      {"sites", site_spreads_json(analysis, groups.get(), options, lifetimes.spread)}};
-    put_selection(document, analysis, options, analysis.pairing.account(*domain));
+    put_selection(document, analysis, options, analysis.account(*domains));
     print_json(out, document);
   } else if (options.csv) {
     if (options.table == "sites")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "model/analysis.h"
 #include "report/output.h"
@@ -15,9 +16,19 @@ class Classification;
 // Sites of each of the summary's lists, unless it is asked for more.
 inline constexpr size_t kSummaryTop = 5;
 
-// False when the trace has no domain of that name, as all of these.
-bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out);
-bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out);
+// Another analysis of the same blocks, by group, for the summary's lists.
+struct GroupedSums {
+  GroupedSums(Trace& trace, const ReportOptions& options, ProgressSink* progress)
+      : groups(groups_for(trace, options)), analysis(analyse(trace, nullptr, progress)) {}
+
+  const std::unique_ptr<SiteGroups> groups;
+  const Analysis analysis;
+};
+// False when the trace has no domain of that name, as all of these. `grouped`: null by stack.
+bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped = nullptr);
+bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped = nullptr);
 // `extras`: those that the analysis was made with.
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
 bool report_leaks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras = {});
@@ -32,9 +43,7 @@ bool report_leaks_of_span(const Trace& trace, const LeakSpan& span, const Report
                           ProgressSink* progress);
 bool report_leaks_growth(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 // False when neither trace has the domain.
-bool report_diff(const Trace& before, const Trace& after, const ReportOptions& options, Output& out,
-                 ProgressSink* progress);
-bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+bool report_diff(Trace& before, Trace& after, const ReportOptions& options, Output& out, ProgressSink* progress);
 // Streams while it analyses. With `classes`, open blocks are told with what still led to them.
 enum class ChunksResult { done, empty, no_domain };
 ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
@@ -44,10 +53,11 @@ ChunksResult report_chunks(const Trace& trace, const ReportOptions& options, Out
 // name.
 bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 bool report_lifetimes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
+bool report_timeline(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 bool report_threads(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress);
 enum class TreeResult { done, no_domain, no_function };
 // For no_function, `functions` gets the names that there are.
-TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                        std::vector<std::string>* functions = nullptr);
 
 struct DumpSections {

@@ -10,11 +10,11 @@ std::unique_ptr<SiteGroups> groups_for(Trace& trace, const ReportOptions& option
 }
 
 SiteExtras::SiteExtras(Trace& trace, const ReportOptions& options) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return;
   groups = groups_for(trace, options);
   if (rank_info(options.by).needs_tallies || options.json || options.csv)
-    tallies = std::make_unique<SiteTallies>(trace, *domain);
+    tallies = std::make_unique<SiteTallies>(trace, *domains);
 }
 
 }  // namespace memprof

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "report/groups.h"
 #include "report/report_options.h"
+#include "report/site_groups.h"
 #include "report/site_tallies.h"
 
 namespace memprof {

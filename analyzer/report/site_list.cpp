@@ -19,13 +19,6 @@ constexpr size_t kSitesFrames = 32;
 
 }  // namespace
 
-std::optional<uint16_t> find_domain(const Trace& trace, std::string_view name) {
-  const auto& all = trace.domains.all();
-  for (size_t index = 0; index < all.size(); ++index)
-    if (all[index].name == name) return static_cast<uint16_t>(index);
-  return std::nullopt;
-}
-
 std::string count_sites(uint64_t count, GroupBy by, const char* what) {
   const std::string name = std::string(what) + group_name(by);
   return count_of(count, name.c_str(), (name + "s").c_str());
@@ -40,15 +33,31 @@ std::string joined_stack(FrameSource& source, StackId stack, const ReportOptions
   return text;
 }
 
-Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site) {
-  const SiteGroups::Name name = groups.name(analysis, site);
-  return {{"by", group_name(groups.by())},
+Json name_json(GroupBy by, const BlockGroups::Name& name) {
+  return {{"by", group_name(by)},
           {"name", to_utf8(name.name)},
           {"module", name.module.empty() ? Json() : Json(to_utf8(name.module))}};
 }
 
+Json group_json(const Analysis& analysis, const SiteGroups& groups, StackId site) {
+  return name_json(groups.by(), groups.name(analysis, site));
+}
+
+Json listed_site_json(const Analysis& analysis, const SiteGroups* groups, FrameSource& source, const Site& site,
+                      const ReportOptions& options) {
+  Json entry = site_json(analysis, source, site, options);
+  if (!groups) return entry;
+  entry.erase("truncated");
+  entry.erase("stack");
+  entry["group"] = group_json(analysis, *groups, site.stack);
+  return entry;
+}
+
 std::string group_line(const Analysis& analysis, const SiteGroups& groups, StackId site, size_t columns) {
-  const SiteGroups::Name name = groups.name(analysis, site);
+  return name_line(groups.name(analysis, site), columns);
+}
+
+std::string name_line(const BlockGroups::Name& name, size_t columns) {
   const std::string module = module_note(name.name, name.module);
   const size_t taken = text_width(module);
   const size_t room = std::max<size_t>(columns > taken ? columns - taken : 0, 24);
@@ -73,18 +82,13 @@ void print_sites_json(const Analysis& analysis, const Account* account, const Re
     const auto sites = ranked_sites(*account, options.by, options.top.value_or(SIZE_MAX), tallies);
     source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
     for (const Site* site : sites) {
-      Json entry = site_json(analysis, source, *site, options);
+      Json entry = listed_site_json(analysis, extras.groups.get(), source, *site, options);
       if (tallies) {
         const SiteTally& tally = tallies->of(site->stack);
         entry["lifetime"] = {
             {"blocks", tally.freed}, {"sum_ns", tally.lifetime_sum_ns()}, {"mean_ns", tally.lifetime_mean_ns()}};
         entry["realloc"] = {
             {"calls", tally.reallocs}, {"bytes_taken", tally.bytes_taken}, {"bytes_returned", tally.bytes_returned}};
-      }
-      if (extras.groups) {
-        entry.erase("truncated");
-        entry.erase("stack");
-        entry["group"] = group_json(analysis, *extras.groups, site->stack);
       }
       list.push_back(std::move(entry));
     }

@@ -2,8 +2,8 @@
 
 namespace memprof {
 
-SiteTallies::SiteTallies(const Trace& trace, uint16_t domain)
-    : trace_(trace), domain_(domain), is_realloc_(size_t{UINT16_MAX} + 1) {
+SiteTallies::SiteTallies(const Trace& trace, const DomainSet& domains)
+    : trace_(trace), domains_(domains), is_realloc_(size_t{UINT16_MAX} + 1) {
   for (size_t tag = 0; tag < is_realloc_.size(); ++tag) {
     if (!trace.domains.tag(static_cast<uint16_t>(tag)).is_known) continue;
     const std::string function = trace.domains.function_name(static_cast<uint16_t>(tag));
@@ -25,7 +25,7 @@ void SiteTallies::returned(const Chunk& chunk, StackId site) {
 }
 
 void SiteTallies::closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId site, const Release& release) {
-  if (domain != domain_) return;
+  if (!domains_.has(domain)) return;
   returned(chunk, site);
   const uint64_t born = trace_.clock.ns_since_start(chunk.alloc_ticks);
   const uint64_t died = trace_.clock.ns_since_start(release.event.ticks);
@@ -43,7 +43,7 @@ void SiteTallies::closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId 
 }
 
 void SiteTallies::open(uint16_t domain, uint64_t, const Chunk& chunk, StackId site, bool) {
-  if (domain == domain_) returned(chunk, site);
+  if (domains_.has(domain)) returned(chunk, site);
 }
 
 void SiteTallies::orphaned(uint16_t, const Release&, OrphanKind) {}

@@ -1,4 +1,4 @@
-// What the sites of one domain do not keep themselves: how long their freed blocks lived, what their reallocs gained.
+// What the sites of some domains do not keep themselves: how long their freed blocks lived, what their reallocs gained.
 //
 // A lifetime is from the allocation to the free; blocks still open have none yet. A realloc takes a block, which may be
 // another site's, and returns one. Growth is the bytes that a site's realloc calls returned less those that they took:
@@ -34,7 +34,7 @@ struct SiteTally {
 
 class SiteTallies : public ChunkVisitor {
  public:
-  SiteTallies(const Trace& trace, uint16_t domain);
+  SiteTallies(const Trace& trace, const DomainSet& domains);
 
   void begin(const std::vector<Thread>& threads) override;
   void closed(uint16_t domain, uint64_t address, const Chunk& chunk, StackId site, const Release& release) override;
@@ -48,7 +48,7 @@ class SiteTallies : public ChunkVisitor {
   void returned(const Chunk& chunk, StackId site);
 
   const Trace& trace_;
-  const uint16_t domain_;
+  const DomainSet domains_;
   std::vector<bool> is_realloc_;  // by tag
   tsl::robin_map<StackId, SiteTally, KeyedHash> tallies_;
   SiteTally all_;

@@ -65,14 +65,14 @@ class ExactSizes {
 
 class SizeVisitor : public ChunkVisitor {
  public:
-  explicit SizeVisitor(uint16_t domain) : domain_(domain), spread(binary_edges()) {}
+  explicit SizeVisitor(const DomainSet& domains) : domains_(domains), spread(binary_edges()) {}
 
   void begin(const std::vector<Thread>&) override {}
   void closed(uint16_t domain, uint64_t, const Chunk& chunk, StackId site, const Release&) override {
-    if (domain == domain_) add(chunk, site, false);
+    if (domains_.has(domain)) add(chunk, site, false);
   }
   void open(uint16_t domain, uint64_t, const Chunk& chunk, StackId site, bool) override {
-    if (domain == domain_) add(chunk, site, true);
+    if (domains_.has(domain)) add(chunk, site, true);
   }
   void orphaned(uint16_t, const Release&, OrphanKind) override {}
 
@@ -82,7 +82,7 @@ class SizeVisitor : public ChunkVisitor {
     exact.add(chunk.size, is_open);
   }
 
-  const uint16_t domain_;
+  const DomainSet domains_;
 
  public:
   Spread spread;
@@ -110,13 +110,13 @@ void print_text(const Analysis& analysis, const SizeVisitor& sizes, const SiteGr
   const Spread& spread = sizes.spread;
   const uint64_t blocks = spread.values.count();
   if (blocks == 0) {
-    out.print("No block {} in domain {}.\n", options.filters.choose() ? "is left" : "was allocated",
-              escape_text(options.domain));
+    out.print("No block {} in {}.\n", options.filters.choose() ? "is left" : "was allocated",
+              domains_text(options.domain));
     print_why_empty(out, analysis.trace, options);
     return;
   }
-  out.print("{} of {} in domain {}\n", count_of(blocks, "block", "blocks"), format_bytes(spread.bytes),
-            escape_text(options.domain));
+  out.print("{} of {} in {}\n", count_of(blocks, "block", "blocks"), format_bytes(spread.bytes),
+            domains_text(options.domain));
   print_selection(out, analysis.trace, options);
   out.print("{}   (within 0.4 %)\n\n", percentile_line(spread.values, format_bytes));
   std::vector<ExactSize> exact = sizes.exact.ranked();
@@ -175,13 +175,13 @@ void print_csv(const Analysis& analysis, const SizeVisitor& sizes, const SiteGro
 }  // namespace
 
 bool report_sizes(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
   const auto groups = groups_for(trace, options);
-  SizeVisitor sizes(*domain);
+  SizeVisitor sizes(*domains);
   const Analysis analysis = analyse(trace, &sizes, progress);
   if (options.json)
-    print_json_document(analysis, analysis.pairing.account(*domain), sizes, groups.get(), options, out);
+    print_json_document(analysis, analysis.account(*domains), sizes, groups.get(), options, out);
   else if (options.csv)
     print_csv(analysis, sizes, groups.get(), options, out);
   else

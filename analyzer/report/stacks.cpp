@@ -24,9 +24,9 @@ void print_untyped(const Account& account, const ReportOptions& options, const S
 }  // namespace
 
 bool report_stacks(const Analysis& analysis, const ReportOptions& options, Output& out, const SiteExtras& extras) {
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
-  const Account* account = analysis.pairing.account(*domain);
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
+  const Account* account = analysis.account(*domains);
   if (options.json) {
     print_sites_json(analysis, account, options, extras, "memprof.stacks/1", out);
     return true;
@@ -39,9 +39,9 @@ bool report_stacks(const Analysis& analysis, const ReportOptions& options, Outpu
   const size_t count = account ? ranked_sites(*account, options.by, SIZE_MAX, tallies).size() : 0;
   if (count == 0) {
     if (!options.filters.choose() && (!account || account->is_unused()))
-      out.print("Nothing was allocated in domain {}.\n", escape_text(options.domain));
+      out.print("Nothing was allocated in {}.\n", domains_text(options.domain));
     else
-      out.print("No {} of domain {} has any {}.\n", group_name(options.group), escape_text(options.domain),
+      out.print("No {} of {} has any {}.\n", group_name(options.group), domains_text(options.domain),
                 describe_rank(options.by, analysis.trace));
     print_why_empty(out, analysis.trace, options);
     return true;

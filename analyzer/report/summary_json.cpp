@@ -59,13 +59,13 @@ Json misuses_json(const Trace& trace) {
   return misuses;
 }
 
-// All but the one that the document is about.
-Json domains_json(const Analysis& analysis, uint16_t but) {
+// All but the one that the document is about; all where it is about several.
+Json domains_json(const Analysis& analysis, const DomainSet& about) {
   Json domains = Json::object();
   const auto& all = analysis.trace.domains.all();
   for (size_t index = 0; index < all.size(); ++index) {
     const Account* account = analysis.pairing.account(static_cast<uint16_t>(index));
-    if (index != but && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
+    if (index != about.only() && account) put_account(domains[to_utf8(all[index].name)], analysis, account);
   }
   return domains;
 }
@@ -100,13 +100,14 @@ Json double_allocations_json(const Analysis& analysis, FrameSource& source, size
 
 }  // namespace
 
-bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out) {
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
+bool report_summary_json(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped) {
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
   const size_t top = options.top.value_or(kSummaryTop);
   FrameSource source(analysis.trace, options.symbols);
   const ConfirmedMismatches mismatches = confirm_mismatches(analysis, source);
-  const Account* account = analysis.pairing.account(*domain);
+  const Account* account = analysis.account(*domains);
 
   Json document = {{"schema", "memprof.summary/1"}, {"trace", trace_json(analysis)}};
   put_selection(document, analysis, options, account);
@@ -117,14 +118,18 @@ bool report_summary_json(const Analysis& analysis, const ReportOptions& options,
                         {"mismatches", analysis.trace.file.header().verify_mismatches}};
   document["dropped"] = dropped_json(analysis.trace.file);
   document["client_api_misuse"] = misuses_json(analysis.trace);
-  document["domains"] = domains_json(analysis, *domain);
+  document["domains"] = domains_json(analysis, *domains);
+  document["group"] = group_name(options.group);
   Json& tops = document["top"] = Json::object();
+  const Analysis& listed = grouped ? grouped->analysis : analysis;
+  const Account* const listed_account = listed.account(*domains);
   for (RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary}) {
     Json& list = tops[rank_info(by).name] = Json::array();
-    if (!account) continue;
-    const auto sites = ranked_sites(*account, by, top);
-    source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
-    for (const Site* site : sites) list.push_back(site_json(analysis, source, *site, options));
+    if (!listed_account) continue;
+    const auto sites = ranked_sites(*listed_account, by, top);
+    if (!grouped) source.prepare_each(sites, &Site::stack, options.max_frames.value_or(StackNodes::kMaxFrames));
+    for (const Site* site : sites)
+      list.push_back(listed_site_json(listed, grouped ? grouped->groups.get() : nullptr, source, *site, options));
   }
   document["mismatched_free_stacks"] = mismatches_json(analysis, source, mismatches, top, options);
   document["double_allocation_stacks"] = double_allocations_json(analysis, source, top, options);

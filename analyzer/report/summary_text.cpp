@@ -30,11 +30,13 @@ bool is_never_started(const Trace& trace) {
 // Writes the summary from top to bottom.
 class SummaryText {
  public:
-  SummaryText(const Analysis& analysis, uint16_t domain, const ReportOptions& options, Output& out)
+  SummaryText(const Analysis& analysis, const DomainSet& domains, const ReportOptions& options, Output& out,
+              const GroupedSums* grouped)
       : analysis_(analysis),
         trace_(analysis.trace),
         options_(options),
-        domain_(domain),
+        grouped_(grouped),
+        domains_(domains),
         out_(out),
         source_(analysis.trace, options.symbols),
         top_(options.top.value_or(kSummaryTop)) {
@@ -46,18 +48,18 @@ class SummaryText {
     print_process();
     print_losses();
     const Account nothing(SiteDirectory(trace_.nodes, false), 0);
-    const Account* const chosen = analysis_.pairing.account(domain_);
+    const Account* const chosen = analysis_.account(domains_);
     const Account& account = chosen ? *chosen : nothing;
     print_totals(account);
     print_domains();
     if (account.is_unused() && options_.filters.choose()) {
-      out_.print("\nNothing: no block of domain {} is left.\n", escape_text(options_.domain));
+      out_.print("\nNothing: no block of {} is left.\n", domains_text(options_.domain));
       print_why_empty(out_, trace_, options_);
     }
     print_orphans(account);
     print_stack_quality(account);
     for (const RankBy by : {RankBy::open, RankBy::at_peak, RankBy::allocated, RankBy::temporary})
-      source_.prepare_each(ranked_sites(account, by, top_), &Site::stack, style_.max_frames + 64);
+      if (!grouped_) source_.prepare_each(ranked_sites(account, by, top_), &Site::stack, style_.max_frames + 64);
     print_ranking(account, RankBy::open, ends_early(trace_) ? "Open " + at_end(trace_) : "Open at the end (not freed)");
     print_ranking(account, RankBy::at_peak, "Open at the peak");
     print_ranking(account, RankBy::allocated,
@@ -113,8 +115,8 @@ class SummaryText {
       out_.print("  {:<{}} {:>17} {:>14}{}{}\n", name, name_columns(), format_count(blocks), bytes,
                  note.empty() ? "" : "   ", note);
     };
-    const bool is_heap = domain_ == Domains::kHeap;
-    out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(escape_text(options_.domain), 12),
+    const bool is_heap = domains_.only() == Domains::kHeap;
+    out_.print("\n  {:<{}} {:>17} {:>14}\n", is_heap ? "heap" : shorten_function(domains_title(options_.domain), 12),
                name_columns(), "blocks", "bytes");
     if (trace_.selection.from_ns != 0)
       row("open at " + format_duration(trace_.selection.from_ns), heap.carried_chunks(),
@@ -139,7 +141,7 @@ class SummaryText {
     const auto& all = trace_.domains.all();
     for (size_t index = 0; index < all.size(); ++index) {
       const Account* account = analysis_.pairing.account(static_cast<uint16_t>(index));
-      if (index == domain_ || !account || account->is_unused()) continue;
+      if (index == domains_.only() || !account || account->is_unused()) continue;
       std::string orphans;
       if (account->orphans() != 0) orphans = fmt::format(", {} never seen allocated", format_count(account->orphans()));
       const bool is_heap = index == Domains::kHeap;
@@ -175,14 +177,23 @@ class SummaryText {
   }
 
   void print_ranking(const Account& account, RankBy by, const std::string& title) {
-    const std::vector<const Site*> sites = ranked_sites(account, by, top_);
+    const Account* const listed = grouped_ ? grouped_->analysis.account(domains_) : &account;
+    if (!listed) return;
+    const std::vector<const Site*> sites = ranked_sites(*listed, by, top_);
     if (sites.empty()) return;
     const double total = static_cast<double>(rank_total(account, by));
-    out_.print("\n{}: {}\n", title, section_total(account, by));
+    const std::string by_group = grouped_ ? fmt::format(", by {}", group_name(options_.group)) : "";
+    out_.print("\n{}{}: {}\n", title, by_group, section_total(account, by));
     for (size_t i = 0; i < sites.size(); ++i) {
       const Site* const site = sites[i];
       const uint64_t value = rank_value(*site, by);
       if (i >= 2 && static_cast<double>(value) < kMinShare * total) break;
+      if (grouped_) {
+        out_.print("  {:>12} {:>7}  {:<24} {}\n", format_rank(value, by),
+                   format_share(static_cast<double>(value), total), describe_counts(*site, by),
+                   group_line(grouped_->analysis, *grouped_->groups, site->stack, kTextColumns - 48));
+        continue;
+      }
       const std::string label = stack_label(site->stack);
       out_.print("  {:>12} {:>7}  {:<24} {}  {}\n", format_rank(value, by),
                  format_share(static_cast<double>(value), total), describe_counts(*site, by), allocator(*site), label);
@@ -244,7 +255,7 @@ class SummaryText {
   }
 
   void print_double_allocations() {
-    const Account* const account = analysis_.pairing.account(domain_);
+    const Account* const account = analysis_.account(domains_);
     const uint64_t count = account ? account->double_allocations : 0;
     if (count == 0) return;
     out_.print("\nALLOCATED TWICE WITHOUT A FREE BETWEEN: {} (events were lost, or the allocator is broken)\n",
@@ -277,7 +288,8 @@ class SummaryText {
   const Analysis& analysis_;
   const Trace& trace_;
   const ReportOptions& options_;
-  const uint16_t domain_;
+  const GroupedSums* const grouped_;
+  const DomainSet domains_;
   Output& out_;
   FrameSource source_;
   const size_t top_;
@@ -288,10 +300,11 @@ class SummaryText {
 
 }  // namespace
 
-bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out) {
-  const auto domain = find_domain(analysis.trace, options.domain);
-  if (!domain) return false;
-  SummaryText(analysis, *domain, options, out).print();
+bool report_summary_text(const Analysis& analysis, const ReportOptions& options, Output& out,
+                         const GroupedSums* grouped) {
+  const auto domains = find_domains(analysis.trace, options.domain);
+  if (!domains) return false;
+  SummaryText(analysis, *domains, options, out, grouped).print();
   return true;
 }
 

@@ -12,11 +12,13 @@ std::string_view thread_name(const Trace& trace, uint32_t serial) {
   return name;
 }
 
-bool report_timeline(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return false;
-  const Timeline timeline = make_timeline(trace, *domain, options.points.value_or(Charts::kWidth),
-                                          options.top.value_or(kDefaultTimelineParts), progress);
+bool report_timeline(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress) {
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return false;
+  const std::unique_ptr<SiteGroups> groups = groups_for(trace, options);
+  const Timeline timeline =
+      make_timeline(trace, groups.get(), *domains, options.points.value_or(Charts::kWidth),
+                    options.top.value_or(groups ? kDefaultTimelineGroups : kDefaultTimelineParts), progress);
   if (options.json)
     print_timeline_json(timeline, options, out);
   else if (options.csv)

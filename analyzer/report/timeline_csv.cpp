@@ -1,5 +1,6 @@
 #include <map>
 
+#include "report/csv.h"
 #include "report/escape.h"
 #include "report/site_list.h"
 #include "report/timeline_formats.h"
@@ -7,6 +8,8 @@
 namespace memprof {
 
 namespace {
+
+constexpr const char* kRestName = "(others)";
 
 // RFC 4180: quoted where it must be, quotes doubled.
 std::string field(const std::string& text) {
@@ -55,9 +58,28 @@ void print_series(const Timeline& timeline, const std::string& series, const std
   }
 }
 
+// A column a group: what is open of each at the end of an interval.
+void print_groups(const Timeline& timeline, Output& out) {
+  std::vector<std::string> header = {"begin_ns", "end_ns", "open_bytes"};
+  for (const Timeline::Part& part : timeline.sites) {
+    const SiteGroups::Name name = timeline.groups->name(timeline.analysis, timeline.account->sites[part.index].stack);
+    header.push_back(name.module.empty() ? name.name : fmt::format("{} ({})", name.name, name.module));
+  }
+  header.push_back(kRestName);
+  CsvTable table(out, header);
+  for (size_t i = 0; i < timeline.size(); ++i) {
+    table.field(timeline.begin_ns[i]);
+    table.field(timeline.end_ns(i));
+    table.field(timeline.total[i].bytes);
+    for (const Timeline::Part& part : timeline.sites) table.field(part.series[i].bytes);
+    table.row(timeline.rest[i].bytes);
+  }
+}
+
 }  // namespace
 
 void print_timeline_csv(const Timeline& timeline, const ReportOptions& options, Output& out) {
+  if (timeline.groups && options.table != "series") return print_groups(timeline, out);
   const Trace& trace = timeline.analysis.trace;
   out.write(
       "series,name,begin_ns,end_ns,open_bytes,open_chunks,max_bytes,min_bytes,max_chunks,min_chunks,allocations,"
@@ -67,9 +89,12 @@ void print_timeline_csv(const Timeline& timeline, const ReportOptions& options, 
   size_t number = 0;
   for (const Timeline::Part& part : timeline.sites) {
     const StackId stack = timeline.account->sites[part.index].stack;
-    print_series(timeline, fmt::format("stack {}", ++number), field(to_utf8(joined_stack(source, stack, options))),
+    const std::string name =
+        timeline.groups ? timeline.groups->name(timeline.analysis, stack).name : joined_stack(source, stack, options);
+    print_series(timeline, fmt::format("{} {}", timeline.groups ? "group" : "stack", ++number), field(to_utf8(name)),
                  part.series, {}, out);
   }
+  if (timeline.groups) print_series(timeline, "rest", kRestName, timeline.rest, {}, out);
   for (const Timeline::Part& part : timeline.threads) {
     const uint32_t serial = timeline.analysis.threads[part.index].serial;
     print_series(timeline, fmt::format("thread {}", serial), field(to_utf8(thread_name(trace, serial))), part.series,

@@ -2,6 +2,7 @@
 
 #include "report/escape.h"
 #include "report/selection_text.h"
+#include "report/site_list.h"
 #include "report/timeline_formats.h"
 
 namespace memprof {
@@ -62,7 +63,8 @@ void print_timeline_json(const Timeline& timeline, const ReportOptions& options,
   const Sites* sites = timeline.account ? &timeline.account->sites : nullptr;
   Json document = {{"schema", "memprof.timeline/1"},    {"domain", to_utf8(options.domain)},
                    {"complete", trace.file.complete()}, {"duration_ns", analysis.duration_ns()},
-                   {"end_ns", timeline.to_ns},          {"points", timeline.size()}};
+                   {"end_ns", timeline.to_ns},          {"points", timeline.size()},
+                   {"group", group_name(options.group)}};
   put_selection(document, analysis, options, timeline.account);
   document["peak"] = {{"bytes", sites ? sites->peak_bytes() : 0},
                       {"chunks", sites ? sites->peak_chunks() : 0},
@@ -92,9 +94,13 @@ void print_timeline_json(const Timeline& timeline, const ReportOptions& options,
                   {"open", {{"chunks", site.open_chunks}, {"bytes", site.open_bytes}}},
                   {"peak", {{"bytes", site.peak_bytes}, {"time_ns", trace.clock.ns_since_start(site.peak_ticks)}}},
                   {"series", series_json(part.series)}};
-    put_stack(entry, "stack", source, site.stack, options);
+    if (timeline.groups)
+      entry["group"] = group_json(analysis, *timeline.groups, site.stack);
+    else
+      put_stack(entry, "stack", source, site.stack, options);
     stacks.push_back(std::move(entry));
   }
+  if (timeline.groups) document["rest"] = {{"series", series_json(timeline.rest)}};
   document["contributing_threads"] = timeline.all_threads;
   Json& threads = document["threads"] = Json::array();
   for (const Timeline::Part& part : timeline.threads) {

@@ -18,10 +18,10 @@ class ThreadShares : public SumObserver {
     uint64_t settled_epoch = 0;
   };
 
-  explicit ThreadShares(uint16_t domain) : domain_(domain) {}
+  explicit ThreadShares(const DomainSet& domains) : domains_(domains) {}
 
   void changed(const SumChange& change) override {
-    if (change.domain != domain_) return;
+    if (!domains_.has(change.domain)) return;
     if (change.thread >= shares_.size()) shares_.resize(change.thread + 1);
     Share& share = shares_[change.thread];
     put_aside(share);
@@ -46,7 +46,7 @@ class ThreadShares : public SumObserver {
     share.at_peak_bytes = share.bytes;
   }
 
-  const uint16_t domain_;
+  const DomainSet domains_;
   std::vector<Share> shares_;
   uint64_t total_ = 0, peak_ = 0, epoch_ = 0;
 };
@@ -90,8 +90,9 @@ class Grower {
 
 class TimelineObserver : public SumObserver {
  public:
-  TimelineObserver(const Timeline& timeline, const Clock& clock, uint16_t domain)
-      : begin_ns_(timeline.begin_ns), clock_(clock), domain_(domain) {
+  TimelineObserver(const Timeline& timeline, const Clock& clock, const DomainSet& domains)
+      : begin_ns_(timeline.begin_ns), clock_(clock), domains_(domains) {
+    growers_.emplace_back(begin_ns_.size());
     growers_.emplace_back(begin_ns_.size());
     for (const Timeline::Part& site : timeline.sites)
       by_stack_[timeline.account->sites[site.index].stack] = add_grower();
@@ -100,11 +101,11 @@ class TimelineObserver : public SumObserver {
   }
 
   void changed(const SumChange& change) override {
-    if (change.domain != domain_) return;
+    if (!domains_.has(change.domain)) return;
     go_to(interval_of(change.ticks));
     apply(growers_.front(), change);
-    if (const auto found = by_stack_.find(change.stack); found != by_stack_.end())
-      apply(growers_[found->second], change);
+    const auto found = by_stack_.find(change.stack);
+    apply(growers_[found == by_stack_.end() ? kRest : found->second], change);
     if (by_thread_[change.thread] != kNone) apply(growers_[by_thread_[change.thread]], change);
   }
 
@@ -112,12 +113,14 @@ class TimelineObserver : public SumObserver {
     go_to(begin_ns_.size() - 1);
     size_t next = 0;
     timeline.total = growers_[next++].take();
+    timeline.rest = growers_[next++].take();
     for (Timeline::Part& site : timeline.sites) site.series = growers_[next++].take();
     for (Timeline::Part& thread : timeline.threads) thread.series = growers_[next++].take();
   }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kRest = 1;
 
   uint32_t add_grower() {
     growers_.emplace_back(begin_ns_.size());
@@ -153,8 +156,8 @@ class TimelineObserver : public SumObserver {
 
   const std::vector<uint64_t>& begin_ns_;
   const Clock& clock_;
-  const uint16_t domain_;
-  std::vector<Grower> growers_;  // of all together, of the sites, of the threads
+  const DomainSet domains_;
+  std::vector<Grower> growers_;  // of all together, of other sites, of the sites, of the threads
   tsl::robin_map<StackId, uint32_t> by_stack_;
   std::vector<uint32_t> by_thread_;
   size_t current_ = 0;
@@ -220,16 +223,17 @@ double Timeline::per_second(uint64_t count, size_t interval) const {
   return ns == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(ns);
 }
 
-Timeline make_timeline(const Trace& trace, uint16_t domain, size_t points, size_t top, ProgressSink* progress) {
-  ThreadShares shares(domain);
-  Timeline timeline{.analysis = analyse(trace, nullptr, progress, &shares)};
-  timeline.account = timeline.analysis.pairing.account(domain);
+Timeline make_timeline(const Trace& trace, const SiteGroups* groups, const DomainSet& domains, size_t points,
+                       size_t top, ProgressSink* progress) {
+  ThreadShares shares(domains);
+  Timeline timeline{.groups = groups, .analysis = analyse(trace, nullptr, progress, &shares)};
+  timeline.account = timeline.analysis.account(domains);
   timeline.to_ns = timeline.analysis.end_ns();
   timeline.from_ns = std::min(timeline.analysis.from_ns(), timeline.to_ns);
   cut_time(timeline, points);
   choose_parts(timeline, shares.finish(), top);
 
-  TimelineObserver observer(timeline, trace.clock, domain);
+  TimelineObserver observer(timeline, trace.clock, domains);
   analyse(trace, nullptr, progress, &observer);
   observer.finish(timeline);
   const auto highest =

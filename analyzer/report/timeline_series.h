@@ -13,6 +13,7 @@
 
 #include "model/analysis.h"
 #include "report/report_options.h"
+#include "report/site_groups.h"
 
 namespace memprof {
 
@@ -26,7 +27,7 @@ struct TimelineInterval {
 using TimelineSeries = std::vector<TimelineInterval>;
 
 struct Timeline {
-  // A stack, or a thread by the blocks that it allocated.
+  // A stack or a group, or a thread by the blocks that it allocated.
   struct Part {
     uint32_t index;  // of the site in its account, of the thread in Analysis::threads
     uint64_t at_peak_bytes, open_bytes;
@@ -49,6 +50,7 @@ struct Timeline {
     }
   };
 
+  const SiteGroups* groups;  // that sites are; null: stacks
   Analysis analysis;
   const Account* account = nullptr;  // of the domain; null: it has no events
   std::vector<uint64_t> begin_ns{};  // of each interval; each ends where the next one begins
@@ -56,6 +58,7 @@ struct Timeline {
   size_t peak_interval = 0;          // the first whose greatest is the peak
   TimelineSeries total{};
   std::vector<Part> sites{}, threads{};   // greatest contribution to the peak or to the end first
+  TimelineSeries rest{};                  // of groups: what is of none in `sites`
   size_t all_sites = 0, all_threads = 0;  // that have such a contribution
   std::vector<MarkPoint> marks{};
   std::vector<SamplePoint> samples{};
@@ -68,9 +71,11 @@ struct Timeline {
 };
 
 inline constexpr size_t kDefaultTimelineParts = 5;
+inline constexpr size_t kDefaultTimelineGroups = 10;
 
 // Two passes over the events: the first finds the end, and who contributes most. `points`: at most so many intervals,
-// fewer when the trace has fewer nanoseconds.
-Timeline make_timeline(const Trace& trace, uint16_t domain, size_t points, size_t top, ProgressSink* progress);
+// fewer when the trace has fewer nanoseconds. `groups`: those of the trace's sites; may be null.
+Timeline make_timeline(const Trace& trace, const SiteGroups* groups, const DomainSet& domains, size_t points,
+                       size_t top, ProgressSink* progress);
 
 }  // namespace memprof

@@ -1,9 +1,11 @@
 #include <algorithm>
 
+#include "report/domain_choice.h"
 #include "report/escape.h"
 #include "report/frame_text.h"
 #include "report/numbers.h"
 #include "report/selection_text.h"
+#include "report/site_list.h"
 #include "report/timeline_chart.h"
 #include "report/timeline_formats.h"
 
@@ -45,7 +47,7 @@ class TextReport {
   void print() {
     const bool is_unused = is_empty();
     if (is_unused) {
-      out_.print("Nothing was allocated in domain {} in the {} of the {}.\n", escape_text(options_.domain),
+      out_.print("Nothing was allocated in {} in the {} of the {}.\n", domains_text(options_.domain),
                  format_duration(timeline_.length_ns()), options_.filters.has_window() ? "window" : "trace");
       print_why_empty(out_, trace_, options_);
     } else {
@@ -56,8 +58,12 @@ class TextReport {
     print_memory();
     print_marks();
     if (!is_unused) {
-      print_sites();
-      print_threads();
+      if (timeline_.groups) {
+        print_groups();
+      } else {
+        print_sites();
+        print_threads();
+      }
     }
     for (const std::string& problem : source_.symbol_problems())
       out_.print("symbols missing: {}\n", cut_text(problem, kTextColumns - 17));
@@ -96,7 +102,7 @@ class TextReport {
 
   void print_head() {
     const Sites& sites = timeline_.account->sites;
-    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} {}\n", cut_text(escape_text(options_.domain), 20),
+    out_.print("Open bytes of {} in {}: at most {} in {},\n{} in {} {}\n", cut_text(domains_title(options_.domain), 20),
                format_duration(timeline_.length_ns()), format_bytes(sites.peak_bytes()),
                count_of(sites.peak_chunks(), "block", "blocks"), format_bytes(sites.open_bytes()),
                count_of(sites.open_chunks(), "block", "blocks"), at_end(trace_));
@@ -253,18 +259,41 @@ class TextReport {
       out_.print("  ... {} (--json lists all)\n", count_of(timeline_.marks.size() - shown, "more mark", "more marks"));
   }
 
-  void print_part(const Timeline::Part& part) {
+  void print_part(const TimelineSeries& series) {
     uint64_t peak = 0;
-    for (const TimelineInterval& interval : part.series) peak = std::max(peak, interval.max_bytes);
-    const auto values = columns_of(part.series, [](const TimelineInterval& i) { return i.max_bytes; });
+    for (const TimelineInterval& interval : series) peak = std::max(peak, interval.max_bytes);
+    const auto values = columns_of(series, [](const TimelineInterval& i) { return i.max_bytes; });
     print_row(format_bytes(peak), values, static_cast<double>(peak));
   }
 
+  std::string share_at_peak(uint64_t at_peak_bytes, uint64_t open_bytes) const {
+    return fmt::format(
+        "{} at the peak ({}), {} {}", format_bytes(at_peak_bytes),
+        format_share(static_cast<double>(at_peak_bytes), static_cast<double>(timeline_.account->sites.peak_bytes())),
+        format_bytes(open_bytes), at_end(trace_));
+  }
   std::string share_at_peak(const Timeline::Part& part) const {
-    return fmt::format("{} at the peak ({}), {} {}", format_bytes(part.at_peak_bytes),
-                       format_share(static_cast<double>(part.at_peak_bytes),
-                                    static_cast<double>(timeline_.account->sites.peak_bytes())),
-                       format_bytes(part.open_bytes), at_end(trace_));
+    return share_at_peak(part.at_peak_bytes, part.open_bytes);
+  }
+
+  void print_groups() {
+    out_.print("\nBy {}, those that hold most at the peak or {}; each row has a scale of its own\n",
+               group_name(options_.group), at_end(trace_));
+    uint64_t at_peak = timeline_.account->sites.peak_bytes(), open = timeline_.account->open_bytes();
+    for (const Timeline::Part& part : timeline_.sites) {
+      const StackId site = timeline_.account->sites[part.index].stack;
+      const std::string share = share_at_peak(part);
+      out_.print("\n{}: {}\n",
+                 group_line(timeline_.analysis, *timeline_.groups, site, kTextColumns - 2 - text_width(share)), share);
+      print_part(part.series);
+      at_peak -= part.at_peak_bytes;
+      open -= part.open_bytes;
+    }
+    const bool has_rest = std::any_of(timeline_.rest.begin(), timeline_.rest.end(),
+                                      [](const TimelineInterval& interval) { return interval.max_chunks != 0; });
+    if (!has_rest) return;
+    out_.print("\nall others together: {} (--top N shows N)\n", share_at_peak(at_peak, open));
+    print_part(timeline_.rest);
   }
 
   void print_sites() {
@@ -277,7 +306,7 @@ class TextReport {
       out_.print("\n{:>3}  {}, {}\n", ++number, share_at_peak(part),
                  cut_text(escape_text(trace_.domains.tag_name(site.tag)), 24));
       print_stack(out_, trace_, source_, site.stack, style);
-      print_part(part);
+      print_part(part.series);
     }
     if (timeline_.all_sites > timeline_.sites.size())
       out_.print("\n... {} (--top {} shows all)\n",
@@ -294,7 +323,7 @@ class TextReport {
       out_.print("{}\n", cut_text(fmt::format("\nthread {}{}{}: {}", thread.serial, name.empty() ? "" : " ", name,
                                               share_at_peak(part)),
                                   kTextColumns));
-      print_part(part);
+      print_part(part.series);
     }
     if (timeline_.all_threads > timeline_.threads.size())
       out_.print("\n... {} (--top {} shows all)\n",

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "report/call_tree.h"
@@ -11,6 +12,7 @@
 #include "report/numbers.h"
 #include "report/reports.h"
 #include "report/selection_text.h"
+#include "report/site_groups.h"
 #include "report/site_list.h"
 
 namespace memprof {
@@ -21,12 +23,23 @@ constexpr double kMinPercent = 1;
 
 constexpr size_t kMostIndent = 44;
 
+// What the sites are where trees begin with groups: pairs of a group and a stack.
+struct GroupedStacks {
+  GroupedStacks(Trace& trace, const ReportOptions& options, ProgressSink* progress)
+      : groups(trace, options.group, options.symbols), pairs(trace, groups, PairedSites::With::stack, progress) {}
+
+  const BlockGroups groups;
+  const PairedSites pairs;
+};
+
 class TreeReport {
  public:
-  TreeReport(const Analysis& analysis, const Account* account, const SiteTallies* tallies, const ReportOptions& options,
-             Output& out)
+  // `grouped`: null for trees of frames alone.
+  TreeReport(const Analysis& analysis, const Account* account, const SiteTallies* tallies, const GroupedStacks* grouped,
+             const ReportOptions& options, Output& out)
       : analysis_(analysis),
         account_(account),
+        grouped_(grouped),
         options_(options),
         out_(out),
         source_(analysis.trace, options.symbols),
@@ -39,7 +52,7 @@ class TreeReport {
     limits.min_value = min_value_ =
         options.min_percent.value_or(kMinPercent) / 100 * static_cast<double>(tree_.total());
     if (options.top) limits.max_children = *options.top;
-    if (options.max_frames) limits.max_depth = *options.max_frames;
+    if (options.max_frames) limits.max_depth = *options.max_frames + (grouped ? 1 : 0);
     result_ = tree_.build(paths_, limits);
   }
 
@@ -66,6 +79,10 @@ class TreeReport {
     return !options_.callers.empty() ? "callers" : is_bottom_up() ? "bottom-up" : "top-down";
   }
   void add_sites(const Account& account, const SiteTallies* tallies);
+  StackId stack_of(const Site& site) const { return grouped_ ? grouped_->pairs.pair_of(site.stack).other : site.stack; }
+  // What a path begins with.
+  uint32_t group_of(const Site& site);
+  bool is_group(const CallTreeNode& node) const { return grouped_ && node.depth == 0; }
   std::vector<uint32_t> shown_of(const std::vector<uint32_t>& frames) const;
   std::string describe(const CallTreeNode& node, size_t columns) const;
   // "12 MB, bytes open at the end", "5,000 allocations"
@@ -77,11 +94,13 @@ class TreeReport {
 
   const Analysis& analysis_;
   const Account* account_;
+  const GroupedStacks* const grouped_;
   const ReportOptions& options_;
   Output& out_;
   FrameSource source_;
   const std::optional<NamePattern> callers_;
   FunctionPaths paths_;
+  std::map<uint32_t, uint32_t> functions_of_groups_;
   CallTree tree_;
   CallTree::Result result_;
   double min_value_ = 0;
@@ -99,16 +118,24 @@ std::vector<uint32_t> TreeReport::shown_of(const std::vector<uint32_t>& frames) 
   return result;
 }
 
+uint32_t TreeReport::group_of(const Site& site) {
+  const uint32_t group = grouped_->pairs.pair_of(site.stack).group;
+  const auto known = functions_of_groups_.find(group);
+  if (known != functions_of_groups_.end()) return known->second;
+  const BlockGroups::Name name = grouped_->groups.name(group, analysis_.threads);
+  return functions_of_groups_.emplace(group, paths_.add_group(name.name, name.module)).first->second;
+}
+
 void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
   std::vector<StackId> stacks;
   for (const Site& site : account.sites.all())
-    if (!options_.callers.empty() || rank_value(site, options_.by, tallies) != 0) stacks.push_back(site.stack);
+    if (!options_.callers.empty() || rank_value(site, options_.by, tallies) != 0) stacks.push_back(stack_of(site));
   source_.prepare(stacks);
   for (const Site& site : account.sites.all()) {
     const uint64_t value = rank_value(site, options_.by, tallies);
     all_ += value;
     if (value == 0 && options_.callers.empty()) continue;
-    std::vector<uint32_t> frames = shown_of(paths_.frames_of(site.stack));
+    std::vector<uint32_t> frames = shown_of(paths_.frames_of(stack_of(site)));
     if (!options_.callers.empty()) {
       // From the innermost call outward: what called it again is folded into it.
       const auto call = std::find_if(frames.begin(), frames.end(),
@@ -119,7 +146,9 @@ void TreeReport::add_sites(const Account& account, const SiteTallies* tallies) {
       frames.erase(frames.begin(), call);
     }
     if (!is_bottom_up()) std::reverse(frames.begin(), frames.end());
-    tree_.add(paths_.fold(frames), value);
+    std::vector<PathStep> path = paths_.fold(frames);
+    if (grouped_) path.insert(path.begin(), {group_of(site), 1});
+    tree_.add(path, value);
   }
 }
 
@@ -142,14 +171,14 @@ void TreeReport::print_left_out(uint32_t count, uint64_t value, const std::strin
 void TreeReport::print_text() {
   if (tree_.total() == 0) {
     if (options_.callers.empty())
-      out_.print("Nothing to show: no stack of domain {} has any {}.\n", escape_text(options_.domain),
+      out_.print("Nothing to show: no stack of {} has any {}.\n", domains_text(options_.domain),
                  describe_rank(options_.by, analysis_.trace));
     else if (!has_function_)
-      out_.print("Nothing: {} is on no stack of what is left in domain {}.\n", escape_text(options_.callers),
-                 escape_text(options_.domain));
+      out_.print("Nothing: {} is on no stack of what is left in {}.\n", escape_text(options_.callers),
+                 domains_text(options_.domain));
     else
-      out_.print("{} is on stacks of domain {}, but none of them has any {}.\n", escape_text(options_.callers),
-                 escape_text(options_.domain), describe_rank(options_.by, analysis_.trace));
+      out_.print("{} is on stacks of {}, but none of them has any {}.\n", escape_text(options_.callers),
+                 domains_text(options_.domain), describe_rank(options_.by, analysis_.trace));
     print_why_empty(out_, analysis_.trace, options_);
     return;
   }
@@ -159,6 +188,7 @@ void TreeReport::print_text() {
     out_.print("Callers of {}: {} of {}\n", escape_text(options_.callers), format_rank(tree_.total(), options_.by),
                amount_text(format_rank(all_, options_.by)));
   print_selection(out_, analysis_.trace, options_);
+  if (grouped_) out_.print("by {}, and of each: ", group_name(options_.group));
   out_.print("{}\n", is_bottom_up() ? "each line was called by the one below it; xN: N times on one stack"
                                     : "each line calls the one below it; xN: N times on one stack");
   const double least = options_.min_percent.value_or(kMinPercent);
@@ -221,6 +251,7 @@ void TreeReport::print_text() {
 void TreeReport::print_json_document() {
   Json document = {{"schema", "memprof.tree/1"},
                    {"by", rank_info(options_.by).name},
+                   {"group", group_name(options_.group)},
                    {"direction", direction()},
                    {"callers_of", options_.callers.empty() ? Json() : Json(to_utf8(options_.callers))},
                    {"domain", to_utf8(options_.domain)},
@@ -242,31 +273,39 @@ void TreeReport::print_json_document() {
                      {"value", node.value},
                      {"self", node.self},
                      {"left_out", {{"nodes", node.left_out}, {"value", node.left_out_value}}}});
+    if (!is_group(node)) continue;
+    nodes.back()["function"] = nodes.back()["module"] = nullptr;
+    nodes.back()["group"] = name_json(options_.group, {function.name, function.module});
   }
   print_json(out_, document);
 }
 
 void TreeReport::print_csv() {
-  CsvTable table(out_, {"node", "parent", "depth", "value", "self", "times", "function", "module"});
+  CsvTable table(out_, {"node", "parent", "depth", "value", "self", "times", "function", "module", "group"});
   for (size_t i = 0; i < result_.nodes.size(); ++i) {
     const CallTreeNode& node = result_.nodes[i];
     const PathFunction& function = paths_.function(node.function);
     table.field(i);
     node.parent == CallTreeNode::kNoParent ? table.empty_field() : table.field(node.parent);
-    table.row(node.depth, node.value, node.self, node.times, function.name, function.module);
+    const std::string none;
+    table.row(node.depth, node.value, node.self, node.times, is_group(node) ? none : function.name, function.module,
+              is_group(node) ? function.name : none);
   }
 }
 
 }  // namespace
 
-TreeResult report_tree(const Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
+TreeResult report_tree(Trace& trace, const ReportOptions& options, Output& out, ProgressSink* progress,
                        std::vector<std::string>* functions) {
-  const auto domain = find_domain(trace, options.domain);
-  if (!domain) return TreeResult::no_domain;
+  const auto domains = find_domains(trace, options.domain);
+  if (!domains) return TreeResult::no_domain;
+  std::optional<GroupedStacks> grouped;
+  if (options.group != GroupBy::stack) grouped.emplace(trace, options, progress);
   std::optional<SiteTallies> tallies;
-  if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domain);
+  if (rank_info(options.by).needs_tallies) tallies.emplace(trace, *domains);
   const Analysis analysis = analyse(trace, tallies ? &*tallies : nullptr, progress);
-  TreeReport report(analysis, analysis.pairing.account(*domain), tallies ? &*tallies : nullptr, options, out);
+  TreeReport report(analysis, analysis.account(*domains), tallies ? &*tallies : nullptr, grouped ? &*grouped : nullptr,
+                    options, out);
   // With filters it may be on a stack that is left out.
   if (report.lacks_function() && !options.filters.choose()) {
     if (functions) *functions = report.function_names();

@@ -10,6 +10,7 @@
 #include "gate/sarif.h"
 #include "model/analysis.h"
 #include "reach/classification.h"
+#include "report/domain_choice.h"
 #include "report/embedded_symbols.h"
 #include "report/leaks_graph.h"
 #include "report/reports.h"
@@ -81,6 +82,11 @@ void report_some(Trace& trace, Share share, Output& out) {
   options.group = GroupBy::tag;
   if (share.one_in(16)) report_sizes(trace, options, out, nullptr);
   if (share.one_in(16)) report_threads(trace, options, out, nullptr);
+  if (share.one_in(16)) report_tree(trace, options, out, nullptr);
+  options.group = GroupBy::domain;
+  options.domain = kAllDomains;
+  choose_domains(trace, named_domains(trace, options.domain).domains);
+  if (share.one_in(16)) report_timeline(trace, options, out, nullptr);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,6 +150,31 @@ void sizes() {
   memprof_pool_destroy(pool);
 }
 
+// Tags and domains in every combination, by two threads, some of it left.
+void mixes() {
+  const uint16_t textures = memprof_domain("textures");
+  const auto work = [textures](unsigned long first) {
+    for (const char* const tag : {"parse", "draw"}) {
+      const memprof::scoped_tag scope(tag);
+      for (unsigned long i = 1; i <= 5; ++i) {
+        memprof_track_alloc(textures, at(first + i * 64), i * 1000);
+        memprof_track_alloc(MEMPROF_GPU, at(first + i * 64), i * 10);
+        void* const kept = malloc(40 * i);
+        if (i % 2 == 0) free(kept);
+        free(calloc(i, 30));
+        if (i % 2 == 0) memprof_track_free(textures, at(first + i * 64));
+      }
+      first += 0x10000;
+    }
+    memprof_track_alloc(textures, at(first), 77);
+  };
+  work(0x100000);
+  std::thread([work] {
+    pthread_setname_np(pthread_self(), "worker");
+    work(0x900000);
+  }).join();
+}
+
 // The first call of a fresh child is one of the API.
 void fork_child() {
   memprof_push_tag("parent");
@@ -186,6 +212,7 @@ int main(int, char** arguments) {
   if (strcmp(what, "domains") == 0) domains();
   if (strcmp(what, "sizes") == 0) sizes();
   if (strcmp(what, "mistakes") == 0) mistakes();
+  if (strcmp(what, "mixes") == 0) mixes();
   if (strcmp(what, "forks") == 0) fork_child();
   memprof_flush();
   return 0;

@@ -63,7 +63,7 @@ class Traces:
 
     def allocators(self, file):
         """How many blocks each allocating function gave."""
-        done = subprocess.run([self.analyzer, "stacks", "--group", "tag", "--by", "allocations", "--top", "0", "--json",
+        done = subprocess.run([self.analyzer, "stacks", "--group", "allocator", "--by", "allocations", "--top", "0", "--json",
                                "--no-symbols", file],
                               stdout=subprocess.PIPE, check=True)
         return {group["allocator"]: group["allocations"] for group in json.loads(done.stdout)["stacks"]}

@@ -90,7 +90,10 @@ TEST_CASE("usage errors end with 2, in one line with a hint", "[cli]") {
   check_usage_error({"stacks", "--json", "--csv"}, "exclude each other");
   check_usage_error({"sizes", "--csv", "--table", "exakt"}, "did you mean exact?");
   check_usage_error({"sizes", "--table", "exact"}, "add --csv");
-  check_usage_error({"threads", "--group", "tag"}, "unknown option --group");
+  check_usage_error({"threads", "--group", "thread"}, "function, file, module, tag, allocator, domain");
+  check_usage_error({"timeline", "--csv", "--table", "groups"}, "add --group");
+  check_usage_error({"--group", "tag", "dump"}, "dump has no --group");
+  check_usage_error({"--from", "1s", "check", "a.bin"}, "--tag and --domain alone: --from");
   check_usage_error({"diff"}, "diff OLD NEW");
   check_usage_error({"diff", "a.bin"}, "found only a.bin");
   check_usage_error({"diff", "a.bin", "b.bin", "c.bin"}, "two traces, found a.bin, b.bin and c.bin");
@@ -163,6 +166,17 @@ TEST_CASE("every command but dump takes the filters, before its name too", "[cli
         std::vector<std::string>{"a", "b"});
   CHECK(parse({"stacks", "--temporary=no", "a.bin"}).line.options.filters.temporary == "no");
   CHECK(parse({"stacks", "--temporary", "a.bin"}).line.trace == "a.bin");
+  CHECK(parse({"--domain", "cpu", "stacks", "--domain", "gpu"}).line.options.domain == "cpu,gpu");
+  CHECK(parse({"stacks", "--group", "domain"}).line.options.domain == "all");
+  CHECK(parse({"stacks", "--group", "domain", "--domain", "mmap"}).line.options.domain == "mmap");
+  CHECK(parse({"stacks", "--group", "tag"}).line.options.domain == "cpu");
+  for (const char* command :
+       {"summary", "stacks", "leaks", "tree", "sizes", "lifetimes", "threads", "timeline", "chunks", "diff"}) {
+    std::vector<std::string> arguments = {command, "--group", "allocator", "a.bin"};
+    if (std::string(command) == "diff") arguments.push_back("b.bin");
+    CHECK(parse(arguments).line.options.group == GroupBy::allocator);
+    CHECK_THAT(parse({command, "--help"}).text, Contains("tag, allocator, domain, type"));
+  }
   CHECK_FALSE(parse({"chunks"}).line.options.chunks_domain);
   CHECK(parse({"chunks", "--domain", "cpu"}).line.options.chunks_domain == "cpu");
   check_usage_error({"dump", "--from", "1s", "--size", "5"},

@@ -102,7 +102,7 @@ TEST_CASE("a stack counts for every budget that one of its frames matches", "[ga
   budgets[0].pattern = NamePattern::parse("libjson.so", problem);
   budgets[1].pattern = NamePattern::parse("app", problem);
   budgets[2].pattern = NamePattern::parse("libother.so", problem);
-  BudgetSums sums(trace, budgets, source);
+  BudgetSums sums(trace, budgets, {Domains::kHeap}, source);
   analyse(trace, nullptr, nullptr, &sums);
   const BudgetSums::Sums& of_json = sums.sums()[0];
   CHECK(of_json.bytes == 17);

@@ -461,3 +461,20 @@ TEST_CASE("which stack a finding shows does not depend on the order of the trace
   CHECK(one.frames[1].line == other.frames[1].line);
   CHECK(one.free_frames[0].line == other.free_frames[0].line);
 }
+
+TEST_CASE("a choice of tags or domains that no block has does not pass", "[gate]") {
+  Rules rules;
+  rules.tags = {"parse"};
+  rules.domain = "cpu";
+  const auto judged = [&](uint64_t chosen) {
+    std::vector<TraceFindings> traces(2);
+    for (TraceFindings& trace : traces) trace.trace.is_complete = true;
+    traces[1].chosen_allocations = chosen;
+    return judge(std::move(traces), rules, {}, {}, nullptr);
+  };
+  CHECK(judged(1).passed());
+  CHECK(judged(0).unseen == std::vector<std::string>{"--tag parse --domain cpu: no block of any trace is judged "
+                                                     "(--allow-unmatched lets it pass)"});
+  rules.allow_unmatched = true;
+  CHECK(judged(0).passed());
+}

@@ -136,3 +136,16 @@ TEST_CASE("options that may come more than once take one value each", "[gate][op
   CHECK(line.suppression_files == std::vector<std::string>{"one.supp", "two.supp"});
   CHECK(line.budget_files == std::vector<std::string>{"b.txt"});
 }
+
+TEST_CASE("tags and domains choose what is judged; what is lost is told of the heap alone", "[gate][options]") {
+  const Rules rules = rules_of({"--tag", "parse", "--tag", "!new*", "--domain", "gpu,cpu", "--domain", "pool"});
+  CHECK(rules.tags == std::vector<std::string>{"parse", "!new*"});
+  CHECK(rules.domain == "gpu,cpu,pool");
+  CHECK(rules_of({"--domain", "all"}).domain == "all");
+  CHECK(rules_of({"--domain", "gpu", "--fail-on", "none"}).domain == "gpu");
+  CHECK_FALSE(rules_of({"a.bin"}).chooses_blocks());
+  CHECK_THAT(problem_of({"--domain", "gpu"}), Contains("--domain gpu: only of the heap (cpu)"));
+  CHECK_THAT(problem_of({"--domain", "gpu", "--fail-on", "none", "--max-leaked-bytes", "1"}), Contains("name cpu too"));
+  CHECK_THAT(problem_of({"--tag", "/(/"}), Contains("--tag /(/"));
+  CHECK_THAT(problem_of({"--tag", ""}), Contains("empty"));
+}

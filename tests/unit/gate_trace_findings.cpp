@@ -203,3 +203,35 @@ TEST_CASE("which of the stacks of a place is shown does not depend on the order 
   CHECK(shown({0x10, 0x20, 0x30}, is_free) == shown({0x30, 0x10, 0x20}, is_free));
   CHECK(shown({0x10, 0x20, 0x30}, is_free) == shown({0x20, 0x30, 0x10}, is_free));
 }
+
+TEST_CASE("only blocks of the tags and the domains that are named are judged", "[gate]") {
+  AllKinds b;
+  b.finish();
+  Rules rules;
+  rules.tags = {"calloc"};
+  const TraceFindings found = found_in(b, rules);
+  CHECK(found.unknown.empty());
+  for (const Finding& finding : found.findings) CHECK(finding.allocator == "calloc");
+  CHECK(of_kind(found, FindingKind::definite).blocks == 3);
+  CHECK(of_kind(found, FindingKind::definite).indirect_blocks == 0);
+  CHECK(found.trace.allocations == 3);
+  CHECK(found.chosen_allocations == 3);
+
+  rules.tags = {"!calloc"};
+  rules.domain = "cpu,gpu";
+  const TraceFindings others = found_in(b, rules);
+  CHECK(of_kind(others, FindingKind::indirect).blocks == 3);
+  CHECK(of_kind(others, FindingKind::possible).allocator == "new[]");
+  CHECK(others.trace.allocations == 5);
+
+  rules.tags = {"valloc"};
+  CHECK(found_in(b, rules).chosen_allocations == 0);
+  CHECK(found_in(b, rules).findings.empty());
+
+  rules.tags = {"caloc"};
+  rules.domain = "cpi";
+  const auto unknown = found_in(b, rules).unknown;
+  REQUIRE(unknown.size() == 2);
+  CHECK_THAT(unknown.begin()->message, Catch::Contains("did you mean cpu?"));
+  CHECK_THAT(unknown.rbegin()->message, Catch::Contains("did you mean calloc?"));
+}

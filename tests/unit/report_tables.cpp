@@ -189,7 +189,9 @@ TEST_CASE("groups have the numbers of all their blocks, their own peaks among th
          [](size_t, uint32_t thread, const std::string&) {
            return std::to_string(thread) + " (" + std::to_string(5000 + thread) + ")";
          }},
-        {GroupBy::tag, [](size_t, uint32_t, const std::string& function) { return function; }}};
+        {GroupBy::allocator, [](size_t, uint32_t, const std::string& function) { return function; }},
+        {GroupBy::tag, [](size_t, uint32_t, const std::string&) { return std::string("(no tag)"); }},
+        {GroupBy::domain, [](size_t, uint32_t, const std::string&) { return std::string("cpu"); }}};
     for (const auto& [by, key] : keys) {
       CAPTURE(seed, group_name(by));
       ReportOptions options = as_json();

@@ -122,7 +122,7 @@ void make_random(std::mt19937_64& random, RandomTrace& made) {
   made.builder.close(time + random() % 50'000);
 }
 
-nlohmann::json timeline_json(const Trace& trace, size_t points, size_t top = SIZE_MAX) {
+nlohmann::json timeline_json(Trace& trace, size_t points, size_t top = SIZE_MAX) {
   ReportOptions options;
   options.json = true;
   options.points = points;
@@ -130,7 +130,7 @@ nlohmann::json timeline_json(const Trace& trace, size_t points, size_t top = SIZ
   return nlohmann::json::parse(written_by([&](Output& out) { report_timeline(trace, options, out, nullptr); }));
 }
 
-std::string timeline_text(const Trace& trace, std::optional<size_t> points = {}) {
+std::string timeline_text(Trace& trace, std::optional<size_t> points = {}) {
   ReportOptions options;
   options.points = points;
   return written_by([&](Output& out) { report_timeline(trace, options, out, nullptr); });
@@ -173,7 +173,7 @@ TEST_CASE("every number of the timeline agrees with a slow account on random tra
   for (int round = 0; round < 25; ++round) {
     RandomTrace made;
     make_random(random, made);
-    const Analysed analysed(made.builder);
+    Analysed analysed(made.builder);
     const size_t points = round % 5 == 0 ? 1 : 1 + random() % 150;
     const nlohmann::json timeline = timeline_json(analysed.trace, points);
     REQUIRE(timeline.at("points") == points);
@@ -232,7 +232,7 @@ TEST_CASE("a spike that lives shorter than an interval is in the timeline", "[ti
   b.alloc(1, 500'000'000, 0x20000, 1 << 20, stack);
   b.free(1, 500'000'100, 0x20000);
   b.close(1'000'000'000);
-  const Analysed analysed(b);
+  Analysed analysed(b);
   const nlohmann::json timeline = timeline_json(analysed.trace, 10);
   CHECK(timeline.at("series").at("max_bytes") ==
         nlohmann::json({100, 100, 100, 100, 100, (1 << 20) + 100, 100, 100, 100, 100}));
@@ -257,7 +257,7 @@ TEST_CASE("samples and marks are told as they were recorded, and nothing between
   b.add_sample(sample_at(0, 4 << 20));
   b.add_mark(710'000'000, 1, "loaded \x1b[31m");
   b.close(1'000'000'000);
-  const Analysed analysed(b);
+  Analysed analysed(b);
   REQUIRE(analysed.trace.file.complete());
   const nlohmann::json timeline = timeline_json(analysed.trace, 10);
   const nlohmann::json& samples = timeline.at("samples");
@@ -290,7 +290,8 @@ TEST_CASE("a trace without samples says so", "[timeline]") {
   TraceBuilder b;
   b.alloc(1, 1'000, 0x10000, 100, b.stack(0x100));
   b.close(1'000'000);
-  CHECK_THAT(timeline_text(Analysed(b).trace), Contains("No samples of the process's memory"));
+  Analysed unsampled(b);
+  CHECK_THAT(timeline_text(unsampled.trace), Contains("No samples of the process's memory"));
 }
 
 TEST_CASE("samples of later libraries are read as far as they are known, short ones are damage", "[timeline]") {
@@ -320,7 +321,7 @@ TEST_CASE("the chart fits 100 columns in both charsets and marks the peak", "[ti
   RandomTrace made;
   make_random(random, made);
   made.builder.add_sample(sample_at(0, 4 << 20));
-  const Analysed analysed(made.builder);
+  Analysed analysed(made.builder);
   for (const char* charset : {"C", "en_US.UTF-8"}) {
     const Locale locale(charset);
     const bool utf8 = locale_is_utf8();
@@ -359,7 +360,7 @@ TEST_CASE("every interval has a column and every column an interval", "[timeline
 TEST_CASE("an empty timeline says that it is empty", "[timeline]") {
   TraceBuilder b;
   b.close(2'000'000);
-  const Analysed analysed(b.build());
+  Analysed analysed(b.build());
   CHECK_THAT(timeline_text(analysed.trace),
              Contains("Nothing was allocated in domain cpu in the 2.0 ms of the trace."));
   CHECK(timeline_json(analysed.trace, 4).at("series").at("max_bytes") == nlohmann::json({0, 0, 0, 0}));
@@ -370,7 +371,7 @@ TEST_CASE("the CSV has a line an interval and says what the JSON says", "[timeli
   RandomTrace made;
   make_random(random, made);
   made.builder.add_mark(60, 1, "a \"quoted\", name");
-  const Analysed analysed(made.builder);
+  Analysed analysed(made.builder);
   ReportOptions options;
   options.csv = true;
   options.points = 12;

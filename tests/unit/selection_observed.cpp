@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/kept_events.h"
 
@@ -253,6 +254,12 @@ GroupedSites::GroupedSites(Trace& trace, const SelectionHistory& history, Questi
   }
   trace.site_keys.by = question.by == SiteBy::thread ? SiteKeys::By::thread : SiteKeys::By::tag;
   trace.site_keys.first_group = question.first_group;
+  static const std::vector<uint32_t> kEachTag = [] {
+    std::vector<uint32_t> groups(size_t{UINT16_MAX} + 1);
+    std::iota(groups.begin(), groups.end(), 0);
+    return groups;
+  }();
+  trace.site_keys.group_of_tag = &kEachTag;
 }
 
 GroupedSites::~GroupedSites() {
