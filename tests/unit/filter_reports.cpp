@@ -227,7 +227,7 @@ TEST_CASE("chunks and the summary are of the domain that is asked for", "[filter
 
   const Analysis analysis = analyse(filtered.trace);
   const auto summary = [&](auto report) {
-    return written_by([&](Output& out) { CHECK(report(analysis, filtered.options, out)); });
+    return written_by([&](Output& out) { CHECK(report(analysis, filtered.options, out, nullptr)); });
   };
   const json heap = json::parse(summary(report_summary_json));
   CHECK(heap["domain"] == "cpu");
