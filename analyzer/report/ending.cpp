@@ -52,7 +52,7 @@ std::string describe_ending(const TraceFile& file) {
     case EndState::running: break;
   }
   return is_alive(file.header()) ? "still running"
-                                 : "died without closing the trace (a signal, or a bare exit_group as Go's?)";
+                                 : "died without closing the trace (a signal?)";
 }
 
 uint64_t dropped_events(const TraceFile& file) {

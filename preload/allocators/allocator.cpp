@@ -1,46 +1,16 @@
 // Sources: the headers of jemalloc 5.3, mimalloc 2.1, gperftools 2.10, oneTBB 2021.8, libgomp 13, GLib 2.74, APR 1.7,
-// glibc 2.36 (obstack.h), CUDA 12 (cuda_runtime_api.h, cuda.h) and HIP 6 (hip_runtime_api.h).
+// glibc 2.36 (obstack.h).
 #include "allocators/allocator.h"
 
+#include "allocators/function_rows.h"
+#include "allocators/gpu_functions.h"
 #include "platform/text.h"
 
 namespace memprof {
 namespace {
 
 using format::Domain;
-using Function = AllocatorFunction;
-
-constexpr Function allocates(const char* name, int8_t size) {
-  return {.name = name, .does = Does::allocate, .size = size};
-}
-constexpr Function allocates(const char* name, int8_t count, int8_t size) {
-  return {.name = name, .does = Does::allocate, .size = size, .count = count};
-}
-constexpr Function stores(const char* name, int8_t where, int8_t size) {
-  return {.name = name, .does = Does::allocate, .size = size, .stores = where};
-}
-constexpr Function stores(const char* name, int8_t where, size_t (*size_of)(const Arguments&)) {
-  return {.name = name, .does = Does::allocate, .stores = where, .size_of = size_of};
-}
-constexpr Function reallocates(const char* name, int8_t block, int8_t size) {
-  return {.name = name, .does = Does::reallocate, .block = block, .size = size};
-}
-constexpr Function reallocates(const char* name, int8_t block, int8_t count, int8_t size) {
-  return {.name = name, .does = Does::reallocate, .block = block, .size = size, .count = count};
-}
-constexpr Function releases(const char* name, int8_t block = 0) {
-  return {.name = name, .does = Does::release, .block = block};
-}
-constexpr Function releases_or_fails(const char* name) {
-  return {.name = name, .does = Does::release, .block = 0, .returns_status = true};
-}
-constexpr Function keeps_handle(const char* name) { return {.name = name, .does = Does::keep_handle, .stores = 0}; }
-constexpr Function releases_handle(const char* name) {
-  return {.name = name, .does = Does::release_handle, .block = 0};
-}
-constexpr Function copies_text(const char* name) { return {.name = name, .does = Does::copy_text}; }
-
-constexpr Function keeps_heaps(const char* name) { return {.name = name, .does = Does::stand_for_calls}; }
+using namespace rows;
 
 constexpr const char* kNoPrefix[] = {"", nullptr};
 
@@ -270,182 +240,6 @@ constexpr Function kObstackFunctions[] = {
     {.name = "_obstack_newchunk", .does = Does::grow_obstack, .block = 0},
     {.name = "_obstack_free", .does = Does::free_obstack, .block = 0},
     {.name = "obstack_free", .does = Does::free_obstack, .block = 0},
-};
-
-// ---- GPUs ----------------------------------------------------------------------------------------------------------
-
-size_t stored(uint64_t argument) { return *reinterpret_cast<const size_t*>(argument); }
-size_t or_one(size_t value) { return value != 0 ? value : 1; }
-
-// (block**, pitch*, width, height)
-size_t pitched_bytes(const Arguments& arguments) { return stored(arguments[1]) * or_one(arguments[3]); }
-
-// (cudaPitchedPtr* {block, pitch, …}, extent by value: width, height, depth)
-size_t pitched_3d_bytes(const Arguments& arguments) {
-  const auto* pitched = reinterpret_cast<const size_t*>(arguments[0]);
-  return pitched[1] * or_one(arguments.stack[1]) * or_one(arguments.stack[2]);
-}
-
-// cudaChannelFormatDesc and hipChannelFormatDesc: the bits of four channels.
-size_t channel_bytes(uint64_t descriptor) {
-  const auto* bits = reinterpret_cast<const int32_t*>(descriptor);
-  return static_cast<size_t>(bits[0] + bits[1] + bits[2] + bits[3]) / 8;
-}
-// (array*, format*, width, height, flags)
-size_t array_bytes(const Arguments& arguments) {
-  return channel_bytes(arguments[1]) * arguments[2] * or_one(arguments[3]);
-}
-// (array*, format*, extent by value, flags)
-size_t array_3d_bytes(const Arguments& arguments) {
-  return channel_bytes(arguments[1]) * arguments.stack[0] * or_one(arguments.stack[1]) * or_one(arguments.stack[2]);
-}
-
-// CUarray_format: what one channel takes.
-size_t format_bytes(uint32_t format) {
-  switch (format) {
-    case 0x01:
-    case 0x08: return 1;  // 8 bits
-    case 0x02:
-    case 0x09:
-    case 0x10: return 2;  // 16 bits, half
-    default: return 4;
-  }
-}
-// (array*, CUDA_ARRAY_DESCRIPTOR* {width, height, format, channels})
-size_t driver_array_bytes(const Arguments& arguments) {
-  const auto* sizes = reinterpret_cast<const size_t*>(arguments[1]);
-  const auto* rest = reinterpret_cast<const uint32_t*>(sizes + 2);
-  return sizes[0] * or_one(sizes[1]) * format_bytes(rest[0]) * or_one(rest[1]);
-}
-// (array*, CUDA_ARRAY3D_DESCRIPTOR* {width, height, depth, format, channels, flags})
-size_t driver_array_3d_bytes(const Arguments& arguments) {
-  const auto* sizes = reinterpret_cast<const size_t*>(arguments[1]);
-  const auto* rest = reinterpret_cast<const uint32_t*>(sizes + 3);
-  return sizes[0] * or_one(sizes[1]) * or_one(sizes[2]) * format_bytes(rest[0]) * or_one(rest[1]);
-}
-
-// All levels: each has half of the width, of the height and, where it does not count layers or faces, of the depth.
-size_t mipmapped_bytes(size_t element_bytes, const size_t (&extent)[3], uint64_t levels, uint64_t flags) {
-  constexpr uint32_t kLayered = 1, kCubemap = 4;
-  const bool has_layers = (flags & (kLayered | kCubemap)) != 0;
-  size_t width = or_one(extent[0]), height = or_one(extent[1]), depth = or_one(extent[2]), elements = 0;
-  for (auto left = static_cast<uint32_t>(levels);; --left) {
-    elements += width * height * depth;
-    if (left <= 1 || (width == 1 && height == 1 && (has_layers || depth == 1))) return elements * element_bytes;
-    width = or_one(width / 2);
-    height = or_one(height / 2);
-    if (!has_layers) depth = or_one(depth / 2);
-  }
-}
-// (array*, format*, extent by value, levels, flags)
-size_t mipmapped_array_bytes(const Arguments& arguments) {
-  return mipmapped_bytes(channel_bytes(arguments[1]), {arguments.stack[0], arguments.stack[1], arguments.stack[2]},
-                         arguments[2], arguments[3]);
-}
-// (array*, CUDA_ARRAY3D_DESCRIPTOR*, levels)
-size_t driver_mipmapped_array_bytes(const Arguments& arguments) {
-  const auto* sizes = reinterpret_cast<const size_t*>(arguments[1]);
-  const auto* rest = reinterpret_cast<const uint32_t*>(sizes + 3);
-  return mipmapped_bytes(format_bytes(rest[0]) * or_one(rest[1]), {sizes[0], sizes[1], sizes[2]}, arguments[2],
-                         rest[2]);
-}
-
-// _ptsz: compiled with a default stream for each thread.
-constexpr Function kCudaFunctions[] = {
-    stores("cudaMalloc", 0, 1),
-    stores("cudaMallocManaged", 0, 1),
-    stores("cudaMallocPitch", 0, pitched_bytes),
-    {.name = "cudaMalloc3D",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = pitched_3d_bytes},
-    stores("cudaMallocArray", 0, array_bytes),
-    {.name = "cudaMalloc3DArray",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = array_3d_bytes},
-    {.name = "cudaMallocMipmappedArray",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = mipmapped_array_bytes},
-    stores("cudaMallocAsync", 0, 1),
-    stores("cudaMallocAsync_ptsz", 0, 1),
-    stores("cudaMallocFromPoolAsync", 0, 1),
-    stores("cudaMallocFromPoolAsync_ptsz", 0, 1),
-    stores("cudaMallocHost", 0, 1),
-    stores("cudaHostAlloc", 0, 1),
-    releases_or_fails("cudaFree"),
-    releases_or_fails("cudaFreeAsync"),
-    releases_or_fails("cudaFreeAsync_ptsz"),
-    releases_or_fails("cudaFreeArray"),
-    releases_or_fails("cudaFreeMipmappedArray"),
-    releases_or_fails("cudaFreeHost"),
-};
-// _v2: sizes of 64 bits, what cuda.h names without it. Of cuMemCreate the handle is the block: where its memory is
-// mapped, if it is, tells nothing of how much there is.
-constexpr Function kCudaDriverFunctions[] = {
-    stores("cuMemAlloc_v2", 0, 1),
-    stores("cuMemAllocPitch_v2", 0, pitched_bytes),
-    stores("cuMemAllocManaged", 0, 1),
-    stores("cuMemAllocAsync", 0, 1),
-    stores("cuMemAllocAsync_ptsz", 0, 1),
-    stores("cuMemAllocFromPoolAsync", 0, 1),
-    stores("cuMemAllocFromPoolAsync_ptsz", 0, 1),
-    stores("cuMemAllocHost_v2", 0, 1),
-    stores("cuMemHostAlloc", 0, 1),
-    stores("cuArrayCreate_v2", 0, driver_array_bytes),
-    stores("cuArray3DCreate_v2", 0, driver_array_3d_bytes),
-    stores("cuMipmappedArrayCreate", 0, driver_mipmapped_array_bytes),
-    stores("cuMemCreate", 0, 1),
-    keeps_handle("cuMemRetainAllocationHandle"),
-    keeps_handle("cuMemImportFromShareableHandle"),
-    releases_handle("cuMemRelease"),
-    releases_or_fails("cuMemFree_v2"),
-    releases_or_fails("cuMemFreeAsync"),
-    releases_or_fails("cuMemFreeAsync_ptsz"),
-    releases_or_fails("cuMemFreeHost"),
-    releases_or_fails("cuArrayDestroy"),
-    releases_or_fails("cuMipmappedArrayDestroy"),
-};
-constexpr Function kHipFunctions[] = {
-    stores("hipMalloc", 0, 1),
-    stores("hipExtMallocWithFlags", 0, 1),
-    stores("hipMallocManaged", 0, 1),
-    stores("hipMallocPitch", 0, pitched_bytes),
-    {.name = "hipMalloc3D",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = pitched_3d_bytes},
-    stores("hipMallocArray", 0, array_bytes),
-    {.name = "hipMalloc3DArray",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = array_3d_bytes},
-    {.name = "hipMallocMipmappedArray",
-     .does = Does::allocate,
-     .stores = 0,
-     .has_stack_arguments = true,
-     .size_of = mipmapped_array_bytes},
-    stores("hipMemCreate", 0, 1),
-    keeps_handle("hipMemRetainAllocationHandle"),
-    keeps_handle("hipMemImportFromShareableHandle"),
-    releases_handle("hipMemRelease"),
-    stores("hipMallocAsync", 0, 1),
-    stores("hipMallocFromPoolAsync", 0, 1),
-    stores("hipHostMalloc", 0, 1),
-    stores("hipHostAlloc", 0, 1),
-    stores("hipMallocHost", 0, 1),
-    releases_or_fails("hipFree"),
-    releases_or_fails("hipFreeAsync"),
-    releases_or_fails("hipFreeArray"),
-    releases_or_fails("hipFreeMipmappedArray"),
-    releases_or_fails("hipHostFree"),
-    releases_or_fails("hipFreeHost"),
 };
 
 template <unsigned count>

@@ -14,8 +14,6 @@
 #include <link.h>
 #include <stddef.h>
 
-#include "memprof/trace_format.h"
-
 namespace memprof {
 
 // From a constructor, with one thread.
@@ -31,9 +29,6 @@ void unhook_allocators();
 // From a constructor: whoever attaches may not look up symbols.
 void find_module_visitor();
 void visit_loaded_modules(int (*visit)(dl_phdr_info*, size_t, void*), void* argument);
-
-// Of a function of the allocator's that memprof has a hook of its own for.
-format::Function number_of_function(const char* allocator, const char* function);
 
 // By the loader's thread, with the loader's lock held: nothing of the host is called.
 void hook_new_modules();

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "allocators/find_allocators.h"
+#include "allocators/families.h"
 #include "interpose/hook.h"
 #include "interpose/next_function.h"
 #include "interpose/obstack_chunks.h"
