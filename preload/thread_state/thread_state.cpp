@@ -7,6 +7,7 @@
 #include "lifecycle/lifecycle.h"
 #include "platform/rare_lock.h"
 #include "platform/syscalls.h"
+#include "trace_writer/record_stream.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -97,6 +98,7 @@ ThreadState* make_state(uint32_t level) {
 // In the child, right after fork: where a signal handler forked, the recorder that it interrupted goes on here as well
 // as in the parent, even when it was about to mark its state busy.
 void divert_states() {
+  divert_record_streams();
   for (ThreadState* state = current_state; state != nullptr; state = state->nested) {
     state->events.divert();
     state->nodes.cursor.divert();

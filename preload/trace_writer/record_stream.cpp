@@ -37,6 +37,8 @@ class Source {
   size_t left_ = 0;
 };
 
+constinit bool is_diverted = false;
+
 size_t padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 
 struct RecordStream {
@@ -76,13 +78,13 @@ constinit RecordStream snapshot{StreamKind::snapshot, 0};
 }  // namespace
 
 bool write_module_record(format::ModuleRecord type, const Piece* pieces, size_t count) {
-  return modules.write(static_cast<uint16_t>(type), pieces, count);
+  return is_diverted || modules.write(static_cast<uint16_t>(type), pieces, count);
 }
 bool write_metadata_record(format::MetadataRecord type, const Piece* pieces, size_t count) {
-  return metadata.write(static_cast<uint16_t>(type), pieces, count);
+  return is_diverted || metadata.write(static_cast<uint16_t>(type), pieces, count);
 }
 bool write_sample_record(format::SampleRecord type, const Piece* pieces, size_t count) {
-  return samples.write(static_cast<uint16_t>(type), pieces, count);
+  return is_diverted || samples.write(static_cast<uint16_t>(type), pieces, count);
 }
 
 void begin_snapshot_stream() {
@@ -95,7 +97,10 @@ bool write_snapshot_record(format::SnapshotRecord type, const Piece* pieces, siz
 }
 void end_snapshot_stream() { snapshot.cursor.close(); }
 
+void divert_record_streams() { is_diverted = true; }
+
 void abandon_record_streams() {
+  is_diverted = false;
   snapshot.id = 0;
   for (RecordStream* stream : {&modules, &metadata, &samples}) {
     stream->lock.reset();

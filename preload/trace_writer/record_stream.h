@@ -25,7 +25,9 @@ void begin_snapshot_stream();
 bool write_snapshot_record(format::SnapshotRecord type, const Piece* pieces, size_t count);
 void end_snapshot_stream();
 
-// In a forked child: the pages are the parent's.
+// In a forked child: the pages are the parent's. What the code that the fork interrupted still writes is kept nowhere,
+void divert_record_streams();
+// until the child has given them up, for a trace of its own.
 void abandon_record_streams();
 // At the end: seals what is open.
 void seal_record_streams();

@@ -109,6 +109,16 @@ TEST_CASE("a signal handler may fork, and its child return from it into the reco
   }
 }
 
+TEST_CASE("a child that returns into the recorder writes nothing into its parent's trace", "[hosts][processes]") {
+#if !defined(__x86_64__)
+  return skip("the host knows the place on x86-64 alone");
+#endif
+  const HostRun host({"forks_after_roll"});
+  CHECK(read_file(host.directory() / "forks") == "1");
+  CHECK(host.trace().summary().at("trace").at("damaged_pages") == 0);
+  CHECK(host.trace().complete());
+}
+
 TEST_CASE("what a child that shares its parent's memory does is its parent's", "[hosts][processes]") {
   for (const char* how : {"vfork", "clone"}) {
     INFO(how);
