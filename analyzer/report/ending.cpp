@@ -51,8 +51,7 @@ std::string describe_ending(const TraceFile& file) {
     case EndState::detached: return "went on after memprof was detached";
     case EndState::running: break;
   }
-  return is_alive(file.header()) ? "still running"
-                                 : "died without closing the trace (a signal?)";
+  return is_alive(file.header()) ? "still running" : "died without closing the trace (a signal?)";
 }
 
 uint64_t dropped_events(const TraceFile& file) {
